@@ -1,0 +1,51 @@
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# One stamp a kind of environment: it is remade when its inputs change.
+READY := $(VENV)/.ready
+SITE_READY := .venv-site/.ready
+INPUTS := pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help setup start test site serve clean
+
+help:  ## list the targets
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: $(READY)  ## make the environment in .venv and nothing else
+
+$(READY): $(INPUTS)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name it with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Making the environment in $(VENV): about three minutes, 6 GB, once."
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable . --group site --group test
+	$(BIN)/python -m pip install --quiet --no-deps --constraint constraints.txt alphamed-federated
+	@touch $@
+
+start: $(READY)  ## run the MNIST task over three nodes, then serve the site at http://127.0.0.1:8000
+	@$(BIN)/playground run mnist --nodes 3 --seed 1
+	@$(MAKE) --no-print-directory serve
+
+test: $(READY)  ## run the whole test suite
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+# The site needs no torch: where there is no .venv yet, a small environment of its own builds it.
+SITE_BIN := $(if $(wildcard $(READY)),$(BIN),.venv-site/bin)
+
+$(SITE_READY): $(INPUTS)
+	$(PYTHON) -m venv --clear .venv-site
+	.venv-site/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	.venv-site/bin/python -m pip install --quiet --constraint constraints.txt --group site
+	@touch $@
+
+site: $(if $(wildcard $(READY)),$(READY),$(SITE_READY))  ## build the site into site/
+	$(SITE_BIN)/python -m mkdocs build --strict --config-file mkdocs.yml
+	$(SITE_BIN)/python -m mkdocs build --strict --config-file mkdocs.en.yml
+
+serve: site  ## build the site and serve it at http://127.0.0.1:8000
+	@echo "The site is at http://127.0.0.1:8000 (Chinese) and http://127.0.0.1:8000/en/ (English). Ctrl-C stops it."
+	@$(SITE_BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory site 2>/dev/null
+
+clean:  ## remove the environments and the built site; runs and data stay
+	rm -rf .venv .venv-site site

@@ -1,0 +1,77 @@
+"""Draw curves as a small SVG that takes its colours from the page's style sheet."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from html import escape
+from math import ceil, floor, log10
+
+WIDTH, HEIGHT = 560, 320
+LEFT, RIGHT, TOP, BOTTOM = 70, 545, 15, 265  # the edges of the plot inside the picture
+
+
+@dataclass
+class Curve:
+    """One line: its label, its style (`federated`, `centralised`, `node-1` …) and its points (round, value)."""
+
+    label: str
+    style: str
+    points: list[tuple[float, float]]
+
+
+def ticks(low: float, high: float, count: int = 6) -> list[float]:
+    """Return about `count` round numbers that enclose `low` and `high`."""
+    step = (high - low or 1) / (count - 1)
+    power = 10 ** floor(log10(step))
+    step = next(nice * power for nice in (1, 2, 2.5, 5, 10) if nice * power >= step * 0.999)
+    first, last = floor(low / step + 1e-9), ceil(high / step - 1e-9)
+    return [round(i * step, 10) for i in range(first, max(last, first + 1) + 1)]
+
+
+def draw(curves: list[Curve], x_label: str, y_label: str, description: str, show: Callable[[float], str]) -> str:
+    """Return the SVG, on one line, of `curves` over rounds.
+
+    Args:
+        curves: What to draw; the last lies on top.
+        x_label: Name of the horizontal axis.
+        y_label: Name of the vertical axis, also the picture's title.
+        description: The picture in words, for those who do not see it.
+        show: Turns a value into the text at its tick.
+    """
+    values = [value for curve in curves for _, value in curve.points]
+    rounds = max(x for curve in curves for x, _ in curve.points)
+    y_ticks = ticks(min(values), max(values))
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return (LEFT + (RIGHT - LEFT) * (x - 1) / max(rounds - 1, 1),
+                BOTTOM - (BOTTOM - TOP) * (y - y_ticks[0]) / (y_ticks[-1] - y_ticks[0]))
+
+    x_ticks = [x for x in ticks(1, rounds) if x == int(x) and 1 < x <= rounds]
+    parts = [f"<title>{escape(y_label)}</title><desc>{escape(description)}</desc>"]
+    parts += [_y_tick(place(1, y)[1], show(y)) for y in y_ticks]
+    parts += [_x_tick(place(x, 0)[0], f"{x:g}") for x in [1, *x_ticks]]
+    parts.append(f'<text class="axis" x="{(LEFT + RIGHT) / 2}" y="{HEIGHT - 8}">{escape(x_label)}</text>')
+    parts += [_line(curve, [place(x, y) for x, y in curve.points]) for curve in curves]
+    label = escape(f"{y_label}: {description}", quote=True)
+    return f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
+
+
+def legend(curves: list[Curve]) -> str:
+    """Return the key to the lines as an HTML list, so that it wraps on a phone."""
+    swatch = '<svg viewBox="0 0 32 10" aria-hidden="true"><path class="run" d="M0 5H32"/></svg>'
+    items = [f'<li class="run-{curve.style}">{swatch}{escape(curve.label)}</li>' for curve in curves]
+    return f'<ul class="chart-legend">{"".join(items)}</ul>'
+
+
+def _y_tick(y: float, text: str) -> str:
+    return (f'<path class="grid" d="M{LEFT} {y:.1f}H{RIGHT}"/>'
+            f'<text class="y" x="{LEFT - 8}" y="{y + 4:.1f}">{escape(text)}</text>')
+
+
+def _x_tick(x: float, text: str) -> str:
+    return f'<text class="x" x="{x:.1f}" y="{BOTTOM + 20}">{text}</text>'
+
+
+def _line(curve: Curve, places: list[tuple[float, float]]) -> str:
+    path = "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
+    dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in places)
+    return f'<g class="run-{curve.style}"><path class="run" d="M{path}"/>{dots}</g>'

@@ -1,0 +1,78 @@
+"""Replace the placeholders for recorded results in a page. The figures come from `docs/results/<example>.json` only.
+
+    {{ result: mnist/iid/federated }}     the last value of the example's metric
+    {{ results-table: mnist/iid }}        one row a run
+    {{ results-chart: mnist/iid }}        one curve a run, the data folded below
+    {{ results-counts: mnist/iid }}       samples of each class on each node
+    {{ results-machine: mnist }}          where, when and with what it was recorded, in one sentence
+"""
+
+import json
+import re
+from pathlib import Path
+
+import results_html
+from mkdocs.exceptions import PluginError
+
+DRAW = {"results-table": results_html.table, "results-chart": results_html.figure, "results-counts": results_html.counts}
+WANTED = {"result": 3, "results-machine": 1} | dict.fromkeys(DRAW, 2)  # how many names each takes
+PLACEHOLDER = re.compile(r"\{\{\s*(results?\b[\w-]*)\s*:?\s*([^{}]*?)\s*\}\}")
+
+
+class ResultError(Exception):
+    """Say what a placeholder asks for in vain."""
+
+
+def pick(kind: str, items: list[dict], name: str) -> dict:
+    """Return the item of that name, or say which names there are."""
+    found = next((item for item in items if item["name"] == name), None)
+    if found is None:
+        raise ResultError(f"there is no {kind} '{name}', only {', '.join(item['name'] for item in items) or 'none'}")
+    return found
+
+
+def load(folder: Path, example: str) -> dict:
+    """Return what was recorded for an example."""
+    path = folder / f"{example}.json"
+    if not path.is_file():
+        raise ResultError(f"{path} is missing: record it with `playground record {example}`")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def answer(kind: str, target: str, folder: Path, language: str) -> str:
+    """Return what one placeholder stands for."""
+    if kind not in WANTED:
+        raise ResultError(f"there is no '{kind}', only {', '.join(WANTED)}")
+    names = target.split("/")
+    if len(names) != WANTED[kind] or not all(names):
+        raise ResultError(f"'{kind}' takes {'/'.join(['example', 'experiment', 'run'][: WANTED[kind]])}")
+    record = load(folder, names[0])
+    try:
+        if kind == "results-machine":
+            return results_html.machine(record, language)
+        experiment = pick("experiment", record["experiments"], names[1])
+        if kind == "result":
+            return results_html.last(record["metric"], pick("run", experiment["runs"], names[2]))
+        return DRAW[kind](record, experiment, language)
+    except KeyError as missing:
+        raise ResultError(f"{names[0]}.json has no {missing} there") from missing
+
+
+def replace(markdown: str, page: str, folder: Path, language: str) -> str:
+    """Return the page's text with every placeholder replaced.
+
+    Raises:
+        PluginError: A placeholder asks for what was not recorded; the message names the page and the placeholder.
+    """
+    def answer_or_fail(match: re.Match) -> str:
+        try:
+            return answer(match[1], match[2], folder, language)
+        except ResultError as error:
+            raise PluginError(f"{page}: {match[0]}: {error}") from error
+
+    return PLACEHOLDER.sub(answer_or_fail, markdown)
+
+
+def on_page_markdown(markdown, page, config, files):
+    folder = Path(config.config_file_path).parent / config.extra["results_dir"]
+    return replace(markdown, f"{Path(config.docs_dir).name}/{page.file.src_uri}", folder, config.theme["language"])

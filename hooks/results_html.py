@@ -1,0 +1,119 @@
+"""Turn recorded results into a page's HTML: text, tables, charts; Chinese and English."""
+
+import re
+from html import escape
+
+import chart
+
+WORDS = {
+    "zh": {"run": "训练方式", "round": "轮次", "node": "数据方", "total": "合计", "seconds": "用时（秒）", "message": "每条消息",
+           "centralised": "集中训练", "federated": "联邦学习", "alone": "{} 单独训练", "data": "图中的数据", "end": "{}最终为 {}",
+           "and": "；", "stop": "。", "iid": "随机均分（IID）", "dirichlet": "标签偏斜（Dirichlet {}）",
+           "setting": "{partition}，{nodes} 个数据方，{rounds} 轮，种子 {seed}",
+           "test/accuracy": "测试准确率", "test/loss": "测试损失", "train/loss": "训练损失", "test/perplexity": "测试困惑度",
+           "machine": "以上结果于 {date} 录制，全部训练共用 {seconds} 秒；机器：{cpu}，{cores} 核，内存 {memory} GiB，{system}；"
+                      "种子：{seeds}；软件版本：{versions}。"},
+    "en": {"run": "Training", "round": "Round", "node": "Data owner", "total": "Total", "seconds": "Seconds",
+           "message": "One message", "centralised": "Centralised", "federated": "Federated", "alone": "{} alone",
+           "data": "The data of this chart", "end": "{} ends at {}", "and": "; ", "stop": ".", "iid": "random, equal parts (IID)",
+           "dirichlet": "label skew (Dirichlet {})", "setting": "{partition}, {nodes} data owners, {rounds} rounds, seed {seed}",
+           "test/accuracy": "Test accuracy", "test/loss": "Test loss", "train/loss": "Training loss",
+           "test/perplexity": "Test perplexity",
+           "machine": "Recorded on {date}; all trainings together took {seconds} seconds on {cpu}, {cores} cores, "
+                      "{memory} GiB of memory, {system}. Seed: {seeds}. Versions: {versions}."},
+}
+RANK = ["centralised", "federated"]  # drawn last, federated on top; in tables centralised comes first anyway
+
+
+def show(metric: str, value: float) -> str:
+    """Return a metric's value as a reader wants it: accuracies in percent."""
+    return f"{100 * value:.1f} %" if metric.endswith("accuracy") else f"{value:.3g}"
+
+
+def last(metric: str, run: dict) -> str:
+    """Return the last value of a metric of a run."""
+    return show(metric, run["metrics"][metric][-1][1])
+
+
+def label(run: dict, words: dict) -> str:
+    return words.get(run["name"]) or words["alone"].format(run["name"])
+
+
+def html_table(head: list[str], rows: list[list[str]]) -> str:
+    """Return a table on one line; each row's first cell is its heading. Cells are HTML."""
+    top = "".join(f'<th scope="col">{cell}</th>' for cell in head)
+    body = "".join(f'<tr><th scope="row">{row[0]}</th>{"".join(map(_cell, row[1:]))}</tr>' for row in rows)
+    return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _cell(content: str) -> str:
+    return content if content.startswith("<td") else f"<td>{content}</td>"
+
+
+def setting(experiment: dict, words: dict) -> str:
+    """Return how the data were split and trained on, in words."""
+    name, _, value = experiment["partition"].partition(":")
+    return words["setting"].format(**experiment | {"partition": words[name].format(value)})
+
+
+def table(record: dict, experiment: dict, language: str) -> str:
+    """Return one row a run: its last test metrics, its seconds, the size of a message."""
+    words, runs = WORDS[language], experiment["runs"]
+    metrics = [name for name in runs[0]["metrics"] if name.startswith("test/")]
+    head = [words["run"], *(words.get(name, name) for name in metrics), words["seconds"], words["message"]]
+    rows = [[escape(label(run, words)), *(last(name, run) for name in metrics), f"{run['seconds']:.1f}",
+             f"{run['bytes_per_message'] / 1000:,.0f} kB" if run["name"] == "federated" else "–"] for run in runs]
+    return f'<div class="results" markdown="0">{html_table(head, rows)}<p>{escape(setting(experiment, words))}</p></div>'
+
+
+def chart_data(curves: list[chart.Curve], metric: str, words: dict) -> str:
+    """Return the table of what the curves show, one row a round."""
+    rounds = sorted({x for curve in curves for x, _ in curve.points})
+    columns = [dict(map(tuple, curve.points)) for curve in curves]
+    rows = [[f"{x:g}", *(show(metric, column[x]) if x in column else "–" for column in columns)] for x in rounds]
+    return html_table([words["round"], *(escape(curve.label) for curve in curves)], rows)
+
+
+def make_curves(record: dict, experiment: dict, words: dict) -> list[chart.Curve]:
+    """Return one curve a run, the nodes first so that the federated one lies on top."""
+    runs = sorted(experiment["runs"], key=lambda run: RANK.index(run["name"]) if run["name"] in RANK else -1)
+    nodes = [run["name"] for run in runs if run["name"] not in RANK]
+    styles = {name: f"node-{i % 6 + 1}" for i, name in enumerate(nodes)} | {name: name for name in RANK}
+    return [chart.Curve(label(run, words), styles[run["name"]], run["metrics"][record["metric"]]) for run in runs]
+
+
+def figure(record: dict, experiment: dict, language: str) -> str:
+    """Return the figure: curves of all runs, legend, caption, data."""
+    words, metric = WORDS[language], record["metric"]
+    curves = make_curves(record, experiment, words)
+    ends = [words["end"].format(curve.label, show(metric, curve.points[-1][1])) for curve in reversed(curves)]
+    picture = chart.draw(curves, words["round"], words.get(metric, metric), words["and"].join(ends) + words["stop"],
+                         lambda value: re.sub(r"\.0(?= %)", "", show(metric, value)))
+    return (f'<figure class="results" markdown="0"><p class="chart-title">{words.get(metric, metric)}</p>{picture}'
+            f'{chart.legend(curves[::-1])}<figcaption>{escape(setting(experiment, words))}</figcaption>'
+            f'<details><summary>{words["data"]}</summary>{chart_data(curves[::-1], metric, words)}</details></figure>')
+
+
+def counts(record: dict, experiment: dict, language: str) -> str:
+    """Return how many training samples of each class every node holds; the more, the stronger the cell's tint."""
+    words, classes = WORDS[language], record["data"]["classes"]
+    rows = []
+    for node, splits in experiment["counts"].items():
+        if "train" not in splits:
+            continue  # the aggregator
+        numbers = [splits["train"].get(name, 0) for name in classes]
+        tint = [f'<td style="--share:{number / max(max(numbers), 1):.2f}">{number:,}</td>' for number in numbers]
+        rows.append([escape(node), *tint, f"{sum(numbers):,}"])
+    return (f'<div class="results results-counts" markdown="0">'
+            f'{html_table([words["node"], *map(escape, classes), words["total"]], rows)}</div>')
+
+
+def machine(record: dict, language: str) -> str:
+    """Return one sentence about where, when and with what the results were recorded."""
+    words, computer = WORDS[language], record["machine"]
+    separator = "、" if language == "zh" else ", "
+    seeds = sorted({experiment["seed"] for experiment in record["experiments"]})
+    return words["machine"].format(
+        date=record["recorded"], seconds=f"{record['seconds']:.0f}", cpu=computer["cpu"], cores=computer["cores"],
+        memory=f"{computer['memory_gib']:g}", system=computer["system"], seeds=separator.join(map(str, seeds)),
+        versions=separator.join(f"{name} {version}" for name, version in record["versions"].items()))

@@ -1,0 +1,13 @@
+"""Make three hospitals and an aggregator on this machine."""
+
+# --8<-- [start:prepare]
+from pathlib import Path
+
+from alphamed_tutorials.examples import find
+from alphamed_tutorials.partition import Partition
+from alphamed_tutorials.preparation import prepare
+
+facts = prepare(find("mnist"), Path("data"), nodes=3, source=None, partition=Partition(), seed=1)
+for node, splits in facts["counts"].items():
+    print(node, {split: sum(classes.values()) for split, classes in splits.items()})
+# --8<-- [end:prepare]

@@ -1,0 +1,43 @@
+"""Run the federated task over three nodes in this process."""
+
+from pathlib import Path
+
+from alphamed_tutorials.examples import find
+from alphamed_tutorials.examples.mnist.scheduler import MNISTScheduler
+from alphamed_tutorials.partition import Partition
+from alphamed_tutorials.preparation import prepare
+
+prepare(find("mnist"), Path("data"), nodes=3, source=None, partition=Partition(), seed=1)
+
+# --8<-- [start:run]
+from alphamed_tutorials.engines.local import run_local
+
+task = MNISTScheduler(max_rounds=15, seed=1)
+run = run_local(task, data="data", out="first-run", seed=1, example="mnist")
+print(run.state, f"accuracy {run.metrics['test/accuracy']:.3f}")
+# --8<-- [end:run]
+
+# --8<-- [start:metrics]
+from alphamed_tutorials.metrics import curves, plot
+
+for number, accuracy in curves(run.rows)["test/accuracy"]["aggregator"]:
+    print(f"round {number}: {accuracy:.3f}")
+plot(curves(run.rows), "first-run/metrics.png")
+# --8<-- [end:metrics]
+
+# --8<-- [start:export]
+from alphamed_tutorials.export import export
+
+report = export(run)
+print(report["torchscript"])
+# --8<-- [end:export]
+
+# --8<-- [start:predict]
+import torch
+
+predictor = torch.jit.load("first-run/model.ts")  # from here on: torch and a file, nothing else
+pixels = torch.zeros(1, 28, 28, dtype=torch.uint8)
+pixels[0, 4:24, 13:16] = 255  # a vertical stroke
+probabilities = predictor(pixels)[0]
+print("this is a", probabilities.argmax().item(), f"({probabilities.max().item():.0%} sure)")
+# --8<-- [end:predict]

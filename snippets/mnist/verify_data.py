@@ -1,0 +1,27 @@
+"""Check a node's data before it joins, and see what a damaged file is answered with."""
+
+from pathlib import Path
+
+from alphamed_tutorials.examples import find
+from alphamed_tutorials.examples.mnist.dataset_verify import DatasetVerify
+from alphamed_tutorials.partition import Partition
+from alphamed_tutorials.preparation import prepare
+
+prepare(find("mnist"), Path("data"), nodes=3, source=None, partition=Partition(), seed=1)
+
+# --8<-- [start:verify]
+checker = DatasetVerify(task_id="my-task", current_node="node1")
+checker.data_dir = "data/nodes/node1"  # on AlphaMed nobody sets this: the fixed folder holds
+print(checker.verify_data())
+# --8<-- [end:verify]
+
+# --8<-- [start:damage]
+import shutil
+
+shutil.copytree("data/nodes/node1", "damaged")
+labels_file = Path("damaged/MNIST/raw/train-labels-idx1-ubyte.gz")
+labels_file.write_bytes(labels_file.read_bytes()[:-100])  # a copy that broke off
+
+checker.data_dir = "damaged"
+print(checker.verify_data())
+# --8<-- [end:damage]

@@ -1,0 +1,337 @@
+"""Run a federated task over several nodes in this process, without any network.
+
+The rounds are the SDK's own: its aggregator distributes, waits for results, averages and tests. Only what carries
+messages and parameters is replaced, and each data owner trains at the moment the aggregator asks for its result.
+"""
+
+import inspect
+import io
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import cloudpickle
+import torch
+from alphafed.fed_avg import FedAvgScheduler
+from alphafed.fed_avg.contractor import CheckinResponseEvent
+
+from ..machine import machine, versions
+from ..preparation import AGGREGATOR, node_folders
+from ..runs import Metric, Run, RunError
+from . import checkpoint
+from .nodes import Node, NodeFailed
+
+Listener = Callable[[dict[str, Any]], None]
+
+
+def run_local(
+    scheduler: FedAvgScheduler,
+    data: str | Path,
+    out: str | Path | Run | None = None,
+    seed: int = 0,
+    num_threads: int = 1,
+    only: str | None = None,
+    example: str | None = None,
+    on_event: Listener = lambda event: None,
+) -> Run:
+    """Run a federated task in this process.
+
+    Args:
+        scheduler: The task, made as for `submit()`: each node gets a pickled copy of it.
+        data: A prepared data folder: `nodes/aggregator` and one folder for each data owner.
+        out: The new run folder, or one just created; `runs/<name>-<number>` if left out.
+        seed: Start of all random numbers that the scheduler does not seed itself.
+        num_threads: Torch's threads; one is fastest for small models, and the last digits depend on it.
+        only: Name of the one data owner to take part, to see what it reaches alone.
+        example: Name or folder of the example, recorded for `playground export`.
+        on_event: Called with each event of the run, for showing progress.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        NodeFailed: Code on a node raised; the run folder says `failed` and keeps logs and the last checkpoint.
+        RunError: `out` exists, or the scheduler needs messages that only the playground carries.
+        DataError: `data` is not a prepared data folder.
+    """
+    _refuse_unsupported(scheduler)
+    folders = node_folders(Path(data))
+    if only is not None:
+        folders = {name: folder for name, folder in folders.items() if name in (AGGREGATOR, only)}
+    entry = cloudpickle.dumps(scheduler)
+    run = _new_run(out, example)
+    with run.lock():
+        (run.path / "entry.pickle").write_bytes(entry)
+        run.update(
+            state="running",
+            engine="local",
+            example=example,
+            scheduler=type(scheduler).__name__,
+            settings=_settings(scheduler),
+            seed=seed,
+            num_threads=num_threads,
+            nodes={name: str(folder.resolve()) for name, folder in folders.items()},
+            rounds_done=0,
+            started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            seconds=0.0,
+            import_folder=os.path.abspath(sys.path[0]),
+            versions=versions(),
+            machine=machine(),
+        )
+        return _Task(run, entry, on_event).finish()
+
+
+def resume_local(path: str | Path, on_event: Listener = lambda event: None) -> Run:
+    """Continue a local run after its last whole round and finish it as if it had never stopped.
+
+    Args:
+        path: The run folder. It holds pickled objects, so resume only runs you made yourself.
+        on_event: Called with each event of the run.
+
+    Returns:
+        The finished run; a run that was done already is returned as it is.
+
+    Raises:
+        NodeFailed: Code on a node raised.
+        RunError: `path` is not a run folder of the local engine, or another process works on it.
+    """
+    run = Run.open(path)
+    if run.state == "done":
+        return run
+    with run.lock():
+        if run.record["import_folder"] not in sys.path:
+            sys.path.insert(0, run.record["import_folder"])
+        try:
+            entry = (run.path / "entry.pickle").read_bytes()
+        except FileNotFoundError:
+            raise RunError(f"{path} holds no entry.pickle, the task to run: start the run again") from None
+        run.update(state="running", failure=None)
+        return _Task(run, entry, on_event).finish()
+
+
+def _new_run(out: str | Path | Run | None, example: str | None) -> Run:
+    if isinstance(out, Run):
+        return out
+    return Run.create(out) if out else Run.create_numbered(Path(example).name if example else "run")
+
+
+def _settings(scheduler: FedAvgScheduler) -> dict[str, Any]:
+    """Return the values of the scheduler's arguments, as far as it keeps them under their own names."""
+    names = inspect.signature(type(scheduler).__init__).parameters
+    return {name: value for name in names if isinstance(value := getattr(scheduler, name, None), bool | int | float | str)}
+
+
+def _refuse_unsupported(scheduler: FedAvgScheduler) -> None:
+    for method in ("_run_as_aggregator", "_run_as_data_owner"):
+        if getattr(type(scheduler), method) is not getattr(FedAvgScheduler, method):
+            raise RunError(
+                f"{type(scheduler).__name__} has a message protocol of its own, which the local engine does not "
+                "carry: run it on the playground or on AlphaMed"
+            )
+
+
+class _Task:
+    """The course of one run: set up or restore, then round after round."""
+
+    def __init__(self, run: Run, entry: bytes, on_event: Listener):
+        self.run, self.entry, self.on_event = run, entry, on_event
+        self.nodes: dict[str, Node] = {}
+        self.started = time.monotonic() - run.record["seconds"]
+        self.checkpoint_file = run.path / "checkpoint.pt"
+
+    def finish(self) -> Run:
+        outer_threads = torch.get_num_threads()
+        torch.set_num_threads(self.run.record["num_threads"])
+        try:
+            self._set_up()
+            is_finished = self._restore()
+            for node in self.owners.values():
+                node.release()
+            self._event("started", nodes=list(self.owners), round=self.run.record["rounds_done"])
+            while not is_finished:
+                is_finished = self._round()
+            self._write_output()
+            self._close("done")
+        except NodeFailed as failure:
+            where = {"node": failure.node, "round": failure.round, "file": failure.file, "line": failure.line}
+            self._close("failed", failure={**where, "error": f"{type(failure.error).__name__}: {failure.error}"})
+            raise
+        except KeyboardInterrupt:
+            self._close("interrupted")
+            raise
+        except BaseException as error:
+            self._close("failed", failure={"error": f"{type(error).__name__}: {error}"})
+            raise
+        finally:
+            torch.set_num_threads(outer_threads)
+            for node in self.nodes.values():
+                node.close()
+        return self.run
+
+    def _set_up(self) -> None:
+        path, record = self.run.path.resolve(), self.run.record
+        (path / "logs").mkdir(exist_ok=True)
+        for name, folder in record["nodes"].items():
+            root, log_file = path / "nodes" / name, path / "logs" / f"{name}.log"
+            self.nodes[name] = Node(name, self.entry, Path(folder), root, log_file, record["seed"])
+        self.aggregator = self.nodes[AGGREGATOR]
+        self.owners = {name: node for name, node in self.nodes.items() if name != AGGREGATOR}
+        channel, contractor = _Channel(self), _Contractor(self)
+        for node in self.nodes.values():
+            node.set_up(path.name, contractor, channel, is_aggregator=node is self.aggregator)
+        for node in self.owners.values():
+            with node.active() as scheduler:
+                scheduler._check_in_task()
+
+    def _restore(self) -> bool:
+        """Go back to the last whole round, if there is one; return whether it was the task's last."""
+        if not self.checkpoint_file.exists():
+            return False
+        saved = checkpoint.load(self.checkpoint_file)
+        for name, kept in saved["nodes"].items():
+            self.nodes[name].restore(kept)
+        self.run.rows = [Metric(*row) for row in saved["rows"]]
+        self.run.update(rounds_done=saved["round"])
+        return saved["is_finished"]
+
+    def _round(self) -> bool:
+        """Run one round; return whether the task is finished."""
+        with self.aggregator.active() as scheduler:
+            number = self.aggregator.round = scheduler.current_round
+            self._event("round_started", round=number)
+            scheduler._run_as_aggregator()
+            is_finished = scheduler.is_task_finished()
+            scheduler.current_round += 1
+        self._collect_metrics(number)
+        self._save(number, is_finished)
+        self._event("round_done", round=number, metrics=self.run.metrics)
+        return is_finished
+
+    def _save(self, number: int, is_finished: bool) -> None:
+        kept = {name: node.kept() for name, node in self.nodes.items()}
+        rows = [tuple(row) for row in self.run.rows]
+        checkpoint.save({"round": number, "is_finished": is_finished, "rows": rows, "nodes": kept}, self.checkpoint_file)
+        self.run.update(rounds_done=number, seconds=round(time.monotonic() - self.started, 2))
+
+    def train(self, name: str) -> bytes:
+        """Give a data owner its turn in this round and return its parameters, serialised as the SDK does."""
+        node, number = self.owners[name], self.aggregator.round
+        self._event("training", round=number, node=name)
+        node.round = number
+        node.reclaim()
+        with node.active() as scheduler:
+            scheduler.current_round = number
+            scheduler._aggregator = AGGREGATOR
+            scheduler._wait_for_updating_model()
+            scheduler._execute_training()
+            state_dict = scheduler.state_dict()
+            _refuse_nan(state_dict)
+            update = serialise(state_dict)
+        node.release()
+        self._event("trained", round=number, node=name)
+        return update
+
+    def _collect_metrics(self, number: int) -> None:
+        for name, node in self.nodes.items():
+            self.run.rows += [Metric(number, name, tag, value) for tag, value in node.take_scalars()]
+        self.run.write_metrics()
+
+    def _write_output(self) -> None:
+        with self.aggregator.active() as scheduler:
+            for file in scheduler._prepare_task_output():
+                shutil.copy(file, self.run.path)
+
+    def _close(self, state: str, **fields: Any) -> None:
+        seconds = round(time.monotonic() - self.started, 2)
+        self.run.update(state=state, seconds=seconds, metrics=self.run.metrics, **fields)
+        self._event(state)
+
+    def _event(self, kind: str, **fields: Any) -> None:
+        event = {"event": kind, **fields}
+        self.run.add_event(event)
+        self.on_event(event)
+
+
+class _Channel:
+    """Stand in for the SDK's data channel: parameters change hands in memory."""
+
+    def __init__(self, task: _Task):
+        self.task = task
+        self.sent = b""
+
+    def batch_send_stream(self, source: str, target: list[str], data_stream: bytes, **_: Any) -> list[str]:
+        self.sent = data_stream
+        self.task.run.record["bytes_per_message"] = len(data_stream)
+        return target
+
+    def receive_stream(self, receiver: str, source: str, **_: Any) -> tuple[str, bytes]:
+        return source, self.sent
+
+    def batch_receive_stream(self, receiver: str, source_list: list[str], **_: Any) -> Mapping[str, bytes]:
+        return _Results(self.task, source_list)
+
+
+class _Results(Mapping):
+    """Each data owner's parameters, trained when the aggregator comes to them, so that only one set is in memory."""
+
+    def __init__(self, task: _Task, names: list[str]):
+        self.task, self.names = task, names
+
+    def __getitem__(self, name: str) -> bytes:
+        return self.task.train(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+class _Contractor:
+    """Stand in for the SDK's contractor: announcements have nobody to reach, check-ins are answered at once."""
+
+    def __init__(self, task: _Task):
+        self.task = task
+        self.answers: list[CheckinResponseEvent] = []
+
+    def query_nodes(self) -> list[str]:
+        return list(self.task.nodes)
+
+    def checkin(self, **fields: Any) -> str:
+        event = SimpleNamespace(nonce=fields["peer_id"], **fields)
+        with self.task.aggregator.active() as scheduler:
+            scheduler._handle_check_in(event)
+        return event.nonce
+
+    def respond_check_in(self, round: int, aggregator: str, nonce: str, requester_id: str) -> None:
+        self.answers.append(CheckinResponseEvent(round=round, aggregator=aggregator, nonce=nonce))
+
+    def contract_events(self, timeout: int = 0) -> Iterator[CheckinResponseEvent]:
+        while self.answers:
+            yield self.answers.pop()
+
+    def start_round(self, **_: Any) -> None: ...
+    def notify_ready_for_aggregation(self, **_: Any) -> None: ...
+    def close_round(self, **_: Any) -> None: ...
+
+
+def serialise(state_dict: Mapping[str, torch.Tensor]) -> bytes:
+    """Return a state dict as the bytes the SDK sends."""
+    buffer = io.BytesIO()
+    torch.save(state_dict, buffer)
+    return buffer.getvalue()
+
+
+def _refuse_nan(state_dict: Mapping[str, torch.Tensor]) -> None:
+    """Stop a node whose parameters are not numbers before the average spreads them to everybody."""
+    for name, tensor in state_dict.items():
+        if torch.isnan(tensor).any():
+            raise ArithmeticError(
+                f"after local training {name} holds NaN, and the average would carry it to every node: "
+                "lower learning_rate, clip gradients, or look for broken samples on this node"
+            )

@@ -1,0 +1,40 @@
+"""Read and draw the metrics of a run."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from .runs import Metric
+
+Curve = Sequence[tuple[int, float]]
+
+
+def curves(rows: Sequence[Metric]) -> dict[str, dict[str, list[tuple[int, float]]]]:
+    """Sort metrics into curves.
+
+    Returns:
+        Metric name → node → (round, value) pairs, the last value of each round.
+    """
+    found: dict[str, dict[str, dict[int, float]]] = {}
+    for row in rows:
+        found.setdefault(row.name, {}).setdefault(row.node, {})[row.round] = row.value
+    return {name: {node: list(points.items()) for node, points in nodes.items()} for name, nodes in found.items()}
+
+
+def plot(panels: Mapping[str, Mapping[str, Curve]], file: str | Path) -> None:
+    """Draw one panel for each metric and one line for each name in it.
+
+    Args:
+        panels: Metric name → line name → (round, value) pairs.
+        file: The picture; its ending chooses the format (`.png`, `.svg`, `.pdf`).
+    """
+    figure = Figure(figsize=(5 * len(panels), 3.6), layout="constrained")
+    for axes, (name, lines) in zip(figure.subplots(1, len(panels), squeeze=False)[0], sorted(panels.items())):
+        for label, points in lines.items():
+            axes.plot(*zip(*points), marker="." if len(points) < 30 else None, label=label)
+        axes.set(title=name, xlabel="round")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.3)
+        axes.legend()
+    figure.savefig(file, dpi=150)

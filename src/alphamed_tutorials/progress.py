@@ -1,0 +1,86 @@
+"""What the command line shows while it works, and its tables."""
+
+import os
+import pdb
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+console = Console(stderr=True, highlight=False)
+
+
+def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table on stdout."""
+    table = Table(*columns, title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*row)
+    Console(highlight=False).print(table)
+
+
+class RunProgress:
+    """Show the course of a run: a bar on a terminal, a line a round elsewhere.
+
+    Args:
+        num_rounds: Rounds of the run.
+        rounds_done: Rounds that a resumed run has behind it.
+    """
+
+    def __init__(self, num_rounds: int, rounds_done: int = 0):
+        self.num_rounds = num_rounds
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("rounds"))
+        self.progress = Progress(*columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal)
+        self.bar = self.progress.add_task("setting up", total=num_rounds, completed=rounds_done)
+
+    def __enter__(self) -> "RunProgress":
+        self.outer_hook, sys.breakpointhook = sys.breakpointhook, self._breakpoint
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.progress.stop()
+        sys.breakpointhook = self.outer_hook
+
+    def __call__(self, event: dict[str, Any]) -> None:
+        """Take an event of the run."""
+        run = f"{event['run']}: " if "run" in event else ""
+        if event["event"] == "started":
+            self.progress.update(self.bar, completed=event["round"])
+        elif event["event"] == "training":
+            self.progress.update(self.bar, description=f"{run}round {event['round']}, {event['node']} trains")
+        elif event["event"] == "round_done":
+            text = ", ".join(f"{name} {value:.4f}" for name, value in event["metrics"].items())
+            self.progress.update(self.bar, completed=event["round"], description=f"{run}round {event['round']}")
+            console.print(f"{run}round {event['round']}/{self.num_rounds}: {text}")
+
+    def _breakpoint(self, *args: Any, **kwargs: Any) -> Any:
+        """Take the bar out of the way of the debugger."""
+        self.progress.stop()
+        if "PYTHONBREAKPOINT" in os.environ:
+            return self.outer_hook(*args, **kwargs)
+        return pdb.Pdb().set_trace(sys._getframe(1))
+
+
+class DownloadProgress:
+    """Show a bar for each file that is downloaded."""
+
+    def __init__(self):
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
+        self.progress = Progress(*columns, console=console)
+        self.bars: dict[str, Any] = {}
+
+    def __enter__(self) -> "DownloadProgress":
+        self.progress.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.progress.stop()
+
+    def __call__(self, file: str, done: int, total: int | None) -> None:
+        """Take the state of one file's download, in bytes."""
+        if file not in self.bars:
+            self.bars[file] = self.progress.add_task(file, total=total)
+        self.progress.update(self.bars[file], completed=done, total=total)

@@ -1,0 +1,143 @@
+"""The folder a run leaves behind, readable at any moment, also after a crash."""
+
+import csv
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from filelock import FileLock, Timeout
+
+from .errors import WrongUse
+
+
+class RunError(WrongUse):
+    """A run folder that cannot be used as asked; the text says why and what to do."""
+
+
+class Metric(NamedTuple):
+    """One value a node logged through `tb_writer`."""
+
+    round: int
+    node: str
+    name: str
+    value: float
+
+
+class Run:
+    """Keep the record of one run: `run.json`, `metrics.csv`, `events.jsonl` and the files beside them.
+
+    Args:
+        path: The run folder.
+
+    Attributes:
+        path: The run folder.
+        record: The content of `run.json`.
+        rows: The content of `metrics.csv`.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.record: dict[str, Any] = {}
+        self.rows: list[Metric] = []
+
+    @classmethod
+    def create(cls, out: str | Path) -> "Run":
+        """Make the folder of a new run; an existing one is never touched.
+
+        Raises:
+            RunError: `out` exists already.
+        """
+        run = cls(out)
+        try:
+            run.path.mkdir(parents=True)
+        except FileExistsError:
+            raise RunError(f"{out} exists already and is left as it is: name another folder with --out") from None
+        return run
+
+    @classmethod
+    def create_numbered(cls, name: str, parent: str | Path = "runs") -> "Run":
+        """Make the first free folder of `runs/NAME-1`, `runs/NAME-2`, …"""
+        number = 1
+        while True:
+            try:
+                return cls.create(Path(parent) / f"{name}-{number}")
+            except RunError:
+                number += 1
+
+    @classmethod
+    def open(cls, path: str | Path) -> "Run":
+        """Read the record of an existing run.
+
+        Raises:
+            RunError: `path` is not a run folder.
+        """
+        run = cls(path)
+        try:
+            run.record = json.loads((run.path / "run.json").read_text(encoding="utf-8"))
+        except (FileNotFoundError, NotADirectoryError):
+            raise RunError(f"{path} is not a run folder: it holds no run.json. Runs lie in runs/ by default") from None
+        except json.JSONDecodeError as error:
+            raise RunError(f"{path}/run.json is damaged ({error}): start the run again") from None
+        if (run.path / "metrics.csv").exists():
+            with open(run.path / "metrics.csv", newline="", encoding="utf-8") as file:
+                run.rows = [
+                    Metric(int(row["round"]), row["node"], row["name"], float(row["value"]))
+                    for row in csv.DictReader(file)
+                ]
+        return run
+
+    @property
+    def state(self) -> str:
+        """`running`, `done`, `failed` or `interrupted`; `running` also after the process was killed."""
+        return self.record["state"]
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The last value of each metric by name; where several nodes logged it, their mean."""
+        last: dict[str, dict[str, Metric]] = {}
+        for row in self.rows:
+            last.setdefault(row.name, {})[row.node] = row
+        return {name: sum(row.value for row in nodes.values()) / len(nodes) for name, nodes in last.items()}
+
+    def lock(self) -> FileLock:
+        """Hold the folder for this process.
+
+        Raises:
+            RunError: Another process is working on this run.
+        """
+        lock = FileLock(self.path / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise RunError(f"{self.path} is being worked on by another process: wait for it, or stop it") from None
+        return lock
+
+    def update(self, **fields: Any) -> None:
+        """Change fields of `run.json`."""
+        self.record.update(fields)
+        write_json(self.path / "run.json", self.record)
+
+    def write_metrics(self) -> None:
+        """Write `metrics.csv` from `rows`."""
+        lines = ["round,node,name,value", *(f"{m.round},{m.node},{m.name},{m.value!r}" for m in self.rows)]
+        write_whole(self.path / "metrics.csv", "\n".join(lines) + "\n")
+
+    def add_event(self, event: Mapping[str, Any]) -> None:
+        """Append one line to `events.jsonl`."""
+        with open(self.path / "events.jsonl", "a", encoding="utf-8") as file:
+            file.write(json.dumps({"time": round(time.time(), 3), **event}, ensure_ascii=False) + "\n")
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file so that a crash leaves either the old or the new content."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write a JSON file so that a crash leaves either the old or the new content."""
+    write_whole(path, json.dumps(content, ensure_ascii=False, indent=2) + "\n")

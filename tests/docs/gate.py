@@ -1,0 +1,265 @@
+"""The doc gate's rules. Each yields one complaint for each fault; test_gate_rules.py sees every one of them complain."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import names
+from pages import LANGUAGES, Block, Line, Page
+from pymdownx.snippets import SnippetPreprocessor
+
+RUN_LANGUAGES = ("python", "sh")
+SHOWN_LANGUAGES = ("csv", "html", "ini", "json", "markdown", "mermaid", "text", "toml", "yaml")
+HEADING = re.compile(r"(?P<level>#{1,6})\s+(?P<title>.*?)(?:\s*\{:?[^}]*#(?P<anchor>[\w-]+)[^}]*\})?\s*")
+INLINE_CODE = re.compile(r"(?<!`)(`+)(?!`)(?P<code>.+?)(?<!`)\1(?!`)")
+ANNOTATION = re.compile(r"#\s*\((\d+)\)!?")
+FILE_SUFFIXES = "csv gz html ipynb json jsonl log md onnx pickle png pt py sh svg toml ts txt whl yml zip".split()
+
+
+# Rules about one page
+
+def python_is_included(page: Page) -> Iterator[str]:
+    """Every Python block holds include lines and nothing else."""
+    for block in page.blocks:
+        if block.language == "python":
+            yield from (f"{line}: Python typed into the page; include it from snippets/ or src/"
+                        for line in block.lines if not line.include)
+
+
+def includes_resolve(page: Page) -> Iterator[str]:
+    """Every include names a file or a section that exists and holds text, never line numbers, which drift."""
+    yield from page.problems
+    for name in page.includes:
+        if re.search(r":[-\d]", name):
+            yield f"the include {name} counts lines; name a section instead"
+
+
+def fences_are_known(page: Page) -> Iterator[str]:
+    """Every fence is of backticks and opens with a language that is run, or one that is known as shown only."""
+    for block in page.blocks:
+        line = page.lines[block.first]
+        if block.language not in RUN_LANGUAGES + SHOWN_LANGUAGES:
+            yield f"{line}: unknown kind of code block `{block.info}`; use one of {RUN_LANGUAGES + SHOWN_LANGUAGES}"
+        if line.text.strip().startswith("~"):
+            yield f"{line}: open the code block with ``` instead of ~~~"
+        if "hl_lines" in block.info:
+            yield f"{line}: highlighted line numbers drift; use an annotation"
+        if not block.text.strip():
+            yield f"{line}: the code block is empty"
+
+
+def reasons_are_shown(page: Page) -> Iterator[str]:
+    """A block that is not run says why, in its comment and in visible words right above it."""
+    for block in page.blocks:
+        if block.not_run is None:
+            continue
+        if not block.not_run:
+            yield f"{page.lines[block.first]}: `not run:` gives no reason"
+        before = next((line.text.strip() for line in reversed(page.lines[:block.first - 1]) if line.text.strip()), "#")
+        if re.match(r"#{1,6}\s|#$|===|```|~~~|<!--|---", before):
+            yield f"{page.lines[block.first]}: no words above the block tell the reader why it is not run"
+
+
+def annotations_are_explained(page: Page) -> Iterator[str]:
+    """The annotations of a block are numbered from 1, and the list after the block has one item for each."""
+    for block in page.blocks:
+        found = sorted({int(number) for number in ANNOTATION.findall(block.text)})
+        items = _count_list_items(page, block) if found else 0
+        if found != list(range(1, items + 1)):
+            yield f"{page.lines[block.first]}: annotations {found}, but {items} list items after the block"
+
+
+def _count_list_items(page: Page, block: Block) -> int:
+    items = 0
+    for line in page.lines[block.last + 1:]:
+        text = line.text.lstrip()
+        indent = len(line.text) - len(text)
+        if indent == block.indent and re.match(r"\d+\.\s", text):
+            items += 1
+        elif text and (indent <= block.indent or not items):
+            break
+    return items
+
+
+def names_exist(page: Page) -> Iterator[str]:
+    """Inline code that looks like a call, a class, or a name with underscores exists.
+
+    A call or a class must be defined by the SDK, this project or PyTorch, or stand in the page's Python blocks;
+    any other name must at least be a word of that code, as message types and settings are.
+    """
+    python = _words(block for block in page.blocks if block.language == "python")
+    callables = names.callable_names() | python
+    words = names.all_words() | python | _words(page.blocks)
+    for line, code in inline_code(page):
+        called = re.fullmatch(r"([A-Za-z_][\w.]*)\(.*\)", code)
+        path = (called[1] if called else code).split(".")
+        if not all(map(str.isidentifier, path)) or (not called and path[-1] in FILE_SUFFIXES):
+            continue
+        strict = called or _is_class_name(path[-1])
+        checked = [part for part in path if len(path) > 1 or strict or re.fullmatch(r"[a-z]+(_[a-z0-9]+)+", part)]
+        missing = [part for part in checked if part not in words]
+        if strict and path[-1] not in callables:
+            missing = [path[-1]]
+        yield from (f"{line}: `{code}`: the SDK, this project and PyTorch have no {part}" for part in missing)
+
+
+def _is_class_name(name: str) -> bool:
+    return bool(re.fullmatch(r"[A-Z][A-Za-z0-9]*", name)) and not name.isupper() and len(re.findall("[A-Z]", name)) > 1
+
+
+def _words(blocks) -> set[str]:
+    return {word for block in blocks for word in re.findall(r"\w+", block.text)}
+
+
+def inline_code(page: Page) -> Iterator[tuple[Line, str]]:
+    """Yield the inline code of the page's prose with its line."""
+    for line in page.prose():
+        for match in INLINE_CODE.finditer(re.sub(r"<!--.*?-->", "", line.text)):
+            yield line, re.sub(r"^#!\w+\s", "", match["code"].strip())
+
+
+def commands_exist(page: Page) -> Iterator[str]:
+    """Every `playground` command and option in prose and shell blocks exists."""
+    for line, code in inline_code(page):
+        yield from (f"{line}: {fault}" for fault in _command_faults(code, ends=""))
+    for block in page.blocks:
+        if block.language == "sh":
+            text = block.text.replace("\\\n", " ")
+            faults = [fault for command in text.split("\n") for fault in _command_faults(command, ends="|&;")]
+            yield from (f"{page.lines[block.first]}: {fault}" for fault in faults)
+
+
+def _command_faults(text: str, ends: str) -> Iterator[str]:
+    """Check one line; `ends` are the signs that end a command (a synopsis such as `iid|dirichlet` has none)."""
+    try:
+        words = list(shlex.shlex(text, posix=True, punctuation_chars=True)) if "playground" in text else []
+    except ValueError:
+        words = text.split()  # a quotation over several lines
+    while "playground" in words:
+        words = words[words.index("playground") + 1:]
+        command = words[0] if words else ""
+        options = _options(command)
+        if options is None:
+            yield f"`playground {command}`: there is no such command"
+            continue
+        for word in words:
+            if word == "playground" or (word and word[0] in tuple(ends)):
+                break
+            option = word.partition("=")[0]
+            if re.fullmatch("--?[a-z][a-z-]*", option) and option not in options:
+                yield f"`playground {command}` has no option {option}"
+
+
+def _options(command: str) -> frozenset[str] | None:
+    known = names.command_options()
+    if re.fullmatch("[a-z][a-z-]*", command):
+        return known.get(command)
+    return known[""] if command.startswith("-") or not command else frozenset().union(*known.values())  # a placeholder
+
+
+def headings(page: Page) -> list[re.Match]:
+    """Return the page's headings: their level, title and anchor."""
+    return [match for line in page.prose() if (match := HEADING.fullmatch(line.text))]
+
+
+def headings_have_anchors(page: Page) -> Iterator[str]:
+    """A page has one title, and every heading below it its own anchor: links hold in both languages."""
+    found = headings(page)
+    if [heading["level"] for heading in found].count("#") != 1:
+        yield "a page needs exactly one title (#)"
+    anchors = [heading["anchor"] for heading in found if heading["anchor"]]
+    yield from (f"the anchor #{anchor} is there twice" for anchor in sorted({a for a in anchors if anchors.count(a) > 1}))
+    yield from (f"the heading {heading['title']!r} needs an anchor: {{ #a-short-name }}"
+                for heading in found if heading["level"] != "#" and not heading["anchor"])
+
+
+def headings_are_chinese(page: Page) -> Iterator[str]:
+    """A heading of a Chinese page is Chinese, unless it is code or an abbreviation alone."""
+    for heading in headings(page) if page.language == "zh" else ():
+        title = INLINE_CODE.sub("", heading["title"])
+        if re.search("[a-z]", title) and not re.search("[\u4e00-\u9fff]", title):
+            yield f"the heading {heading['title']!r} is not Chinese"
+
+
+# Rules about the two languages of a page
+
+def same_headings(chinese: Page, english: Page) -> Iterator[str]:
+    """Both languages have the same headings: levels and anchors, in the same order."""
+    yield from _differences("heading", *([f"{h['level']} {h['anchor']}" for h in headings(page)]
+                                         for page in (chinese, english)))
+
+
+def same_includes(chinese: Page, english: Page) -> Iterator[str]:
+    """Both languages include the same code in the same order."""
+    yield from _differences("include", chinese.includes, english.includes)
+
+
+def same_blocks(chinese: Page, english: Page) -> Iterator[str]:
+    """Both languages have the same kinds of code blocks in the same order, run or not."""
+    yield from _differences("block", *([block.language + (" not run" if block.not_run is not None else "")
+                                        for block in page.blocks] for page in (chinese, english)))
+
+
+def _differences(kind: str, chinese: list[str], english: list[str]) -> Iterator[str]:
+    for number, (one, other) in enumerate(zip(chinese, english), start=1):
+        if one != other:
+            yield f"{kind} {number} is {one!r} in Chinese and {other!r} in English"
+            return
+    if len(chinese) != len(english):
+        yield f"{len(chinese)} {kind}s in Chinese, {len(english)} in English"
+
+
+# Rules about the project
+
+def same_tree(root: Path, pages: list[Page]) -> Iterator[str]:
+    """Both languages have the same files."""
+    chinese, english = ({path.relative_to(root / "docs" / language).as_posix() for path in
+                         (root / "docs" / language).rglob("*") if path.is_file()} for language in LANGUAGES)
+    yield from (f"{name} is missing in English" for name in sorted(chinese - english))
+    yield from (f"{name} is missing in Chinese" for name in sorted(english - chinese))
+
+
+def sections_are_paired(root: Path, pages: list[Page]) -> Iterator[str]:
+    """Every section of a source file has one start and one end, in this order, and text between them."""
+    for path in _source_files(root):
+        opened: dict[str, bool] = {}  # name → text seen, until the section ends
+        seen: set[str] = set()
+        for number, text in enumerate(path.read_text("utf-8").split("\n"), start=1):
+            marker = SnippetPreprocessor.RE_SNIPPET_SECTION.match(text)
+            where = f"{path.relative_to(root).as_posix()} line {number}"
+            if marker is None:
+                opened = {name: filled or bool(text.strip()) for name, filled in opened.items()}
+            elif marker["type"] == "start":
+                if marker["name"] in seen:
+                    yield f"{where}: section {marker['name']} is defined twice"
+                seen.add(marker["name"])
+                opened[marker["name"]] = False
+            elif marker["name"] not in opened:
+                yield f"{where}: section {marker['name']} ends but has not started"
+            elif not opened.pop(marker["name"]):
+                yield f"{where}: section {marker['name']} is empty"
+        yield from (f"{path.relative_to(root).as_posix()}: section {name} never ends" for name in opened)
+
+
+def snippets_are_used(root: Path, pages: list[Page]) -> Iterator[str]:
+    """Every file in snippets/ and every section in it is shown by some page."""
+    included = {name for page in pages for name in page.includes}
+    files = {name.partition(":")[0] for name in included}
+    for path in sorted((root / "snippets").rglob("*.py")):
+        name = path.relative_to(root).as_posix()
+        if name not in files:
+            yield f"{name} is on no page"
+        for marker in map(SnippetPreprocessor.RE_SNIPPET_SECTION.match, path.read_text("utf-8").split("\n")):
+            if marker and marker["type"] == "start" and f"{name}:{marker['name']}" not in included:
+                yield f"section {name}:{marker['name']} is on no page"
+
+
+def _source_files(root: Path) -> list[Path]:
+    return [path for folder in ("snippets", "src") for path in sorted((root / folder).rglob("*.py"))]
+
+
+PAGE_RULES = (python_is_included, includes_resolve, fences_are_known, reasons_are_shown, annotations_are_explained,
+              names_exist, commands_exist, headings_have_anchors, headings_are_chinese)
+LANGUAGE_RULES = (same_headings, same_includes, same_blocks)
+PROJECT_RULES = (same_tree, sections_are_paired, snippets_are_used)

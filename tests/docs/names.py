@@ -1,0 +1,79 @@
+"""What exists: the names that the SDK, this project and PyTorch define, and the options of the command line."""
+
+import ast
+import functools
+import importlib
+import importlib.metadata
+import importlib.util
+import re
+import sys
+from pathlib import Path
+
+from pages import ROOT
+
+# Names that need no proof in the project's own code: their modules carry them.
+LIBRARIES = (
+    "builtins", "dataclasses", "gzip", "json", "logging", "os", "pathlib", "random", "struct",
+    "cloudpickle", "numpy", "onnxruntime", "torch", "torch.jit", "torch.nn", "torch.nn.functional", "torch.onnx",
+    "torch.optim", "torch.optim.lr_scheduler", "torch.utils.data", "torch.utils.tensorboard", "torchvision",
+    "torchvision.datasets", "torchvision.transforms",
+)
+
+
+def defined_names(source: str) -> set[str]:
+    """Return the names a Python program defines: classes, functions, parameters, variables and attributes."""
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                names.add(name)
+            case ast.arg(arg=name) | ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
+                names.add(name)
+    return names
+
+
+def sdk_files() -> list[Path]:
+    """Return the SDK's Python files; its own examples define what no user can call."""
+    sdk = Path(importlib.util.find_spec("alphafed").submodule_search_locations[0])
+    return [path for path in sdk.rglob("*.py") if path.relative_to(sdk).parts[0] not in ("docs", "examples")]
+
+
+@functools.cache
+def _sources() -> tuple[str, ...]:
+    files = [*sdk_files(), *(ROOT / "src").rglob("*.py"), *(ROOT / "snippets").rglob("*.py")]
+    return tuple(path.read_text("utf-8") for path in files)
+
+
+@functools.cache
+def callable_names() -> frozenset[str]:
+    """Return every name that can be called or used as a class."""
+    names = set(sys.stdlib_module_names) | set(importlib.metadata.packages_distributions()) | {"self"}
+    for source in _sources():
+        names |= defined_names(source)
+    for name in LIBRARIES:
+        module = importlib.import_module(name)
+        names |= set(dir(module))
+        for value in vars(module).values():
+            names |= set(dir(value)) if isinstance(value, type) else set()
+    return frozenset(names)
+
+
+@functools.cache
+def all_words() -> frozenset[str]:
+    """Return the callable names and every word of the SDK's and the project's source, such as message types."""
+    return callable_names() | frozenset(re.findall(r"\w+", "\n".join(_sources())))
+
+
+@functools.cache
+def command_options() -> dict[str, frozenset[str]]:
+    """Return the commands of `playground` with their options; the command "" stands for `playground` alone."""
+    import typer
+    from alphamed_tutorials.cli import app
+
+    group = typer.main.get_command(app)
+    commands = {"": group} | group.commands
+    return {
+        name: frozenset(option for parameter in command.params
+                        for option in (*parameter.opts, *parameter.secondary_opts)) | {"--help"}
+        for name, command in commands.items()
+    }

@@ -1,0 +1,138 @@
+"""Read the pages as the site's build does: includes expanded, code blocks taken out."""
+
+import functools
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import markdown
+from mkdocs.config import load_config
+from pymdownx.snippets import SnippetMissingError, SnippetPreprocessor
+
+ROOT = Path(__file__).parents[2]
+LANGUAGES = ("zh", "en")
+INCLUDE = re.compile(r"""\s*-+8<-+\s+(["'])(?P<name>.+)\1\s*""")
+FENCE = re.compile(r"(?P<indent>\s*)(?P<fence>`{3,}|~{3,})(?P<info>[^`]*)")
+NOT_RUN = re.compile(r"\s*<!--\s*not run:(?P<reason>.*)-->\s*")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line as the reader sees it, its number on the page, and the include it comes from, if any."""
+
+    text: str
+    number: int
+    include: str = ""
+
+    def __str__(self) -> str:
+        return f"line {self.number}" + (f" ({self.include})" if self.include else "")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced code block; `first` and `last` are the places of its fences among the page's lines."""
+
+    info: str
+    indent: int
+    first: int
+    last: int
+    lines: tuple[Line, ...]
+    not_run: str | None
+
+    @property
+    def language(self) -> str:
+        return self.info.partition(" ")[0]
+
+    @property
+    def text(self) -> str:
+        return "\n".join(line.text for line in self.lines)
+
+
+class Page:
+    """A page of the site with its includes expanded.
+
+    Args:
+        path: The Markdown file, below `docs/zh` or `docs/en` of the project.
+        root: The project's folder, which the includes start from.
+    """
+
+    def __init__(self, path: Path, root: Path = ROOT):
+        self.path, self.root = path, root
+        self.name = path.relative_to(root).as_posix()
+        self.language = path.relative_to(root / "docs").parts[0]
+        self.includes: list[str] = []
+        self.problems: list[str] = []
+        self.lines = self._expand()
+        self.blocks = self._find_blocks()
+
+    def __repr__(self) -> str:
+        return self.name
+
+    def program(self, language: str) -> list[Line]:
+        """Return the lines of the page's blocks in `language`, top to bottom, without those marked as not run."""
+        blocks = [block for block in self.blocks if block.language == language and block.not_run is None]
+        return [line for block in blocks for line in block.lines]
+
+    def prose(self) -> list[Line]:
+        """Return the lines outside code blocks."""
+        code = {index for block in self.blocks for index in range(block.first, block.last + 1)}
+        return [line for index, line in enumerate(self.lines) if index not in code]
+
+    def _expand(self) -> list[Line]:
+        expander, lines = make_expander(self.root), []
+        for number, text in enumerate(self.path.read_text("utf-8").split("\n"), start=1):
+            include = INCLUDE.fullmatch(text)
+            name = include["name"] if include else ""
+            try:
+                expanded = expander.run([text])
+            except SnippetMissingError as error:
+                expanded = [text]
+                self.problems.append(f"line {number}: {error}")
+            if name:
+                self.includes.append(name)
+                if not "".join(expanded).strip():
+                    self.problems.append(f"line {number}: the include {name} is empty")
+            elif re.fullmatch(r"\s*-+8<-+\s*", text):
+                self.problems.append(f"line {number}: use the form of an include that takes one line")
+            lines += [Line(line, number, name) for line in expanded]
+        return lines
+
+    def _find_blocks(self) -> list[Block]:
+        blocks, opened, first = [], None, 0
+        for index, line in enumerate(self.lines):
+            match = FENCE.fullmatch(line.text)
+            if match and opened is None:
+                opened, first = match, index
+            elif match and match["fence"].startswith(opened["fence"]) and not match["info"].strip():
+                blocks.append(self._make_block(opened, first, index))
+                opened = None
+        if opened:
+            self.problems.append(f"{self.lines[first]}: the code block never ends")
+        return blocks
+
+    def _make_block(self, opened: re.Match, first: int, last: int) -> Block:
+        indent = len(opened["indent"])
+        inside = tuple(replace(line, text=re.sub(f"^ {{0,{indent}}}", "", line.text))
+                       for line in self.lines[first + 1:last])
+        marked = NOT_RUN.fullmatch(self.lines[first - 1].text) if first else None
+        return Block(opened["info"].strip(), indent, first, last, inside, marked["reason"].strip() if marked else None)
+
+
+@functools.cache
+def _snippet_options() -> dict:
+    return load_config(str(ROOT / "mkdocs.yml")).mdx_configs["pymdownx.snippets"]
+
+
+def make_expander(root: Path) -> SnippetPreprocessor:
+    """Return the site's own expander of includes, with its options, for the project in `root`."""
+    options = _snippet_options() | {"base_path": [str(root)], "auto_append": []}
+    converter = markdown.Markdown(extensions=["pymdownx.snippets"], extension_configs={"pymdownx.snippets": options})
+    return converter.preprocessors["snippet"]
+
+
+def find_pages(root: Path = ROOT) -> list[Page]:
+    """Return every page of every language, in order of their names."""
+    return [Page(path, root) for language in LANGUAGES for path in sorted((root / "docs" / language).rglob("*.md"))]
+
+
+PAGES = find_pages()

@@ -1,0 +1,114 @@
+"""Every page runs: its Python blocks as one program, its shell blocks as another, each in an empty folder."""
+
+import time
+
+import pytest
+from pages import PAGES, Page
+from runner import run_python, run_shell
+
+
+def test_there_are_pages():
+    assert {page.language for page in PAGES} == {"zh", "en"}
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.program("python")], ids=str)
+def test_python_of_page_runs(page):
+    run_python(page.name, page.program("python"))
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.program("sh")], ids=str)
+def test_shell_of_page_runs(page):
+    run_shell(page.name, page.program("sh"))
+
+
+# The runner itself
+
+@pytest.fixture
+def make_page(tmp_path):
+    """Return a function that writes snippets/code.py and a page, and reads the page."""
+    def make(text: str, code: str = "") -> Page:
+        for name, content in {"snippets/code.py": code, "docs/en/page.md": text}.items():
+            path = tmp_path / name
+            path.parent.mkdir(parents=True)
+            path.write_text(content, encoding="utf-8")
+        return Page(path, tmp_path)
+    return make
+
+
+def test_page_is_one_program_in_an_empty_folder(make_page):
+    page = make_page('''\
+# Page
+
+```python
+--8<-- "snippets/code.py:first"
+```
+
+=== "Tab"
+
+    ```python title="second.py"
+    --8<-- "snippets/code.py:second"
+    ```
+
+    ``` text
+    print("not run")
+    ```
+''', '''\
+# --8<-- [start:first]
+import inspect
+import multiprocessing
+import os
+import pickle
+
+def double(number):
+    return 2 * number
+# --8<-- [end:first]
+
+def hidden():
+    # --8<-- [start:second]
+    if __name__ == "__main__":
+        print(os.listdir(), pickle.loads(pickle.dumps(double))(21))
+        print(inspect.getsource(double))
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            print(pool.map(double, [1, 2]))
+    # --8<-- [end:second]
+''')
+    output = run_python(page.name, page.program("python"))
+    assert output == "['page.py'] 42\ndef double(number):\n    return 2 * number\n\n[2, 4]\n"
+
+
+def test_python_error_names_page_line_and_section(make_page):
+    page = make_page('\n\n```python\n--8<-- "snippets/code.py:bad"\n```\n', '''\
+# --8<-- [start:bad]
+x = 0
+
+print(1 / x)
+# --8<-- [end:bad]
+''')
+    with pytest.raises(AssertionError, match=r"docs/en/page.md line 4 \(snippets/code.py:bad\)(.|\n)*ZeroDivisionError"):
+        run_python(page.name, page.program("python"))
+
+
+def test_shell_error_names_page_line(make_page):
+    page = make_page("\n```sh\necho one\n```\n\n```sh\nfalse | cat\necho two\n```\n")
+    with pytest.raises(AssertionError, match="one\ndocs/en/page.md line 7: this command failed\n$") as caught:
+        run_shell(page.name, page.program("sh"))
+    assert "exit status 1" in str(caught.value)
+
+
+def test_shell_finds_the_environment_and_an_empty_folder(make_page):
+    page = make_page('```sh\npython -c "import torch; print(torch.get_num_threads())"\nls\n```\n')
+    assert run_shell(page.name, page.program("sh")) == "1\npage.sh\n"
+
+
+def test_time_limit_ends_the_program_and_its_children(make_page):
+    page = make_page("```sh\necho begun\nsleep 60 &\nsleep 60\n```\n")
+    start = time.monotonic()
+    with pytest.raises(AssertionError, match="docs/en/page.md ran longer than 1 seconds:\nbegun"):
+        run_shell(page.name, page.program("sh"), time_limit=1)
+    assert time.monotonic() - start < 30
+
+
+def test_marked_block_does_not_run(make_page):
+    page = make_page("It needs AlphaMed.\n\n<!-- not run: needs AlphaMed -->\n```sh\nfalse\n```\n")
+    assert page.blocks[0].not_run == "needs AlphaMed"
+    assert page.program("sh") == []

@@ -1,0 +1,19 @@
+"""Every file in snippets/ is a program that runs by itself in an empty folder."""
+
+import pytest
+from pages import ROOT
+from runner import run_file
+
+SNIPPETS = sorted((ROOT / "snippets").rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", SNIPPETS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_snippet_runs(path):
+    run_file(path)
+
+
+def test_a_failing_snippet_fails(tmp_path):
+    path = tmp_path / "bad.py"
+    path.write_text("print('begun')\nraise SystemExit(3)\n", encoding="utf-8")
+    with pytest.raises(AssertionError, match="bad.py ended with exit status 3:\nbegun"):
+        run_file(path)
