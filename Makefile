@@ -16,7 +16,7 @@ setup: $(READY)  ## make the environment in .venv and nothing else
 
 $(READY): $(INPUTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name it with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
-	@echo "Making the environment in $(VENV): about three minutes, 6 GB, once."
+	@echo "Making the environment in $(VENV): about three minutes and 6 GB, once."
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable . --group site --group test
@@ -39,13 +39,20 @@ $(SITE_READY): $(INPUTS)
 	.venv-site/bin/python -m pip install --quiet --constraint constraints.txt --group site
 	@touch $@
 
-site: $(if $(wildcard $(READY)),$(READY),$(SITE_READY))  ## build the site into site/
+# Folders count too, so that a removed page is noticed.
+SITE_SOURCES := $(wildcard mkdocs*.yml) $(shell find docs hooks includes snippets src -not -path '*/__pycache__*' -not -path '*.egg-info*' 2>/dev/null)
+
+site: site/.built  ## build the site into site/
+
+site/.built: $(if $(wildcard $(READY)),$(READY),$(SITE_READY)) $(SITE_SOURCES)
 	$(SITE_BIN)/python -m mkdocs build --strict --config-file mkdocs.yml
 	$(SITE_BIN)/python -m mkdocs build --strict --config-file mkdocs.en.yml
+	@touch $@
 
+PORT ?= 8000
 serve: site  ## build the site and serve it at http://127.0.0.1:8000
-	@echo "The site is at http://127.0.0.1:8000 (Chinese) and http://127.0.0.1:8000/en/ (English). Ctrl-C stops it."
-	@$(SITE_BIN)/python -m http.server 8000 --bind 127.0.0.1 --directory site 2>/dev/null
+	@echo "The site is at http://127.0.0.1:$(PORT) (Chinese) and http://127.0.0.1:$(PORT)/en/ (English). Ctrl-C stops it."
+	@$(SITE_BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory site 2>/dev/null || { echo "Port $(PORT) seems to be taken; try: make serve PORT=8001"; exit 1; }
 
 clean:  ## remove the environments and the built site; runs and data stay
 	rm -rf .venv .venv-site site

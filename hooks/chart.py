@@ -31,7 +31,7 @@ def draw(curves: list[Curve], x_label: str, y_label: str, description: str, show
     """Return the SVG, on one line, of `curves` over rounds.
 
     Args:
-        curves: What to draw; the last lies on top.
+        curves: What to draw; the first lies on top.
         x_label: Name of the horizontal axis.
         y_label: Name of the vertical axis, also the picture's title.
         description: The picture in words, for those who do not see it.
@@ -50,7 +50,7 @@ def draw(curves: list[Curve], x_label: str, y_label: str, description: str, show
     parts += [_y_tick(place(1, y)[1], show(y)) for y in y_ticks]
     parts += [_x_tick(place(x, 0)[0], f"{x:g}") for x in [1, *x_ticks]]
     parts.append(f'<text class="axis" x="{(LEFT + RIGHT) / 2}" y="{HEIGHT - 8}">{escape(x_label)}</text>')
-    parts += [_line(curve, [place(x, y) for x, y in curve.points]) for curve in curves]
+    parts += [_line(curve, [place(x, y) for x, y in curve.points]) for curve in reversed(curves)]
     label = escape(f"{y_label}: {description}", quote=True)
     return f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
 

@@ -22,7 +22,7 @@ def read_terms(text: str) -> dict[str, tuple[str, str]]:
     terms = {}
     for heading, anchor, meaning in HEADING.findall(text):
         sentence = re.split(r"(?<=[。])|(?<=\.)\s", re.sub(r"[*`]|\[(.+?)\]\(.+?\)", r"\1", meaning))[0]
-        terms |= {name.lower(): (anchor, sentence) for name in re.split(r"\s*[（）()/]\s*", heading) if name}
+        terms |= {name.lower(): (anchor, sentence) for name in re.split(r"\s*[（）()/,]\s*", heading) if name}
     return terms
 
 

@@ -1,21 +1,30 @@
 """Link every page to the same page in the other language, relatively: it works under any address and from file://."""
 
 HOME = {"zh": "", "en": "en/"}  # where each language lies below the site's root
-NAMES = {"zh": "中文", "en": "English"}
+OTHER = {
+    "zh": {"lang": "en", "name": "EN", "title": "Read this page in English"},
+    "en": {"lang": "zh", "name": "中文", "title": "阅读本页的中文版"},
+}
 
 
-def alternates(language: str, url: str) -> list[dict[str, str]]:
-    """Return Material's `extra.alternate` for the page at `url`, relative to the root of its own language."""
-    up = "../" if HOME[language] else ""
-    return [{"lang": lang, "name": NAMES[lang], "link": _link(up, language, lang) + url} for lang in HOME]
+def other_language(language: str, url: str, base: str) -> dict[str, str]:
+    """Return the link to the page's twin.
+
+    Args:
+        language: The page's language.
+        url: The page's address below its language's home.
+        base: The way from the page up to its language's home, such as `..`.
+    """
+    other = OTHER[language]
+    return other | {"link": f"{site_root(language, base)}/{HOME[other['lang']]}{url}"}
 
 
-def _link(up: str, language: str, target: str) -> str:
-    return "" if target == language else up + HOME[target]
+def site_root(language: str, base: str) -> str:
+    """Return the way from a page up to the root of the whole site."""
+    return f"{base}/.." if HOME[language] else base
 
 
 def on_page_context(context, page, config, nav):
-    language = config.theme["language"]
-    config.extra["alternate"] = alternates(language, page.url)
-    # Both languages remember light or dark together: one storage scope, the root of the whole site.
-    config.extra["scope"] = context["base_url"] + ("/.." if HOME[language] else "")
+    language, base = config.theme["language"], context["base_url"]
+    context["other_language"] = other_language(language, page.url, base)
+    config.extra["scope"] = site_root(language, base)  # both languages remember light or dark together

@@ -1,6 +1,5 @@
 """Turn recorded results into a page's HTML: text, tables, charts; Chinese and English."""
 
-import re
 from html import escape
 
 import chart
@@ -22,9 +21,6 @@ WORDS = {
            "machine": "Recorded on {date}; all trainings together took {seconds} seconds on {cpu}, {cores} cores, "
                       "{memory} GiB of memory, {system}. Seed: {seeds}. Versions: {versions}."},
 }
-RANK = ["centralised", "federated"]  # drawn last, federated on top; in tables centralised comes first anyway
-
-
 def show(metric: str, value: float) -> str:
     """Return a metric's value as a reader wants it: accuracies in percent."""
     return f"{100 * value:.1f} %" if metric.endswith("accuracy") else f"{value:.3g}"
@@ -59,11 +55,11 @@ def setting(experiment: dict, words: dict) -> str:
 def table(record: dict, experiment: dict, language: str) -> str:
     """Return one row a run: its last test metrics, its seconds, the size of a message."""
     words, runs = WORDS[language], experiment["runs"]
-    metrics = [name for name in runs[0]["metrics"] if name.startswith("test/")]
+    metrics = sorted((name for name in runs[0]["metrics"] if name.startswith("test/")), key=record["metric"].__ne__)
     head = [words["run"], *(words.get(name, name) for name in metrics), words["seconds"], words["message"]]
     rows = [[escape(label(run, words)), *(last(name, run) for name in metrics), f"{run['seconds']:.1f}",
              f"{run['bytes_per_message'] / 1000:,.0f} kB" if run["name"] == "federated" else "–"] for run in runs]
-    return f'<div class="results" markdown="0">{html_table(head, rows)}<p>{escape(setting(experiment, words))}</p></div>'
+    return f'<div class="results">{html_table(head, rows)}<p>{escape(setting(experiment, words))}</p></div>'
 
 
 def chart_data(curves: list[chart.Curve], metric: str, words: dict) -> str:
@@ -75,23 +71,25 @@ def chart_data(curves: list[chart.Curve], metric: str, words: dict) -> str:
 
 
 def make_curves(record: dict, experiment: dict, words: dict) -> list[chart.Curve]:
-    """Return one curve a run, the nodes first so that the federated one lies on top."""
-    runs = sorted(experiment["runs"], key=lambda run: RANK.index(run["name"]) if run["name"] in RANK else -1)
-    nodes = [run["name"] for run in runs if run["name"] not in RANK]
-    styles = {name: f"node-{i % 6 + 1}" for i, name in enumerate(nodes)} | {name: name for name in RANK}
-    return [chart.Curve(label(run, words), styles[run["name"]], run["metrics"][record["metric"]]) for run in runs]
+    """Return one curve a run: federated, centralised, then each node alone."""
+    runs = {run["name"]: run for run in experiment["runs"]}
+    nodes = [name for name in runs if name not in ("federated", "centralised")]
+    styles = {"federated": "federated", "centralised": "centralised"}
+    styles |= {name: f"node-{i % 6 + 1}" for i, name in enumerate(nodes)}
+    return [chart.Curve(label(runs[name], words), style, runs[name]["metrics"][record["metric"]])
+            for name, style in styles.items() if name in runs]
 
 
 def figure(record: dict, experiment: dict, language: str) -> str:
     """Return the figure: curves of all runs, legend, caption, data."""
     words, metric = WORDS[language], record["metric"]
-    curves = make_curves(record, experiment, words)
-    ends = [words["end"].format(curve.label, show(metric, curve.points[-1][1])) for curve in reversed(curves)]
-    picture = chart.draw(curves, words["round"], words.get(metric, metric), words["and"].join(ends) + words["stop"],
-                         lambda value: re.sub(r"\.0(?= %)", "", show(metric, value)))
-    return (f'<figure class="results" markdown="0"><p class="chart-title">{words.get(metric, metric)}</p>{picture}'
-            f'{chart.legend(curves[::-1])}<figcaption>{escape(setting(experiment, words))}</figcaption>'
-            f'<details><summary>{words["data"]}</summary>{chart_data(curves[::-1], metric, words)}</details></figure>')
+    curves, title = make_curves(record, experiment, words), words.get(metric, metric)
+    ends = [words["end"].format(curve.label, show(metric, curve.points[-1][1])) for curve in curves]
+    picture = chart.draw(curves, words["round"], title, words["and"].join(ends) + words["stop"],
+                         lambda value: show(metric, value).replace(".0 %", " %"))
+    return (f'<figure class="results"><p class="chart-title">{title}</p>{picture}{chart.legend(curves)}'
+            f'<figcaption>{escape(setting(experiment, words))}</figcaption>'
+            f'<details><summary>{words["data"]}</summary>{chart_data(curves, metric, words)}</details></figure>')
 
 
 def counts(record: dict, experiment: dict, language: str) -> str:
@@ -104,7 +102,7 @@ def counts(record: dict, experiment: dict, language: str) -> str:
         numbers = [splits["train"].get(name, 0) for name in classes]
         tint = [f'<td style="--share:{number / max(max(numbers), 1):.2f}">{number:,}</td>' for number in numbers]
         rows.append([escape(node), *tint, f"{sum(numbers):,}"])
-    return (f'<div class="results results-counts" markdown="0">'
+    return (f'<div class="results results-counts">'
             f'{html_table([words["node"], *map(escape, classes), words["total"]], rows)}</div>')
 
 

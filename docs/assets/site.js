@@ -1,5 +1,23 @@
-// What the theme leaves unnamed for those who use a screen reader or the keyboard.
-document.addEventListener("DOMContentLoaded", () => {
-  const input = document.querySelector(".md-search__input");
-  document.querySelector(".md-search")?.setAttribute("aria-label", input?.placeholder ?? "Search");
-});
+// What the theme leaves unnamed or out of reach for those who use a screen reader or the keyboard.
+const search = document.querySelector(".md-search");
+search?.setAttribute("aria-label", search.querySelector("input").placeholder);
+
+function repair() {
+  document.querySelectorAll(".md-annotation__index:not([aria-label])").forEach((link) => {
+    const number = link.querySelector("[data-md-annotation-id]")?.dataset.mdAnnotationId;
+    link.setAttribute("aria-label", `(${number})`);
+  });
+  document.querySelectorAll("nav.md-code__nav").forEach((nav) => nav.setAttribute("role", "none"));
+  document.querySelectorAll(".md-typeset__scrollwrap").forEach((box) => {
+    box.scrollWidth > box.clientWidth ? box.setAttribute("tabindex", "0") : box.removeAttribute("tabindex");
+  });
+}
+
+// The theme makes annotations, copy buttons and scroll boxes after the page has loaded.
+new MutationObserver(repair).observe(document.querySelector("article"), { childList: true, subtree: true });
+addEventListener("resize", repair);
+repair();
+
+// The same anchors exist in both languages: the switch also stays at the section.
+const switcher = document.querySelector(".site-language");
+switcher?.addEventListener("click", () => { switcher.hash = location.hash; });

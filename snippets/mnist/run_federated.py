@@ -24,20 +24,3 @@ for number, accuracy in curves(run.rows)["test/accuracy"]["aggregator"]:
     print(f"round {number}: {accuracy:.3f}")
 plot(curves(run.rows), "first-run/metrics.png")
 # --8<-- [end:metrics]
-
-# --8<-- [start:export]
-from alphamed_tutorials.export import export
-
-report = export(run)
-print(report["torchscript"])
-# --8<-- [end:export]
-
-# --8<-- [start:predict]
-import torch
-
-predictor = torch.jit.load("first-run/model.ts")  # from here on: torch and a file, nothing else
-pixels = torch.zeros(1, 28, 28, dtype=torch.uint8)
-pixels[0, 4:24, 13:16] = 255  # a vertical stroke
-probabilities = predictor(pixels)[0]
-print("this is a", probabilities.argmax().item(), f"({probabilities.max().item():.0%} sure)")
-# --8<-- [end:predict]

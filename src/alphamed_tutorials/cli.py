@@ -2,15 +2,19 @@
 
 import contextlib
 import json
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from .errors import TutorialError, WrongUse
-from .progress import RunProgress, console, show_table
+from .progress import RunProgress, console, say, show_table
+
+# Torch takes seconds to import: what needs it is imported inside the commands, after what is cheap to refuse.
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -38,28 +42,62 @@ def example_of_use(line: str) -> str:
 
 @contextlib.contextmanager
 def output(as_json: bool) -> Iterator[dict[str, Any]]:
-    """Collect what a command returns; print it as JSON if asked, and keep all else off stdout then."""
+    """Collect what a command returns; print it as JSON if asked, with `error` if it fails, and keep all else off stdout."""
     result: dict[str, Any] = {}
     if not as_json:
         yield result
         return
-    with contextlib.redirect_stdout(sys.stderr):
-        yield result
-    print(json.dumps(result, ensure_ascii=False))
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield result
+    except TutorialError as error:
+        result["error"] = str(error)
+        raise
+    finally:
+        if result:
+            print(json.dumps(result, ensure_ascii=False), flush=True)
 
 
 @contextlib.contextmanager
-def resumable(run: Path) -> Iterator[None]:
-    """Say how to go on when a run stops before its end."""
-    from .engines.nodes import NodeFailed
+def new_folder(out: Path | None, name: str) -> Iterator[Any]:
+    """Make a run folder, and remove it again if no run came of it."""
+    from .runs import Run
 
-    advice = f"Logs: {run / 'logs'}. To go on after the last whole round: playground resume {run}"
+    folder = Run.create(out) if out else Run.create_numbered(name)
+    try:
+        yield folder
+    except BaseException:
+        if not any(folder.path.rglob("run.json")):
+            shutil.rmtree(folder.path)
+        raise
+
+
+@contextlib.contextmanager
+def resumable(path: Path, result: dict[str, Any]) -> Iterator[None]:
+    """Report how far a run came, and how to go on when it stops before its end."""
+    from .engines.nodes import NodeFailed
+    from .runs import Run
+
+    advice = f"Logs: {path / 'logs'}. To go on after the last whole round: playground resume {path}"
     try:
         yield
     except NodeFailed as failure:
         raise TutorialError(f"{failure}\n{advice}") from failure
     except KeyboardInterrupt:
         raise TutorialError(f"stopped by Ctrl-C. {advice}") from None
+    finally:
+        if (path / "run.json").exists():
+            run = Run.open(path)
+            result |= {"run": str(path), "state": run.state, "seconds": run.record["seconds"], "metrics": run.metrics}
+
+
+def refuse_existing(*files: Path | None) -> None:
+    """Refuse to write over a file, or into a folder that is not there."""
+    for file in filter(None, files):
+        if file.exists():
+            raise WrongUse(f"{file} exists already and is left as it is: name another file")
+        if not file.parent.is_dir():
+            raise WrongUse(f"{file.parent} is no folder: make it first, or name another file")
 
 
 @app.command("list", epilog=example_of_use("playground list"))
@@ -70,7 +108,7 @@ def list_examples(as_json: AsJson = False) -> None:
     with output(as_json) as result:
         result["examples"] = [{"name": x.name, "title": x.facts["title"], "data": x.facts["data"]} for x in find_all()]
         rows = [(x["name"], x["title"]["zh"], x["title"]["en"], x["data"]["licence"]) for x in result["examples"]]
-        show_table("Examples", ("name", "", "", "licence of the data"), rows)
+        show_table("Examples", ("name", "中文", "English", "licence of the data"), rows)
 
 
 @app.command(epilog=example_of_use("playground prepare mnist --nodes 3 --partition dirichlet:0.3 --out data"))
@@ -89,22 +127,23 @@ def prepare(
     from .partition import Partition
 
     with output(as_json) as result:
-        found = find(example)
-        result |= preparation.prepare(found, out, nodes or found.facts["run"]["nodes"], source, Partition.parse(partition), seed)
-        preparation.plot_counts(result["counts"], out / "counts.png")
+        found, split = find(example), Partition.parse(partition)
+        with console.status("preparing"):
+            result |= preparation.prepare(found, out, nodes or found.facts["run"]["nodes"], source, split, seed)
+            preparation.plot_counts(result["counts"], out / "counts.png")
         show_counts(result["counts"])
-        console.print(f"Written to {out}, with a picture in {out / 'counts.png'}. Next: playground verify {example} --data {out}")
+        say(f"Written to {out}, with a picture in {out / 'counts.png'}. Next: playground verify {example} --data {out}")
 
 
 def show_counts(counts: dict[str, dict[str, dict[str, int]]]) -> None:
     """Show how many samples of each class each node holds."""
-    classes = sorted({name for splits in counts.values() for split in splits.values() for name in split})
-    rows = [
-        (node, split, *(str(found.get(name, 0)) for name in classes), str(sum(found.values())))
-        for node, splits in counts.items()
-        for split, found in splits.items()
-    ]
-    show_table("Samples", ("node", "split", *classes, "all"), rows)
+    parts = {f"{node} {split}": classes for node, splits in counts.items() for split, classes in splits.items()}
+    classes = list(dict.fromkeys(name for part in parts.values() for name in part))
+    rows = [("class", *classes, "all")]
+    rows += [(name, *(str(part.get(c, 0)) for c in classes), str(sum(part.values()))) for name, part in parts.items()]
+    if len(parts) < len(classes):  # a screen is longer than wide
+        rows = list(zip(*rows))
+    show_table("Samples", rows[0], rows[1:])
 
 
 @app.command(epilog=example_of_use("playground verify mnist --data data"))
@@ -115,15 +154,19 @@ def verify(
 ) -> None:
     """Check the data of every node with the example's DatasetVerify."""
     from .examples import find
-    from .verification import verify_nodes
 
     with output(as_json) as result:
-        result["nodes"] = verify_nodes(find(example), data)
-        rows = [(node, "ok" if found["ok"] else "[red]refused[/red]", found["reason"]) for node, found in result["nodes"].items()]
+        found = find(example)
+        with console.status("verifying"):
+            from .verification import verify_nodes
+
+            result["nodes"] = verify_nodes(found, data)
+        marks = {True: "ok", False: Text("refused", style="red")}
+        rows = [(node, marks[x["ok"]], x["reason"].replace(f"{node}: ", "")) for node, x in result["nodes"].items()]
         show_table("Data verification", ("node", "", "reason"), rows)
-        refused = [node for node, found in result["nodes"].items() if not found["ok"]]
-    if refused:
-        raise TutorialError(f"data verification refused {', '.join(refused)}: mend what the reasons name and verify again")
+        refused = [node for node, verdict in result["nodes"].items() if not verdict["ok"]]
+        if refused:
+            raise TutorialError(f"data verification refused {', '.join(refused)}: mend what the reasons name and verify again")
 
 
 @app.command(epilog=example_of_use("playground run mnist --nodes 3 --rounds 10 --seed 1"))
@@ -137,25 +180,29 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run an example's federated task on this machine."""
-    from .engines.local import run_local
     from .examples import find
     from .partition import Partition
+    from .preparation import node_folders
     from .preparation import prepare as prepare_data
-    from .runs import Run
 
-    if data and nodes:
-        raise WrongUse("--data brings its own nodes: leave --nodes out, or prepare another folder")
     with output(as_json) as result:
         found = find(example)
         defaults = found.facts["run"]
-        folder = Run.create(out) if out else Run.create_numbered(found.name)
-        if data is None:
-            data = folder.path / "data"
-            prepare_data(found, data, nodes or defaults["nodes"], None, Partition(), seed)
-        scheduler = found.build_scheduler(rounds or defaults["rounds"], seed)
-        with resumable(folder.path), RunProgress(scheduler.max_rounds) as progress:
-            run_local(scheduler, data, folder, seed, defaults["num_threads"], example=found.key, on_event=progress)
-        show_run(folder, result)
+        num_rounds = rounds or defaults["rounds"]
+        if data and nodes:
+            raise WrongUse("--data brings its own nodes: leave --nodes out, or prepare another folder")
+        if data:
+            node_folders(data)
+        with RunProgress(num_rounds) as progress, new_folder(out, found.name) as folder:
+            from .engines.local import run_local
+
+            scheduler = found.build_scheduler(num_rounds, seed)
+            if data is None:
+                data = folder.path / "data"
+                prepare_data(found, data, nodes or defaults["nodes"], None, Partition(), seed)
+            with resumable(folder.path, result):
+                run_local(scheduler, data, folder, seed, defaults["num_threads"], example=found.key, on_event=progress)
+        show_run(folder)
 
 
 @app.command(epilog=example_of_use("playground resume runs/mnist-1"))
@@ -164,26 +211,27 @@ def resume(run: RunFolder, as_json: AsJson = False) -> None:
 
     A run folder holds pickled Python objects: resume only runs you made yourself.
     """
-    from .engines.local import resume_local
     from .runs import Run
 
     with output(as_json) as result:
         record = Run.open(run).record
-        with resumable(run), RunProgress(record["settings"].get("max_rounds", 0), record["rounds_done"]) as progress:
-            finished = resume_local(run, on_event=progress)
-        show_run(finished, result)
+        with RunProgress(record["settings"].get("max_rounds"), record["rounds_done"]) as progress:
+            from .engines.local import resume_local
+
+            with resumable(run, result):
+                finished = resume_local(run, on_event=progress)
+        show_run(finished)
 
 
-def show_run(run: Any, result: dict[str, Any]) -> None:
+def show_run(run: Any) -> None:
     """Show a finished run's metrics by round and what to do next."""
     from .metrics import curves
 
-    result |= {"run": str(run.path), "state": run.state, "seconds": run.record["seconds"], "metrics": run.metrics}
     tested = {name: dict(nodes["aggregator"]) for name, nodes in curves(run.rows).items() if "aggregator" in nodes}
     rounds = sorted({number for points in tested.values() for number in points})
     rows = [(str(n), *(f"{points[n]:.4f}" if n in points else "" for points in tested.values())) for n in rounds]
     show_table(f"{run.path}: {run.state} in {run.record['seconds']:.1f} s", ("round", *tested), rows)
-    console.print(f"Model: {run.path / 'model.pt'}. Next: playground export {run.path}")
+    say(f"Model: {run.path / 'model.pt'}. Next: playground export {run.path}")
 
 
 @app.command(epilog=example_of_use("playground metrics runs/mnist-1 --csv metrics.csv --plot metrics.png"))
@@ -195,17 +243,17 @@ def metrics(
 ) -> None:
     """Show a run's metrics, and save them as a table or a picture."""
     from . import metrics as drawing
-    from .runs import Run, RunError, refuse_existing
+    from .runs import Run, RunError
 
     with output(as_json) as result:
         found = Run.open(run)
         if not found.rows:
             raise RunError(f"{run} has no metrics yet: its state is {found.state}")
         refuse_existing(csv, plot)
-        if csv:
-            csv.write_bytes((run / "metrics.csv").read_bytes())
         if plot:
             drawing.plot(drawing.curves(found.rows), plot)
+        if csv:
+            shutil.copyfile(run / "metrics.csv", csv)
         result |= {"run": str(run), "state": found.state, "metrics": found.metrics}
         show_table(f"{run}: {found.state}", ("metric", "last value"), [(n, f"{v:.4f}") for n, v in found.metrics.items()])
 
@@ -216,15 +264,16 @@ def export(run: RunFolder, as_json: AsJson = False) -> None:
 
     A run folder holds pickled Python objects: export only runs you made yourself.
     """
-    from . import export as exporting
     from .runs import Run
 
     with output(as_json) as result:
-        result |= exporting.export(Run.open(run))
-        rows = [
-            (kind, result[kind].get("file", "[red]none[/red]"), result[kind].get("error") or f"{result[kind]['max_difference']:.1e}")
-            for kind in ("torchscript", "onnx")
-        ]
+        found = Run.open(run)
+        with console.status("exporting"):
+            from .export import export as export_run
+
+            result |= export_run(found)
+        forms = {form: result[form] for form in ("torchscript", "onnx")}
+        rows = [(form, x.get("file", ""), x.get("error") or f"{x['max_difference']:.1e}") for form, x in forms.items()]
         show_table(f"Exported and compared on {result['inputs']} inputs", ("form", "file", "largest difference"), rows)
 
 
@@ -240,25 +289,21 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Compare training in one place, on each node alone, and federated."""
-    from . import compare as comparing
     from .examples import find
     from .partition import Partition
-    from .runs import Run
 
     with output(as_json) as result:
-        found = find(example)
-        defaults = found.facts["run"]
-        split = Partition.parse(partition)
-        folder = (Run.create(out) if out else Run.create_numbered(f"{found.name}-compare")).path
-        num_rounds = rounds or defaults["rounds"]
-        with RunProgress(num_rounds) as progress:
-            result |= comparing.compare(
-                found, folder, nodes or defaults["nodes"], num_rounds, split, seed, source, progress
-            )  # fmt: skip
+        found, split = find(example), Partition.parse(partition)
+        num_nodes, num_rounds = nodes or found.facts["run"]["nodes"], rounds or found.facts["run"]["rounds"]
+        with RunProgress(num_rounds) as progress, new_folder(out, f"{found.name}-compare") as folder:
+            from .compare import compare as compare_runs
+
+            result |= compare_runs(found, folder.path, num_nodes, num_rounds, split, seed, source, progress)
+        result["folder"] = str(folder.path)
         names = found.facts["metrics"]
         rows = [(r["name"], *(f"{r['metrics'][name][-1][1]:.4f}" for name in names), f"{r['seconds']:.1f}") for r in result["runs"]]
         show_table(f"{found.name}, {partition}, {num_rounds} rounds", ("", *names, "seconds"), rows)
-        console.print(f"Picture: {folder / 'compare.png'}")
+        say(f"Picture: {folder.path / 'compare.png'}")
 
 
 @app.command(epilog=example_of_use("playground record mnist --source ../shared/data/mnist"))
@@ -269,18 +314,17 @@ def record(
     as_json: AsJson = False,
 ) -> None:
     """Record the results that the example's page shows."""
-    from . import record as recording
     from .examples import find
-    from .runs import Run
 
-    if not results.is_dir():
-        raise WrongUse(f"{results} is not there: run this in the project's folder, or name one with --results")
     with output(as_json) as result:
         found = find(example)
-        work = Run.create_numbered(f"{found.name}-record").path
-        with RunProgress(max(plan["rounds"] for plan in found.facts["record"])) as progress:
-            result["file"] = str(recording.record(found, results, work, source, progress))
-        console.print(f"Recorded in {result['file']}")
+        if not results.is_dir():
+            raise WrongUse(f"{results} is no folder: run this in the project's folder, or name one with --results")
+        with RunProgress() as progress, new_folder(None, f"{found.name}-record") as folder:
+            from .record import record as record_results
+
+            result["file"] = str(record_results(found, results, folder.path, source, progress))
+        say(f"Recorded in {result['file']}")
 
 
 @app.command(epilog=example_of_use("playground fetch mnist --out mnist"))
@@ -296,7 +340,7 @@ def fetch(
 
     with output(as_json) as result, DownloadProgress() as progress:
         result["files"] = [str(file) for file in download.fetch(find(example).facts["download"], out, progress)]
-        console.print(f"{len(result['files'])} files in {out}. Next: playground prepare {example} --source {out} --out data")
+        say(f"{len(result['files'])} files in {out}. Next: playground prepare {example} --source {out} --out data")
 
 
 @app.command(epilog=example_of_use("playground doctor"))
@@ -305,13 +349,14 @@ def doctor(as_json: AsJson = False) -> None:
     from .doctor import checks
 
     with output(as_json) as result:
-        found = checks()
+        with console.status("looking"):
+            found = checks()
         result["checks"] = [vars(check) for check in found]
-        marks = {True: "[green]ok[/green]", False: "[red]missing[/red]", None: "note"}
+        marks = {True: Text("ok", style="green"), False: Text("missing", style="red"), None: "note"}
         show_table("Doctor", ("", "", "found", "advice"), [(c.name, marks[c.ok], c.found, c.advice) for c in found])
         bad = [check.name for check in found if check.ok is False]
-    if bad:
-        raise TutorialError(f"not in order: {', '.join(bad)}")
+        if bad:
+            raise TutorialError(f"not in order: {', '.join(bad)}")
 
 
 def main() -> None:
@@ -319,10 +364,16 @@ def main() -> None:
     try:
         app()
     except TutorialError as error:
-        console.print(f"Error: {error}", style="red", markup=False)
-        sys.exit(error.exit_code)
+        fail(str(error), error.exit_code)
     except ModuleNotFoundError as error:
         if error.name != "alphafed":
             raise
-        console.print("AlphaMed's SDK is missing: pip install --no-deps alphamed-federated==0.4.9", style="red")
-        sys.exit(1)
+        fail("AlphaMed's SDK is missing: pip install --no-deps alphamed-federated==0.4.9")
+    except OSError as error:  # no space, no permission: the system's own words name the file
+        fail(str(error))
+
+
+def fail(text: str, exit_code: int = 1) -> None:
+    """Show an error and end the command."""
+    say(f"Error: {text}", style="red")
+    sys.exit(exit_code)

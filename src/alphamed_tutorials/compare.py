@@ -35,7 +35,7 @@ def compare(
         partition: How the data is split.
         seed: Seed of the split and of every run.
         source: The real data set; embedded data if None.
-        on_event: Called with each event of each run, with `run` added.
+        on_event: Called with each event of each run, with its name as `run` and its `rounds` added.
 
     Returns:
         The settings, the samples each node holds, and every run's curves and seconds.
@@ -44,13 +44,15 @@ def compare(
     prepare(example, out / "data-in-one-place", 1, source, Partition(), seed)
     owners = [f"node{number + 1}" for number in range(num_nodes)]
     plans = [("centralised", "data-in-one-place", None), *((name, "data", name) for name in owners)]
+    num_threads = example.facts["run"]["num_threads"]
     runs = []
     for name, data, only in [*plans, ("federated", "data", None)]:
         scheduler = example.build_scheduler(num_rounds, seed)
-        listener = lambda event, name=name: on_event({**event, "run": name})  # noqa: E731
-        runs.append(
-            _summary(name, run_local(scheduler, out / data, out / name, seed, example=example.key, only=only, on_event=listener))
-        )
+        run = run_local(
+            scheduler, out / data, out / name, seed, num_threads, only, example.key,
+            lambda event, name=name: on_event({**event, "run": name, "rounds": num_rounds}),
+        )  # fmt: skip
+        runs.append(_summary(name, run))
     result = {
         "partition": str(partition),
         "nodes": num_nodes,

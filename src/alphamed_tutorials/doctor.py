@@ -13,6 +13,7 @@ from pathlib import Path
 from .machine import machine
 
 SDK_VERSION = "0.4.9"
+SDK_ADVICE = f"pip install --no-deps alphamed-federated=={SDK_VERSION}"
 PLATFORM_DATA = Path("/data/alphamed-federated-dataset")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 TIMEOUT = 120  # seconds to import everything, from a slow disk too
@@ -61,7 +62,8 @@ def checks() -> list[Check]:
     system = _judge("system", name in ("Linux", "Darwin"), name, "use Linux or macOS; on Windows, WSL 2")
     if not system.ok:
         return [python, system]
-    return [python, system, *_packages(_probe()), _disk(), _current_folder(), *_hardware(), _platform_data(), _browser()]
+    packages, hardware = _packages(_probe()), _hardware()
+    return [python, system, *packages, *hardware, _disk(), _current_folder(), _platform_data(), _browser()]
 
 
 def _judge(name: str, ok: bool, found: str, advice: str) -> Check:
@@ -91,8 +93,8 @@ def _packages(probe: dict) -> list[Check]:
     torch = tuple(map(int, versions.get("torch", "0.0").split(".")[:2]))
     found = ", ".join([f"{name} {version}" for name, version in versions.items()] + list(errors.values()))
     return [
-        _judge("torch", torch >= (2, 3) and not errors, found, "run: pip install --upgrade torch torchvision torchaudio"),
-        _judge("AlphaMed SDK", sdk == SDK_VERSION, sdk or sdk_error, f"run: pip install --no-deps alphamed-federated=={SDK_VERSION}"),
+        _judge("torch", torch >= (2, 3) and not errors, found, "pip install --upgrade torch torchvision torchaudio"),
+        _judge("AlphaMed SDK", sdk == SDK_VERSION, sdk or sdk_error, SDK_ADVICE),
         _note("GPU", probe["gpu"], "the examples run on the processor too"),
     ]
 
@@ -121,7 +123,9 @@ def _hardware() -> list[Check]:
 
 def _platform_data() -> Check:
     found = str(PLATFORM_DATA) if PLATFORM_DATA.is_dir() else ""
-    return _note("AlphaMed's data folder", found, "only machines of the platform have it; prepare data with: playground prepare")
+    return _note(
+        "AlphaMed's data folder", found, "only machines of the platform have it; otherwise: playground prepare"
+    )
 
 
 def _browser() -> Check:

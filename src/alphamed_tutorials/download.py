@@ -62,9 +62,7 @@ class RemoteFile:
             return f"{kind}:{hashlib.file_digest(stream, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest()}"
 
 
-def fetch(
-    tables: Iterable[dict], out: Path, on_progress: Progress = lambda path, done, total: None
-) -> list[Path]:
+def fetch(tables: Iterable[dict], out: Path, on_progress: Progress = lambda path, done, total: None) -> list[Path]:
     """Download what is not there yet.
 
     A second process that wants the same folder waits, and then finds the files done. What is interrupted goes on

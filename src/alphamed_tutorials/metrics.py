@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
+from .errors import WrongUse
 from .runs import Metric
 
 Curve = Sequence[tuple[int, float]]
+MOST_NAMED = 12  # lines in one panel that a legend can still tell apart
 
 
 def curves(rows: Sequence[Metric]) -> dict[str, dict[str, list[tuple[int, float]]]]:
@@ -28,13 +28,21 @@ def plot(panels: Mapping[str, Mapping[str, Curve]], file: str | Path) -> None:
     Args:
         panels: Metric name → line name → (round, value) pairs.
         file: The picture; its ending chooses the format (`.png`, `.svg`, `.pdf`).
+
+    Raises:
+        WrongUse: There is no such format.
     """
+    from matplotlib.figure import Figure  # here, because it takes a second that no other use should cost
+
     figure = Figure(figsize=(5 * len(panels), 3.6), layout="constrained")
+    if Path(file).suffix[1:] not in figure.canvas.get_supported_filetypes():
+        raise WrongUse(f"{file}: pictures end in .png, .svg or .pdf")
     for axes, (name, lines) in zip(figure.subplots(1, len(panels), squeeze=False)[0], sorted(panels.items())):
         for label, points in lines.items():
             axes.plot(*zip(*points), marker="." if len(points) < 30 else None, label=label)
         axes.set(title=name, xlabel="round")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
-        axes.legend()
+        if len(lines) <= MOST_NAMED:
+            axes.legend()
     figure.savefig(file, dpi=150)

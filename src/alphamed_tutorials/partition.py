@@ -70,7 +70,7 @@ class Partition:
             PartitionError: There are too few samples, or alpha is so small that some node always goes short.
         """
         if not 1 <= nodes <= len(labels):
-            raise PartitionError(f"{len(labels)} samples cannot be split over {nodes} nodes: each node needs one at least")
+            raise PartitionError(f"{len(labels)} samples cannot be split over {nodes} nodes: give each one at least")
         generator = np.random.default_rng(seed)
         if self.alpha is None:
             parts = np.array_split(generator.permutation(len(labels)), nodes)

@@ -48,7 +48,8 @@ def prepare(example: Any, out: Path, nodes: int, source: Path | None, partition:
             "counts": counts,
         }
         (unfinished / "prepare.json").write_text(json.dumps(facts, ensure_ascii=False, indent=2) + "\n", "utf-8")
-        _rename(unfinished, out)
+        _check_is_new(out)  # somebody else may have made it meanwhile
+        unfinished.rename(out)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return facts
@@ -67,14 +68,6 @@ def _check_arguments(out: Path, nodes: int, source: Path | None, seed: int) -> N
 def _check_is_new(out: Path) -> None:
     if out.exists() or out.is_symlink():
         raise WrongUse(f"{out} exists already and stays as it is; give another folder, or remove this one first")
-
-
-def _rename(unfinished: Path, out: Path) -> None:
-    try:
-        unfinished.rename(out)
-    except OSError:
-        _check_is_new(out)  # somebody else has made it meanwhile
-        raise
 
 
 def node_folders(data: Path) -> dict[str, Path]:

@@ -9,30 +9,44 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
-console = Console(stderr=True, highlight=False)
+console = Console(stderr=True, highlight=False, markup=False)
+PIPE_WIDTH = 200  # of tables that no terminal shows: nothing there should be folded at 80
 
 
-def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table on stdout."""
-    table = Table(*columns, title=title, title_justify="left")
+def say(text: str, style: str | None = None) -> None:
+    """Print a message on stderr, without line breaks of our own: commands and paths in it can be copied."""
+    console.print(text, style=style, soft_wrap=True)
+
+
+def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
+    """Print a table on stdout, numbers to the right."""
+    table = Table(title=title, title_justify="left")
+    for name, cells in zip(columns, zip(*rows) if rows else [()] * len(columns)):
+        is_number = all(str(cell).replace(".", "").isdigit() for cell in cells)
+        table.add_column(name, justify="right" if is_number else "left", overflow="fold")
     for row in rows:
         table.add_row(*row)
-    Console(highlight=False).print(table)
+    width = None if sys.stdout.isatty() else PIPE_WIDTH
+    Console(highlight=False, markup=False, width=width).print(table)
 
 
 class RunProgress:
-    """Show the course of a run: a bar on a terminal, a line a round elsewhere.
+    """Show the course of a run, or of one run after another: a bar on a terminal, a line a round elsewhere.
 
     Args:
-        num_rounds: Rounds of the run.
+        num_rounds: Rounds of the run; an event with `rounds` knows better.
         rounds_done: Rounds that a resumed run has behind it.
     """
 
-    def __init__(self, num_rounds: int, rounds_done: int = 0):
+    def __init__(self, num_rounds: int | None = None, rounds_done: int = 0):
         self.num_rounds = num_rounds
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("rounds"))
-        self.progress = Progress(*columns, TimeElapsedColumn(), console=console, disable=not console.is_terminal)
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TextColumn("rounds"))
+        self.progress = Progress(
+            *columns, TimeElapsedColumn(), console=console,
+            disable=not console.is_terminal, redirect_stdout=sys.stdout.isatty(),
+        )  # fmt: skip
         self.bar = self.progress.add_task("setting up", total=num_rounds, completed=rounds_done)
 
     def __enter__(self) -> "RunProgress":
@@ -48,13 +62,14 @@ class RunProgress:
         """Take an event of the run."""
         run = f"{event['run']}: " if "run" in event else ""
         if event["event"] == "started":
-            self.progress.update(self.bar, completed=event["round"])
+            self.num_rounds = event.get("rounds", self.num_rounds)
+            self.progress.update(self.bar, completed=event["round"], total=self.num_rounds)
         elif event["event"] == "training":
             self.progress.update(self.bar, description=f"{run}round {event['round']}, {event['node']} trains")
         elif event["event"] == "round_done":
             text = ", ".join(f"{name} {value:.4f}" for name, value in event["metrics"].items())
             self.progress.update(self.bar, completed=event["round"], description=f"{run}round {event['round']}")
-            console.print(f"{run}round {event['round']}/{self.num_rounds}: {text}")
+            say(f"{run}round {event['round']}/{self.num_rounds or '?'}: {text}")
 
     def _breakpoint(self, *args: Any, **kwargs: Any) -> Any:
         """Take the bar out of the way of the debugger."""

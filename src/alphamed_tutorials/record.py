@@ -36,7 +36,10 @@ def record(
     experiments = []
     for plan in example.facts["record"]:
         partition, seed = Partition.parse(plan["partition"]), plan["seed"]
-        compared = compare(example, work / plan["name"], plan["nodes"], plan["rounds"], partition, seed, source, on_event)
+        compared = compare(
+            example, work / plan["name"], plan["nodes"], plan["rounds"], partition, seed, source,
+            lambda event, name=plan["name"]: on_event({**event, "run": f"{name}, {event['run']}"}),
+        )  # fmt: skip
         experiments.append({"name": plan["name"], **compared})
     content = {
         "example": example.name,
@@ -45,7 +48,7 @@ def record(
         "seconds": round(time.monotonic() - started, 1),
         "machine": machine(),
         "versions": versions(),
-        "data": {"source": source.name if source else "embedded", **_size(experiments[0]["counts"])},
+        "data": {"source": source.resolve().name if source else "embedded", **_size(experiments[0]["counts"])},
         "experiments": experiments,
     }
     pictures = results / example.name
@@ -62,4 +65,5 @@ def _size(counts: dict[str, dict[str, dict[str, int]]]) -> dict[str, Any]:
     for splits in counts.values():
         for split, classes in splits.items():
             sizes[split] = sizes.get(split, 0) + sum(classes.values())
-    return {**sizes, "classes": sorted({name for splits in counts.values() for c in splits.values() for name in c})}
+    names = [name for splits in counts.values() for classes in splits.values() for name in classes]
+    return {**sizes, "classes": list(dict.fromkeys(names))}

@@ -1,4 +1,4 @@
-"""The doc gate's rules. Each yields one complaint for each fault; test_gate_rules.py sees every one of them complain."""
+"""The doc gate's rules: each yields a complaint for every fault, and test_gate_rules.py sees it do so."""
 
 import re
 import shlex
@@ -14,6 +14,7 @@ SHOWN_LANGUAGES = ("csv", "html", "ini", "json", "markdown", "mermaid", "text", 
 HEADING = re.compile(r"(?P<level>#{1,6})\s+(?P<title>.*?)(?:\s*\{:?[^}]*#(?P<anchor>[\w-]+)[^}]*\})?\s*")
 INLINE_CODE = re.compile(r"(?<!`)(`+)(?!`)(?P<code>.+?)(?<!`)\1(?!`)")
 ANNOTATION = re.compile(r"#\s*\((\d+)\)!?")
+PROPER_NAMES = re.compile(r"AlphaMed|Flower|Python|PyTorch|TorchScript")  # these stay as they are in Chinese
 FILE_SUFFIXES = "csv gz html ipynb json jsonl log md onnx pickle png pt py sh svg toml ts txt whl yml zip".split()
 
 
@@ -169,15 +170,15 @@ def headings_have_anchors(page: Page) -> Iterator[str]:
     if [heading["level"] for heading in found].count("#") != 1:
         yield "a page needs exactly one title (#)"
     anchors = [heading["anchor"] for heading in found if heading["anchor"]]
-    yield from (f"the anchor #{anchor} is there twice" for anchor in sorted({a for a in anchors if anchors.count(a) > 1}))
+    yield from (f"the anchor #{anchor} is there twice" for anchor in dict.fromkeys(anchors) if anchors.count(anchor) > 1)
     yield from (f"the heading {heading['title']!r} needs an anchor: {{ #a-short-name }}"
                 for heading in found if heading["level"] != "#" and not heading["anchor"])
 
 
 def headings_are_chinese(page: Page) -> Iterator[str]:
-    """A heading of a Chinese page is Chinese, unless it is code or an abbreviation alone."""
+    """A heading of a Chinese page is Chinese, unless it is code, an abbreviation or a proper name alone."""
     for heading in headings(page) if page.language == "zh" else ():
-        title = INLINE_CODE.sub("", heading["title"])
+        title = PROPER_NAMES.sub("", INLINE_CODE.sub("", heading["title"]))
         if re.search("[a-z]", title) and not re.search("[\u4e00-\u9fff]", title):
             yield f"the heading {heading['title']!r} is not Chinese"
 

@@ -5,13 +5,14 @@ import functools
 import importlib
 import importlib.metadata
 import importlib.util
+import inspect
 import re
 import sys
 from pathlib import Path
 
 from pages import ROOT
 
-# Names that need no proof in the project's own code: their modules carry them.
+# What these modules and their classes have may be named on a page.
 LIBRARIES = (
     "builtins", "dataclasses", "gzip", "json", "logging", "os", "pathlib", "random", "struct",
     "cloudpickle", "numpy", "onnxruntime", "torch", "torch.jit", "torch.nn", "torch.nn.functional", "torch.onnx",
@@ -48,13 +49,13 @@ def _sources() -> tuple[str, ...]:
 def callable_names() -> frozenset[str]:
     """Return every name that can be called or used as a class."""
     names = set(sys.stdlib_module_names) | set(importlib.metadata.packages_distributions()) | {"self"}
-    for source in _sources():
-        names |= defined_names(source)
+    names.update(*map(defined_names, _sources()))
     for name in LIBRARIES:
         module = importlib.import_module(name)
         names |= set(dir(module))
         for value in vars(module).values():
-            names |= set(dir(value)) if isinstance(value, type) else set()
+            if isinstance(value, type):  # annotations name what only instances have, as a layer's buffers
+                names.update(dir(value), *map(inspect.get_annotations, value.__mro__))
     return frozenset(names)
 
 

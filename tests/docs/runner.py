@@ -10,6 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import pytest
 from pages import Line
 
 TIME_LIMIT = 300  # seconds
@@ -30,8 +31,7 @@ def run_shell(page: str, lines: list[Line], time_limit: float = TIME_LIMIT) -> s
 def run_file(path: Path, time_limit: float = TIME_LIMIT) -> str:
     """Run a Python file in an empty folder and return what it prints."""
     status, output = execute((sys.executable, str(path)), None, time_limit)
-    assert status == 0, f"{path.name} {_reason(status, time_limit)}:\n{output}"
-    return output
+    return _check(path.name, status, output, time_limit)
 
 
 def _run(page: str, name: str, lines: list[Line], command: tuple[str, ...], time_limit: float) -> str:
@@ -42,12 +42,14 @@ def _run(page: str, name: str, lines: list[Line], command: tuple[str, ...], time
         return f"{page} {lines[min(int(match[1]), len(lines)) - 1]}"
 
     output = re.sub(rf'(?:File "[^"\n]*\b{re.escape(name)}", line |{re.escape(name)}: line )(\d+)', origin, output)
-    assert status == 0, f"{page} {_reason(status, time_limit)}:\n{output}"
+    return _check(page, status, output, time_limit)
+
+
+def _check(name: str, status: int | None, output: str, time_limit: float) -> str:
+    reason = f"ran longer than {time_limit:g} seconds" if status is None else f"ended with exit status {status}"
+    if status != 0:
+        pytest.fail(f"{name} {reason}:\n{output}", pytrace=False)
     return output
-
-
-def _reason(status: int | None, time_limit: float) -> str:
-    return f"ran longer than {time_limit:g} seconds" if status is None else f"ended with exit status {status}"
 
 
 @functools.cache  # the pages of both languages mostly hold the same program

@@ -19,7 +19,7 @@ GOOD = '''\
 
 先读 `model.py`，再调用 `FedAvgScheduler` 的 `train_an_epoch()`、`build_model` 和 `torch.optim.SGD()`。
 
-## `torch.save()` 与 MNIST { #pack }
+## `torch.save()`, MNIST, Python API { #pack }
 
 ```python title="train.py"
 --8<-- "snippets/code.py"
@@ -84,7 +84,7 @@ def test_good_project_passes(rule, tmp_path):
 
 BAD_PAGES = [
     (gate.python_is_included, "```python\nprint(1)\n```\n", "line 2: Python typed into the page"),
-    (gate.python_is_included, "=== 'Tab'\n\n    ```python\n    --8<-- 'snippets/code.py'\n    x\n    ```\n", "line 5: "),
+    (gate.python_is_included, "=== 'A'\n\n    ```python\n    --8<-- 'snippets/code.py'\n    x\n    ```\n", "line 5: "),
     (gate.includes_resolve, '--8<-- "snippets/none.py"\n', "'snippets/none.py' could not be found"),
     (gate.includes_resolve, '--8<-- "snippets/code.py:none"\n', "'none' could not be located"),
     (gate.includes_resolve, '--8<-- "snippets/code.py:2:2"\n', "line 1: the include snippets/code.py:2:2 is empty"),
@@ -113,7 +113,7 @@ BAD_PAGES = [
     (gate.commands_exist, "Call `playground walk mnist`.\n", "line 1: `playground walk`: there is no such command"),
     (gate.commands_exist, "Call `playground run [--nodes N|M] [--rond R]`.\n", "`playground run` has no option --rond"),
     (gate.commands_exist, "Call `playground --version`.\n", "`playground --version` has no option --version"),
-    (gate.commands_exist, "```sh\nls | playground run \\\n  --round=1 | cat --x\n```\n", "line 1: `playground run` has no"),
+    (gate.commands_exist, "```sh\nls | playground run \\\n  --round=1 | cat --x\n```\n", "`playground run` has no option"),
     (gate.commands_exist, "Call `playground COMMAND --jsn`.\n", "`playground COMMAND` has no option --jsn"),
     (gate.commands_exist, "```sh\nplayground walk 'two\nlines'\n```\n", "`playground walk`: there is no such command"),
     (gate.headings_have_anchors, "# Title\n\n## Part\n", "the heading 'Part' needs an anchor"),

@@ -15,5 +15,5 @@ def test_snippet_runs(path):
 def test_a_failing_snippet_fails(tmp_path):
     path = tmp_path / "bad.py"
     path.write_text("print('begun')\nraise SystemExit(3)\n", encoding="utf-8")
-    with pytest.raises(AssertionError, match="bad.py ended with exit status 3:\nbegun"):
+    with pytest.raises(pytest.fail.Exception, match="bad.py ended with exit status 3:\nbegun"):
         run_file(path)

@@ -30,15 +30,18 @@ def data_error(path: Path, reason: str, advice: str) -> DataError:
 
 def unpack(path: Path, content: bytes) -> bytes:
     """Return the data a file holds, packed or not."""
-    if content[:99].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
-        raise data_error(path, "is a web page, not data (是网页，不是数据)", "Download it again (请重新下载)")
+    reason = ""
     try:
-        return gzip.decompress(content) if path.suffix == ".gz" else content
+        content = gzip.decompress(content) if path.suffix == ".gz" else content
     except EOFError:
         reason = "the archive is cut off (文件不完整)"
     except (gzip.BadGzipFile, zlib.error):
         reason = "is no sound gzip archive (压缩包已损坏)"
-    raise data_error(path, reason, "Copy it again (请重新拷贝)")
+    if content[:99].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+        raise data_error(path, "is a web page, not data (是网页，不是数据)", "Download it again (请重新下载)")
+    if reason:
+        raise data_error(path, reason, "Copy it again (请重新拷贝)")
+    return content
 
 
 def find_content(folder: Path, name: str) -> tuple[Path, bytes]:
@@ -49,14 +52,14 @@ def find_content(folder: Path, name: str) -> tuple[Path, bytes]:
         except FileNotFoundError:
             continue
         except OSError as error:  # no permission, a folder of that name, a broken disk
-            advice = "Let the user who trains read it (请为训练用户开放读取权限)"
-            raise data_error(path, f"cannot be read: {error.strerror} (无法读取)", advice) from None
+            reason = f"cannot be read: {error.strerror} (无法读取)"
+            raise data_error(path, reason, "Give the training user access (请为训练用户开放权限)") from None
     if not folder.exists():
         raise data_error(folder, "the folder is missing (缺少文件夹)", "Copy MNIST's files there (请拷入 MNIST 文件)")
     raise data_error(path, "the file is missing (缺少文件)", "Copy it there (请拷贝到此处)")
 
 
-def read_idx(folder: Path, name: str, item_size: tuple[int, ...]) -> tuple[Path, torch.Tensor]:
+def read_checked(folder: Path, name: str, item_size: tuple[int, ...]) -> tuple[Path, torch.Tensor]:
     """Return the path of a file in MNIST's own format and the bytes [N, *item_size] it holds."""
     path, content = find_content(folder, name)
     start = 8 + 4 * len(item_size)  # four bytes name the kind of file, then come four for N and four for each size
@@ -78,10 +81,8 @@ def read_idx(folder: Path, name: str, item_size: tuple[int, ...]) -> tuple[Path,
     return path, torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=start).reshape(sizes)
 
 
-def find_mismatches(
-    images_path: Path, images: torch.Tensor, labels_path: Path, labels: torch.Tensor
-) -> list[DataError]:
-    """Convert every sample as training does, and report what is wrong though each file alone is sound."""
+def compare(images_path: Path, images: torch.Tensor, labels_path: Path, labels: torch.Tensor) -> list[DataError]:
+    """Convert all samples as training does; report what is wrong though each file alone is sound."""
     errors = []
     if len(images) != len(labels):
         reason = f"{len(labels)} labels for {len(images)} images (标签与图像数量不一致)"
@@ -89,9 +90,8 @@ def find_mismatches(
     if labels.max() >= CLASSES:
         reason = f"label {labels.max()} is not among 0 to {CLASSES - 1} (标签超出范围)"
         errors.append(data_error(labels_path, reason, "Use the labels of these images (请使用与图像配套的标签)"))
-    batches = (batch.unsqueeze(1).float() / 255 for batch in images.split(1000))
-    blank = sum(int((batch.amax((1, 2, 3)) == 0).sum()) for batch in batches)
-    if blank:  # a copy that broke off may have left zeros up to the full length
+    inputs = (batch.unsqueeze(1).float() / 255 for batch in images.split(1000))
+    if blank := sum(int((batch.amax((1, 2, 3)) == 0).sum()) for batch in inputs):  # zeros of a copy that broke off
         errors.append(data_error(images_path, f"{blank} images are blank (图像为空白)", "Copy it again (请重新拷贝)"))
     return errors
 
@@ -101,11 +101,11 @@ def read_split(folder: Path, split: str) -> tuple[torch.Tensor, torch.Tensor]:
     found, errors = [], []
     for name, item_size in (("images-idx3-ubyte", (28, 28)), ("labels-idx1-ubyte", ())):
         try:
-            found.append(read_idx(folder, f"{PREFIXES[split]}-{name}", item_size))
+            found.append(read_checked(folder, f"{PREFIXES[split]}-{name}", item_size))
         except DataError as error:
             errors.append(error)
     if not errors:
-        errors = find_mismatches(*found[0], *found[1])
+        errors = compare(*found[0], *found[1])
     if errors:
         raise DataError("\n".join(dict.fromkeys(map(str, errors))))
     return found[0][1], found[1][1]

@@ -57,17 +57,18 @@ class MNISTScheduler(FedAvgScheduler):  # (1)!
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         return ConvNet().to(self.device)
 
-    def build_optimizer(self, model: nn.Module) -> Optimizer:
+    def build_optimizer(self, model: nn.Module) -> Optimizer:  # (5)!
         return SGD(model.parameters(), lr=self.learning_rate, momentum=self.momentum)
 
     def build_train_dataloader(self) -> DataLoader:
         return build_dataloader(self.data_dir, train=True, batch_size=self.batch_size)
 
-    def build_test_dataloader(self) -> DataLoader:  # (5)!
+    def build_test_dataloader(self) -> DataLoader:  # (6)!
         return build_dataloader(self.data_dir, train=False, batch_size=1000)
 
+    # --8<-- [start:train_an_epoch]
     def train_an_epoch(self) -> None:
-        self.model.train()  # (6)!
+        self.model.train()
         total_loss = 0.0
         for images, labels in self.train_loader:
             images, labels = images.to(self.device), labels.to(self.device)
@@ -76,7 +77,8 @@ class MNISTScheduler(FedAvgScheduler):  # (1)!
             loss.backward()
             self.optimizer.step()
             total_loss += loss.item() * len(labels)
-        self.tb_writer.add_scalar("train/loss", total_loss / len(self.train_loader.dataset), self.current_round)  # (7)!
+        self.tb_writer.add_scalar("train/loss", total_loss / len(self.train_loader.dataset), self.current_round)
+    # --8<-- [end:train_an_epoch]
 
     @torch.no_grad()
     def run_test(self) -> None:
@@ -88,6 +90,6 @@ class MNISTScheduler(FedAvgScheduler):  # (1)!
             total_loss += F.nll_loss(log_probabilities, labels, reduction="sum").item()
             correct += (log_probabilities.argmax(1) == labels).sum().item()
         count = len(self.test_loader.dataset)
-        self.tb_writer.add_scalar("test/accuracy", correct / count, self.current_round)
+        self.tb_writer.add_scalar("test/accuracy", correct / count, self.current_round)  # (7)!
         self.tb_writer.add_scalar("test/loss", total_loss / count, self.current_round)
 # --8<-- [end:scheduler]

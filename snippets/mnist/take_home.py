@@ -1,0 +1,36 @@
+"""Export a trained model, then use it where there is neither AlphaMed nor this project."""
+
+from pathlib import Path
+
+from alphamed_tutorials.engines.local import run_local
+from alphamed_tutorials.examples import find
+from alphamed_tutorials.examples.mnist.scheduler import MNISTScheduler
+from alphamed_tutorials.partition import Partition
+from alphamed_tutorials.preparation import prepare
+
+prepare(find("mnist"), Path("data"), nodes=3, source=None, partition=Partition(), seed=1)
+run = run_local(MNISTScheduler(max_rounds=3, seed=1), data="data", out="first-run", seed=1, example="mnist")
+
+# --8<-- [start:export]
+from alphamed_tutorials.export import export
+
+for form, outcome in export(run).items():
+    print(form, outcome)
+# --8<-- [end:export]
+
+# --8<-- [start:predict]
+import torch
+
+predictor = torch.jit.load("first-run/model.ts")  # torch and this file, nothing else
+pixels = torch.zeros(1, 28, 28, dtype=torch.uint8)
+pixels[0, 4:24, 13:16] = 255  # a vertical stroke
+probabilities = predictor(pixels)[0]
+print("this is a", probabilities.argmax().item(), f"({probabilities.max():.0%} sure)")
+# --8<-- [end:predict]
+
+# --8<-- [start:onnx]
+import onnxruntime
+
+session = onnxruntime.InferenceSession("first-run/model.onnx")  # not even torch
+print(session.run(["outputs"], {"inputs": pixels.numpy()})[0].round(3))
+# --8<-- [end:onnx]

@@ -1,0 +1,31 @@
+"""The code blocks of the built pages are the very code that test_pages.py runs."""
+
+import pytest
+from built import code_blocks
+from gate import RUN_LANGUAGES
+from pages import PAGES, ROOT
+
+FOLDERS = {"zh": "", "en": "en"}  # where each language lies in the built site
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_reader_sees_the_tested_code(page, built_site):
+    name = page.path.relative_to(ROOT / "docs" / page.language).with_suffix(".html")
+    html = (built_site / FOLDERS[page.language] / name).read_text("utf-8")
+    shown = [(language, text.strip("\n")) for language, text in code_blocks(html) if language in RUN_LANGUAGES]
+    tested = [(block.language, block.text.strip("\n")) for block in page.blocks if block.language in RUN_LANGUAGES]
+    assert shown == tested
+
+
+def test_code_blocks_are_found_and_those_of_docstrings_left_out():
+    html = """
+    <div class="language-python highlight"><span class="filename">a.py</span><pre><span></span><code>
+    <a id="1"></a><span class="k">if</span> a &lt; b:</code></pre></div>
+    <p><code>inline</code></p>
+    <div class="language-sh highlight"><table><tr><td><div><pre>1</pre></div></td>
+    <td class="code"><div><pre><code>ls</code></pre></div></td></tr></table></div>
+    <div class="doc doc-contents"><div class="language-python highlight"><pre><code>run()</code></pre></div></div>
+    <div class="highlight"><pre><code>plain</code></pre></div>
+    """
+    blocks = [(language, text.strip()) for language, text in code_blocks(html)]
+    assert blocks == [("python", "if a < b:"), ("sh", "ls")]

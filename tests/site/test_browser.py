@@ -1,0 +1,164 @@
+"""The built site in a real browser: no fault, no outside request, no overflow; search, copy, language switch, file://."""
+
+import contextlib
+import functools
+import http.server
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sync_api = pytest.importorskip("playwright.sync_api")
+axe_module = pytest.importorskip("axe_playwright_python.sync_playwright")
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
+DOCS = Path(__file__).parents[2] / "docs" / "zh"
+PAGES = sorted(file.relative_to(DOCS).with_suffix(".html").as_posix() for file in DOCS.rglob("*.md"))
+ON_PHONES_TOO = ("index.html", "quickstart.html") + tuple(page for page in PAGES if page.startswith("guides/"))
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 375, "height": 800}
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine (Debian: apt-get install chromium)"),
+]
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serve without a log."""
+
+    def log_message(self, format: str, *args) -> None: ...
+
+
+@pytest.fixture(scope="module")
+def address(site) -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=site.path))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def axe():
+    return axe_module.Axe()
+
+
+@contextlib.contextmanager
+def opened(browser, address: str, size: dict = DESKTOP, scheme: str = "light") -> Iterator:
+    """Yield a page on which anything wrong, and any request that leaves `address`, fails the test in the end."""
+    faults = []
+    context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce")
+    page = context.new_page()
+    page.on("console", lambda message: message.type == "error" and faults.append(message.text))
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("request", lambda request: request.url.startswith((address, "data:", "blob:")) or faults.append(request.url))
+    page.on("response", lambda response: response.status >= 400 and faults.append(f"{response.status} {response.url}"))
+    yield page
+    context.close()
+    assert not faults
+
+
+def accessibility_faults(axe, page) -> list[str]:
+    found = axe.run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    serious = [fault for fault in found if fault["impact"] in ("serious", "critical")]
+    return [f"{fault['id']}: {[node['target'] for node in fault['nodes'][:5]]}" for fault in serious]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("language", ["", "en/"])
+@pytest.mark.parametrize("path", PAGES)
+def test_page_is_sound(browser, address, axe, path, language, scheme):
+    with opened(browser, address, DESKTOP, scheme) as page:
+        page.goto(address + language + path)
+        assert accessibility_faults(axe, page) == []
+        if path in ON_PHONES_TOO:
+            page.set_viewport_size(PHONE)
+            assert accessibility_faults(axe, page) == []
+        page.set_viewport_size(PHONE)
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+def search(page, words: str) -> list[str]:
+    """Type words into the search field and return the titles found."""
+    page.fill(".md-search__input", "")
+    page.click(".md-search__input")
+    page.keyboard.type(words)
+    page.keyboard.press("Shift")  # Chinese text alone sends no key event
+    page.wait_for_selector(".md-search-result__item h1, .md-search-result__item h2")
+    return page.locator(".md-search-result__item :is(h1, h2)").all_inner_texts()
+
+
+@pytest.mark.parametrize("language", ["", "en/"])
+@pytest.mark.parametrize("words", ["标签偏斜", "scheduler"])
+def test_search_finds_chinese_and_english(browser, address, language, words):
+    with opened(browser, address) as page:
+        page.goto(address + language + "index.html")
+        assert search(page, words)
+
+
+def test_copy_button_copies_the_block(browser, address):
+    with opened(browser, address) as page:
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.goto(address + "quickstart.html")
+        block = page.locator(".highlight", has_text="playground prepare").first
+        block.hover()
+        block.locator("button").first.click()
+        page.wait_for_function("navigator.clipboard.readText().then((text) => text.length)")
+        assert page.evaluate("navigator.clipboard.readText()").strip() == "playground prepare mnist --nodes 3 --out data"
+
+
+def test_language_switch_stays_at_the_section_and_keeps_the_colours(browser, address):
+    with opened(browser, address) as page:
+        page.goto(address + "reference/cli.html#export")
+        for _ in range(2):  # from following the system to light to dark
+            page.locator(".md-header__button[for^=__palette]:visible").click()
+        page.click(".site-language")
+        page.wait_for_url(address + "en/reference/cli.html#export")
+        assert page.get_attribute("html", "lang") == "en"
+        assert page.get_attribute("body", "data-md-color-scheme") == "slate"
+        page.click(".site-language")
+        page.wait_for_url(address + "reference/cli.html#export")
+
+
+def test_annotations_open(browser, address):
+    with opened(browser, address) as page:
+        page.goto(address + "guides/mnist.html")
+        annotations = page.locator("a.md-annotation__index")
+        if not annotations.count():
+            pytest.skip("the guide has no annotations yet")
+        annotations.first.click()
+        page.wait_for_selector(".md-annotation .md-tooltip--active")
+
+
+def test_the_keyboard_reaches_skip_link_and_search(browser, address):
+    with opened(browser, address) as page:
+        page.goto(address + "quickstart.html")
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.className") == "md-skip"
+        page.keyboard.press("Enter")
+        assert page.url.endswith("#quickstart")
+        page.keyboard.press("/")
+        page.wait_for_function("document.activeElement.classList.contains('md-search__input')")
+
+
+def test_a_copy_on_disk_works(browser, site, tmp_path):
+    shutil.copytree(site.path, tmp_path / "copy")
+    root = (tmp_path / "copy").as_uri() + "/"
+    with opened(browser, root) as page:
+        page.goto(root + "index.html")
+        assert search(page, "轮次")
+        page.goto(root + "guides/mnist.html")
+        page.click(".site-language")
+        page.wait_for_url(root + "en/guides/mnist.html")
+        assert search(page, "aggregator")

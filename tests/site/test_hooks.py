@@ -1,0 +1,194 @@
+"""The build hooks, as plain functions."""
+
+import copy
+import json
+
+import chart
+import chinese
+import glossary
+import languages
+import markdown
+import navigation
+import pytest
+import results
+import results_html
+import shared_files
+from mkdocs.exceptions import PluginError
+
+RUNS = [
+    {"name": "centralised", "seconds": 30, "bytes_per_message": 9, "metrics": {"test/loss": [[1, 1.2], [2, 0.1]], "test/accuracy": [[1, 0.5], [2, 0.975]]}},
+    {"name": "node1", "seconds": 8.26, "bytes_per_message": 9, "metrics": {"test/loss": [[1, 1.3], [2, 0.2]], "test/accuracy": [[1, 0.4], [2, 0.952]]}},
+    {"name": "federated", "seconds": 26, "bytes_per_message": 91000, "metrics": {"test/loss": [[1, 1.4], [2, 0.15]], "test/accuracy": [[1, 0.45], [2, 0.963]]}},
+]  # fmt: skip
+RECORD = {
+    "example": "mnist", "metric": "test/accuracy", "recorded": "2026-11-22", "seconds": 300.1,
+    "machine": {"cpu": "A CPU", "cores": 2, "memory_gib": 24, "system": "Linux"},
+    "versions": {"python": "3.11", "torch": "2.12.1"},
+    "data": {"source": "mnist", "train": 10, "test": 2, "classes": ["0", "1"]},
+    "experiments": [
+        {"name": "iid", "partition": "dirichlet:0.3", "nodes": 1, "rounds": 2, "seed": 1, "runs": RUNS,
+         "counts": {"aggregator": {"test": {"0": 2}}, "node1": {"train": {"1": 1200}}}},
+    ],
+}  # fmt: skip
+
+
+@pytest.fixture
+def recorded(tmp_path):
+    (tmp_path / "mnist.json").write_text(json.dumps(RECORD), encoding="utf-8")
+    return tmp_path
+
+
+def replaced(text, folder, language="en"):
+    return results.replace(text, "zh/guides/mnist.md", folder, language)
+
+
+def test_a_result_is_the_last_value_in_percent(recorded):
+    assert replaced("At {{ result: mnist/iid/federated }}.", recorded) == "At 96.3 %."
+
+
+@pytest.mark.parametrize(("language", "words"), [("zh", ["测试准确率", "联邦学习", "node1 单独训练", "标签偏斜（Dirichlet 0.3）"]),
+                                                 ("en", ["Test accuracy", "Federated", "node1 alone", "label skew (Dirichlet 0.3)"])])
+def test_table_and_chart_speak_the_page_s_language(recorded, language, words):
+    for kind in ("results-table", "results-chart"):
+        html = replaced(f"{{{{ {kind}: mnist/iid }}}}", recorded, language)
+        assert [word for word in words if word not in html] == []
+        assert "\n" not in html
+
+
+def test_the_table_shows_the_size_of_a_message_where_messages_travel(recorded):
+    html = replaced("{{ results-table: mnist/iid }}", recorded)
+    assert html.count("91 kB") == 1 and html.count("<td>–</td>") == 2
+
+
+def test_the_table_s_first_figure_is_the_example_s_metric(recorded):
+    html = replaced("{{ results-table: mnist/iid }}", recorded)
+    assert html.index("Test accuracy") < html.index("Test loss")
+
+
+def test_the_chart_draws_every_run_and_carries_its_data(recorded):
+    html = replaced("{{ results-chart: mnist/iid }}", recorded)
+    for style in ("run-federated", "run-centralised", "run-node-1"):
+        assert html.count(f'"{style}"') == 2, "one line and one legend entry"
+    assert 'role="img"' in html and "<title>" in html and "Federated ends at 96.3 %" in html
+    assert '<th scope="row">2</th><td>96.3 %</td><td>97.5 %</td><td>95.2 %</td>' in html
+
+
+def test_a_run_that_tests_less_often_leaves_gaps_in_the_data():
+    curves = [chart.Curve("a", "federated", [[1, 0.5], [2, 0.6]]), chart.Curve("b", "node-1", [[1, 0.4]])]
+    assert "<td>0.6</td><td>–</td>" in results_html.chart_data(curves, "test/loss", results_html.WORDS["en"])
+
+
+def test_counts_show_the_data_owners_and_their_sums(recorded):
+    html = replaced("{{ results-counts: mnist/iid }}", recorded)
+    assert "aggregator" not in html and html.count("1,200") == 2 and "--share:1.00" in html
+
+
+def test_the_machine_is_one_sentence(recorded):
+    assert replaced("{{ results-machine: mnist }}", recorded) == (
+        "Recorded on 2026-11-22; all trainings together took 300 seconds on A CPU, 2 cores, 24 GiB of memory, Linux. "
+        "Seed: 1. Versions: python 3.11, torch 2.12.1."
+    )
+    assert "2 核" in replaced("{{ results-machine: mnist }}", recorded, "zh")
+
+
+@pytest.mark.parametrize(("placeholder", "reason"), [
+    ("{{ result: mnist/iid/node9 }}", "no run 'node9', only centralised, node1, federated"),
+    ("{{ result: mnist/iid }}", "takes example/experiment/run"),
+    ("{{ results-table: mnist/skew }}", "no experiment 'skew', only iid"),
+    ("{{ results-chart: nothing/iid }}", "nothing.json is missing: record it with `playground record nothing`"),
+    ("{{ results-machine: }}", "takes example"),
+    ("{{ results-plot: mnist/iid }}", "there is no 'results-plot'"),
+    ("{{result mnist/iid/node9}}", "no run 'node9'"),
+])  # fmt: skip
+def test_what_was_not_recorded_stops_the_build(recorded, placeholder, reason):
+    with pytest.raises(PluginError) as raised:
+        replaced(f"At {placeholder}.", recorded)
+    assert f"zh/guides/mnist.md: {placeholder}: " in str(raised.value) and reason in str(raised.value)
+
+
+def test_a_record_without_the_metric_stops_the_build(recorded):
+    damaged = copy.deepcopy(RECORD)
+    del damaged["experiments"][0]["runs"][0]["metrics"]["test/accuracy"]
+    (recorded / "mnist.json").write_text(json.dumps(damaged), encoding="utf-8")
+    with pytest.raises(PluginError, match="has no 'test/accuracy' there"):
+        replaced("{{ results-chart: mnist/iid }}", recorded)
+
+
+def test_other_braces_stay(tmp_path):
+    assert replaced("{{ other }} {{resulting: x}}", tmp_path) == "{{ other }} {{resulting: x}}"
+
+
+@pytest.mark.parametrize(("low", "high", "expected"), [(0.31, 0.963, [0.2, 0.4, 0.6, 0.8, 1.0]), (1, 10, [0, 2, 4, 6, 8, 10]), (3, 3, [3, 3.2])])
+def test_ticks_are_round_and_enclose_the_values(low, high, expected):
+    assert chart.ticks(low, high) == expected
+
+
+def test_a_chart_of_one_round_can_be_drawn():
+    assert "<circle" in chart.draw([chart.Curve("a", "federated", [(1, 0.5)])], "x", "y", "d", str)
+
+
+@pytest.mark.parametrize(("language", "url", "base", "link"), [
+    ("zh", "index.html", ".", "./en/index.html"), ("zh", "guides/mnist.html", "..", "../en/guides/mnist.html"),
+    ("en", "index.html", ".", "./../index.html"), ("en", "guides/mnist.html", "..", "../../guides/mnist.html"),
+])  # fmt: skip
+def test_the_language_link_is_relative_and_stays_on_the_page(language, url, base, link):
+    assert languages.other_language(language, url, base)["link"] == link
+
+
+def test_navigation_takes_in_new_pages():
+    nav = ["index.md", {"Guides": ["guides/mnist.md", "guides/*"]}, {"CLI": "cli.md"}]
+    pages = ["guides/speech.md", "guides/mnist.md", "guides/detection.md", "cli.md", "index.md"]
+    expected = ["guides/mnist.md", "guides/detection.md", "guides/speech.md"]
+    assert navigation.expand(nav, pages) == ["index.md", {"Guides": expected}, {"CLI": "cli.md"}]
+
+
+def test_assets_and_recorded_pictures_are_shared(tmp_path):
+    for name in ("assets/a.css", "results/mnist.json", "results/mnist/iid.png", "results/mnist/notes.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    found = shared_files.shared_files(tmp_path, tmp_path / "results")
+    assert set(found) == {"assets/a.css", "assets/results/mnist/iid.png"}
+    assert set(shared_files.shared_files(tmp_path, tmp_path / "absent")) == {"assets/a.css"}
+
+
+TERMS = """### 聚合方（aggregator） { #aggregator }
+
+求平均的**节点**。它不训练。
+
+### Round (轮次) { #round }
+
+Once through. And again.
+"""
+
+
+def linked(text):
+    return markdown.markdown(text, extensions=[glossary.GlossaryExtension(glossary.read_terms(TERMS))])
+
+
+def test_glossary_terms_are_read_from_the_page():
+    assert glossary.read_terms(TERMS) == {
+        "聚合方": ("aggregator", "求平均的节点。"), "aggregator": ("aggregator", "求平均的节点。"),
+        "round": ("round", "Once through."), "轮次": ("round", "Once through."),
+    }  # fmt: skip
+
+
+def test_the_first_mention_of_a_term_is_linked():
+    html = linked("各聚合方与*聚合方*在每个轮次，rounds。\n\nAggregators")
+    assert html.count("#aggregator") == 1 and html.count("#round") == 1
+    assert '各<a class="term" href="/reference/glossary.md#aggregator" title="求平均的节点。">聚合方</a>与' in html
+
+
+@pytest.mark.parametrize("text", ["# Round", "`round`", "[a round](x)", "around", "test_round", "background"])
+def test_headings_code_links_and_parts_of_words_are_not_linked(text):
+    assert "glossary" not in linked(text)
+
+
+def test_a_plural_is_linked_and_mixed_text_stays_whole():
+    html = linked("Rounds of the *aggregator* end.")
+    assert html.replace("</a>", "").endswith("end.</p>") and ">Round</a>s of the <em>" in html
+
+
+def test_chinese_lines_join_without_a_gap():
+    text = "数据不出医院，\n模型一起训练。\n再来 `一\n行` code\nnext"
+    html = markdown.markdown(text, extensions=[chinese.ChineseLines()])
+    assert html == "<p>数据不出医院，模型一起训练。再来 <code>一\n行</code> code\nnext</p>"
