@@ -44,6 +44,9 @@ SITE_SOURCES := $(wildcard mkdocs*.yml) $(shell find docs hooks includes snippet
 
 site: site/.built  ## build the site into site/
 
+# Material advertises another tool at each build; a warning there should be one of ours.
+export NO_MKDOCS_2_WARNING := 1
+
 site/.built: $(if $(wildcard $(READY)),$(READY),$(SITE_READY)) $(SITE_SOURCES)
 	$(SITE_BIN)/python -m mkdocs build --strict --config-file mkdocs.yml
 	$(SITE_BIN)/python -m mkdocs build --strict --config-file mkdocs.en.yml

@@ -176,9 +176,20 @@ def test_a_server_without_ranges_sends_the_whole_file(server, tmp_path):
 def test_the_next_address_is_tried_and_a_hopeless_one_not_again(server, tmp_path, first):
     if first == "wrong-part":
         (tmp_path / "digits.gz.part").write_bytes(CONTENT[:5000])
-    files = fetch([table(server, first, "breaks-once", path="digits.gz")], tmp_path)
+    size = None if first == "wrong-part" else len(CONTENT)  # a known size would tell already
+    files = fetch([table(server, first, "breaks-once", path="digits.gz", size=size)], tmp_path)
     assert files[0].read_bytes() == CONTENT
     assert [path for path, _ in server.requests] == [f"/{first}", "/breaks-once", "/breaks-once"]
+    if first == "wrong-part":  # what had come before stays good
+        assert server.requests[1] == ("/breaks-once", "bytes=5000-")
+
+
+def test_nobody_waits_for_hopeless_addresses(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(download, "WAIT", 60)
+    start = time.monotonic()
+    with pytest.raises(DownloadError):
+        fetch([table(server, "missing")], tmp_path)
+    assert time.monotonic() - start < 30
 
 
 def test_a_busy_server_is_asked_again(server, tmp_path):

@@ -327,6 +327,11 @@ BAD = {
     "truncated gz": (rewrite(IMAGES, lambda content: content[:-100]), f"{IMAGES}.gz", "the archive is cut off"),
     "truncated to nothing": (rewrite(LABELS, lambda content: b""), f"{LABELS}.gz", "0 bytes are too few"),
     "damaged gz": (rewrite(IMAGES, flip_a_bit), f"{IMAGES}.gz", "no sound gzip archive"),
+    "damaged inside": (
+        rewrite(LABELS, lambda content: content[:10] + b"\7" + content[11:]),
+        f"{LABELS}.gz",
+        "no sound gzip archive",
+    ),
     "no gz": (rewrite(IMAGES, gzip.decompress), f"{IMAGES}.gz", "no sound gzip archive"),
     "web page": (rewrite(LABELS, lambda content: PAGE), f"{LABELS}.gz", "is a web page, not data"),
     "packed web page": (

@@ -85,7 +85,12 @@ def test_what_appears_meanwhile_stays_as_it_is(tmp_path):
 
 @pytest.mark.parametrize(
     ("wrong", "text"),
-    [({"nodes": 0}, "0 nodes"), ({"nodes": -3}, "-3 nodes"), ({"seed": -1}, "-1 is no seed"), ({"source": Path("no/such")}, "no/such")],
+    [
+        ({"nodes": 0}, "0 nodes"),
+        ({"nodes": -3}, "-3 nodes"),
+        ({"seed": -1}, "-1 is no seed"),
+        ({"source": Path("no/such")}, "no/such"),
+    ],
 )
 def test_wrong_arguments(tmp_path, wrong, text):
     with pytest.raises(WrongUse, match=text):
@@ -126,11 +131,11 @@ def test_what_a_kill_leaves_is_in_nobodys_way(tmp_path):
 
 
 def test_node_folders_are_in_natural_order(tmp_path):
-    for name in ("node10", "node2", "aggregator", "node1", ".hidden", "hospital"):
+    for name in ("node10", "node2", "aggregator", "a-clinic", "node1", ".hidden", "hospital"):
         (tmp_path / "nodes" / name).mkdir(parents=True)
     (tmp_path / "nodes" / "notes.txt").write_text("not a node")
     found = node_folders(tmp_path)
-    assert list(found) == ["aggregator", "hospital", "node1", "node2", "node10"]
+    assert list(found) == ["aggregator", "a-clinic", "hospital", "node1", "node2", "node10"]
     assert found["node2"] == tmp_path / "nodes" / "node2"
 
 

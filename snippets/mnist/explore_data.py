@@ -14,17 +14,16 @@ node1 = Path("data/nodes/node1")
 images = read_idx(node1 / "MNIST" / "raw", "train-images-idx3-ubyte")
 labels = read_idx(node1 / "MNIST" / "raw", "train-labels-idx1-ubyte")
 print(images.shape, images.dtype, labels.shape, labels[0].item())
-for row in images[0, 4:24:2]:  # every second row, as characters: the darker, the heavier
+for row in images[0, 4:24:2]:  # every second row, in characters
     print("".join(" .:*#"[pixel // 52] for pixel in row.tolist()))
 # --8<-- [end:bytes]
 
 # --8<-- [start:sample]
 dataset = DigitDataset(node1, train=True)
 image, label = dataset[0]
-print(len(dataset), image.shape, image.dtype, f"{image.min():.2f} to {image.max():.2f}", label.item())
-# --8<-- [end:sample]
+print(len(dataset), image.shape, image.dtype, label.item())
+print(f"from {image.min():.2f} to {image.max():.2f}")
 
-# --8<-- [start:batch]
 batch, targets = next(iter(build_dataloader(node1, train=True, batch_size=64)))
 print(batch.shape, targets.shape)
-# --8<-- [end:batch]
+# --8<-- [end:sample]

@@ -7,7 +7,11 @@ from alphamed_tutorials.examples import find
 from alphamed_tutorials.partition import Partition
 from alphamed_tutorials.preparation import prepare
 
-facts = prepare(find("mnist"), Path("data"), nodes=3, source=None, partition=Partition(), seed=1)
+facts = prepare(
+    find("mnist"), Path("data"), nodes=3, source=None,  # no source: embedded data
+    partition=Partition(), seed=1,
+)  # fmt: skip
 for node, splits in facts["counts"].items():
-    print(node, {split: sum(classes.values()) for split, classes in splits.items()})
+    for split, classes in splits.items():
+        print(node, split, sum(classes.values()), classes)
 # --8<-- [end:prepare]

@@ -21,11 +21,11 @@ for form, outcome in export(run).items():
 # --8<-- [start:predict]
 import torch
 
-predictor = torch.jit.load("first-run/model.ts")  # torch and this file, nothing else
+predictor = torch.jit.load("first-run/model.ts")  # torch and a file
 pixels = torch.zeros(1, 28, 28, dtype=torch.uint8)
 pixels[0, 4:24, 13:16] = 255  # a vertical stroke
-probabilities = predictor(pixels)[0]
-print("this is a", probabilities.argmax().item(), f"({probabilities.max():.0%} sure)")
+probability, digit = predictor(pixels)[0].max(0)
+print(f"this is a {digit} ({probability:.0%} sure)")
 # --8<-- [end:predict]
 
 # --8<-- [start:onnx]

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from alphamed_tutorials.examples.mnist.data import build_dataloader
 from alphamed_tutorials.examples.mnist.model import ConvNet
 
-
+# --8<-- [start:train]
 # --8<-- [start:train_an_epoch]
 def train_an_epoch(model, loader, optimizer, device):
     model.train()
@@ -18,7 +18,6 @@ def train_an_epoch(model, loader, optimizer, device):
 # --8<-- [end:train_an_epoch]
 
 
-# --8<-- [start:train]
 @torch.no_grad()
 def run_test(model, loader, device):
     model.eval()
@@ -36,5 +35,6 @@ def train_centralised(train_dir, test_dir, num_epochs, seed):
     loader = build_dataloader(train_dir, train=True, batch_size=64)
     for _ in range(num_epochs):
         train_an_epoch(model, loader, optimizer, device)
-    return model, run_test(model, build_dataloader(test_dir, train=False, batch_size=1000), device)
+    test_loader = build_dataloader(test_dir, train=False, batch_size=1000)
+    return model, run_test(model, test_loader, device)
 # --8<-- [end:train]

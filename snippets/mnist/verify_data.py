@@ -11,7 +11,7 @@ prepare(find("mnist"), Path("data"), nodes=3, source=None, partition=Partition()
 
 # --8<-- [start:verify]
 checker = DatasetVerify(task_id="my-task", current_node="node1")
-checker.data_dir = "data/nodes/node1"  # on AlphaMed nobody sets this: the fixed folder holds
+checker.data_dir = "data/nodes/node1"  # on AlphaMed: left as it is
 print(checker.verify_data())
 # --8<-- [end:verify]
 
@@ -20,7 +20,7 @@ import shutil
 
 shutil.copytree("data/nodes/node1", "damaged")
 labels_file = Path("damaged/MNIST/raw/train-labels-idx1-ubyte.gz")
-labels_file.write_bytes(labels_file.read_bytes()[:-100])  # a copy that broke off
+labels_file.write_bytes(labels_file.read_bytes()[:-100])  # cut off
 
 checker.data_dir = "damaged"
 print(checker.verify_data())

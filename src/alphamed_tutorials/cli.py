@@ -273,7 +273,7 @@ def export(run: RunFolder, as_json: AsJson = False) -> None:
 
             result |= export_run(found)
         forms = {form: result[form] for form in ("torchscript", "onnx")}
-        rows = [(form, x.get("file", ""), x.get("error") or f"{x['max_difference']:.1e}") for form, x in forms.items()]
+        rows = [(form, x.get("file", ""), x.get("error") or f"{x['max_difference']:.1g}") for form, x in forms.items()]
         show_table(f"Exported and compared on {result['inputs']} inputs", ("form", "file", "largest difference"), rows)
 
 

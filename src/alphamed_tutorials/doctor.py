@@ -18,11 +18,10 @@ PLATFORM_DATA = Path("/data/alphamed-federated-dataset")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 TIMEOUT = 120  # seconds to import everything, from a slow disk too
 
-# Runs in a process of its own: a broken library can end the process that imports it, and `import alphafed` writes
-# ./alphafed.log unless these two loggers exist.
+# Runs in a process and a folder of its own: a broken library can end the process that imports it, and
+# `import alphafed` writes ./alphafed.log.
 PROBE = """
-import importlib, importlib.metadata, json, logging
-logging.getLogger("alphafed"), logging.getLogger("task")
+import importlib, importlib.metadata, json
 found = {"versions": {}, "errors": {}, "gpu": ""}
 modules = {"torch": "torch", "torchvision": "torchvision", "torchaudio": "torchaudio"}
 for package, module in (modules | {"alphamed-federated": "alphafed.fed_avg"}).items():

@@ -1,8 +1,11 @@
 """Take a trained model home: TorchScript and ONNX files that need nothing of this project."""
 
+import os
 import subprocess
 import sys
 import tempfile
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +28,11 @@ torch.save(torch.jit.load(model_file)(torch.load(inputs_file, weights_only=True)
 assert not any(name.split(".")[0] in ("alphamed_tutorials", "alphafed") for name in sys.modules)
 """
 
+Inference = Callable[[Path, torch.Tensor], torch.Tensor]
+
 
 class ExportError(TutorialError):
-    """An exported model that does not predict what the trained one predicts."""
+    """A model that cannot be exported, or whose exported form predicts something else."""
 
 
 def export(run: Run) -> dict[str, Any]:
@@ -42,22 +47,16 @@ def export(run: Run) -> dict[str, Any]:
 
     Raises:
         RunError: The run is not finished, or does not say which example it is of.
-        ExportError: An exported model disagrees by more than 1e-5.
+        ExportError: The model cannot be read or written as TorchScript, or the written one disagrees by more than 1e-5.
     """
     predictor, inputs = load_predictor(run)
-    with torch.no_grad():
-        expected = predictor(inputs)
     report: dict[str, Any] = {"inputs": len(inputs)}
-    script_file = run.path / "model.ts"
-    torch.jit.script(predictor).save(str(script_file))
-    report["torchscript"] = _compared(script_file, expected, _predict_elsewhere(script_file, inputs))
-    onnx_file = run.path / "model.onnx"
+    script_file, onnx_file = run.path / "model.ts", run.path / "model.onnx"
+    report["torchscript"] = _checked(script_file, predictor, inputs, write_torchscript, predict_elsewhere)
     try:
-        outputs = _export_onnx(predictor, inputs, onnx_file)
+        report["onnx"] = _checked(onnx_file, predictor, inputs, write_onnx, predict_onnx)
     except Exception as error:  # exporters fail in their own ways; TorchScript is the promise, ONNX a courtesy
         report["onnx"] = {"error": f"{type(error).__name__}: {error}"}
-    else:
-        report["onnx"] = _compared(onnx_file, expected, outputs)
     return report
 
 
@@ -68,37 +67,77 @@ def load_predictor(run: Run) -> tuple[nn.Module, torch.Tensor]:
     if not run.record.get("example"):
         raise RunError(f"{run.path} does not say which example it ran: pass example=… to run_local")
     example = find(run.record["example"])
-    scheduler = cloudpickle.loads((run.path / "entry.pickle").read_bytes())
-    scheduler.load_state_dict(torch.load(run.path / "model.pt", weights_only=True, map_location="cpu"))
-    predictor = example.module("model").Predictor(scheduler.model.cpu()).eval()
-    return predictor, example.module("data").sample_inputs(run.record["nodes"]["aggregator"], NUM_INPUTS)
+    build_predictor = example.member("model", "Predictor")
+    sample_inputs = example.member("data", "sample_inputs")
+    try:
+        scheduler = cloudpickle.loads((run.path / "entry.pickle").read_bytes())
+        scheduler.load_state_dict(torch.load(run.path / "model.pt", weights_only=True, map_location="cpu"))
+    except Exception as error:  # a damaged file, or a model.py that has changed since
+        raise ExportError(
+            f"what {run.path} holds cannot be loaded into the model of {example.name}: "
+            f"{type(error).__name__}: {error}\nIf its code has changed since, run it again"
+        ) from error
+    predictor = build_predictor(scheduler.model.cpu()).eval()
+    with example.blamed():
+        return predictor, sample_inputs(run.record["nodes"]["aggregator"], NUM_INPUTS)
 
 
-def _predict_elsewhere(script_file: Path, inputs: torch.Tensor) -> torch.Tensor:
+def _checked(
+    file: Path,
+    predictor: nn.Module,
+    inputs: torch.Tensor,
+    write: Callable[[nn.Module, torch.Tensor, Path], None],
+    predict: Inference,
+) -> dict[str, Any]:
+    """Write an exported model; it gets its name only when it predicts the same."""
+    unchecked = file.with_name(f".{file.name}")
+    try:
+        write(predictor, inputs, unchecked)
+        outputs = predict(unchecked, inputs)
+        with torch.no_grad():
+            difference = (predictor(inputs) - outputs).abs().max().item()
+        if not difference <= TOLERANCE:  # also where it is NaN
+            raise ExportError(f"as {file.name} the model predicts something else: outputs differ by {difference:.2g}")
+        os.replace(unchecked, file)
+    finally:
+        unchecked.unlink(missing_ok=True)
+    return {"file": str(file), "max_difference": difference}
+
+
+def write_torchscript(predictor: nn.Module, inputs: torch.Tensor, file: Path) -> None:
+    """Write a model as TorchScript, compiled from its code, so that control flow stays."""
+    try:
+        torch.jit.script(predictor).save(str(file))
+    except Exception as error:
+        raise ExportError(f"the model cannot be written as TorchScript, mend its forward method:\n{error}") from error
+
+
+def predict_elsewhere(file: Path, inputs: torch.Tensor) -> torch.Tensor:
+    """Return what a TorchScript file predicts in a fresh Python that knows torch and nothing of ours."""
     with tempfile.TemporaryDirectory() as folder:
         inputs_file, outputs_file = Path(folder, "inputs.pt"), Path(folder, "outputs.pt")
         torch.save(inputs, inputs_file)
-        command = [sys.executable, "-I", "-c", PREDICT_ELSEWHERE, str(script_file), str(inputs_file), str(outputs_file)]
+        command = [sys.executable, "-I", "-c", PREDICT_ELSEWHERE, str(file), str(inputs_file), str(outputs_file)]
         finished = subprocess.run(command, capture_output=True, text=True)
         if finished.returncode:
-            raise ExportError(f"{script_file} does not run in a fresh Python:\n{finished.stderr}")
+            raise ExportError(f"the TorchScript model does not run in a fresh Python:\n{finished.stderr}")
         return torch.load(outputs_file, weights_only=True)
 
 
-def _export_onnx(predictor: nn.Module, inputs: torch.Tensor, file: Path) -> torch.Tensor:
+def write_onnx(predictor: nn.Module, inputs: torch.Tensor, file: Path) -> None:
+    """Write a model as ONNX, for batches of any size."""
+    with warnings.catch_warnings():
+        # torch's exporter warns of its own code
+        warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)` is deprecated", FutureWarning)
+        torch.onnx.export(
+            predictor, (inputs,), file, input_names=["inputs"], output_names=["outputs"],
+            dynamic_shapes=({0: torch.export.Dim("batch")},), dynamo=True, external_data=False, verbose=False,
+        )  # fmt: skip
+
+
+def predict_onnx(file: Path, inputs: torch.Tensor) -> torch.Tensor:
+    """Return what an ONNX file predicts."""
     import onnxruntime
 
-    batch = torch.export.Dim("batch")
-    torch.onnx.export(
-        predictor, (inputs,), file, input_names=["inputs"], output_names=["outputs"],
-        dynamic_shapes=({0: batch},), dynamo=True, external_data=False, verbose=False,
-    )  # fmt: skip
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     return torch.from_numpy(session.run(None, {"inputs": inputs.numpy()})[0])
-
-
-def _compared(file: Path, expected: torch.Tensor, outputs: torch.Tensor) -> dict[str, Any]:
-    difference = (expected - outputs).abs().max().item()
-    if difference > TOLERANCE:
-        raise ExportError(f"{file} predicts something else than the trained model: outputs differ by {difference:.2g}")
-    return {"file": str(file), "max_difference": difference}

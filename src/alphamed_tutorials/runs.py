@@ -1,6 +1,8 @@
 """The folder a run leaves behind, readable at any moment, also after a crash."""
 
 import csv
+import io
+import itertools
 import json
 import os
 import time
@@ -8,13 +10,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from filelock import FileLock, Timeout
+from filelock import AcquireReturnProxy, FileLock, Timeout
 
 from .errors import WrongUse
 
 
 class RunError(WrongUse):
     """A run folder that cannot be used as asked; the text says why and what to do."""
+
+
+class RunExists(RunError):
+    """A new run was to get the folder of an older one."""
 
 
 class Metric(NamedTuple):
@@ -40,6 +46,7 @@ class Run:
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
+        self._folder = self.path.absolute()  # a task's code may change the working folder
         self.record: dict[str, Any] = {}
         self.rows: list[Metric] = []
 
@@ -48,38 +55,45 @@ class Run:
         """Make the folder of a new run; an existing one is never touched.
 
         Raises:
-            RunError: `out` exists already.
+            RunExists: `out` exists already.
+            RunError: `out` cannot be made.
         """
         run = cls(out)
         try:
             run.path.mkdir(parents=True)
         except FileExistsError:
-            raise RunError(f"{out} exists already and is left as it is: name another folder with --out") from None
+            raise RunExists(f"{out} exists already and is left as it is: name another folder with --out") from None
+        except OSError as error:
+            raise RunError(f"{out} cannot be made ({error}): name another folder with --out") from error
         return run
 
     @classmethod
     def create_numbered(cls, name: str, parent: str | Path = "runs") -> "Run":
-        """Make the first free folder of `runs/NAME-1`, `runs/NAME-2`, …"""
-        number = 1
-        while True:
+        """Make the first free folder of `runs/NAME-1`, `runs/NAME-2`, …
+
+        Raises:
+            RunError: No folder can be made there.
+        """
+        for number in itertools.count(1):
             try:
                 return cls.create(Path(parent) / f"{name}-{number}")
-            except RunError:
-                number += 1
+            except RunExists:
+                continue
 
     @classmethod
     def open(cls, path: str | Path) -> "Run":
         """Read the record of an existing run.
 
         Raises:
-            RunError: `path` is not a run folder.
+            RunError: `path` is not a run folder, or its `run.json` is damaged.
         """
         run = cls(path)
         try:
             run.record = json.loads((run.path / "run.json").read_text(encoding="utf-8"))
+            run._follow_move()
         except (FileNotFoundError, NotADirectoryError):
             raise RunError(f"{path} is not a run folder: it holds no run.json. Runs lie in runs/ by default") from None
-        except json.JSONDecodeError as error:
+        except (ValueError, AttributeError, TypeError) as error:
             raise RunError(f"{path}/run.json is damaged ({error}): start the run again") from None
         if (run.path / "metrics.csv").exists():
             with open(run.path / "metrics.csv", newline="", encoding="utf-8") as file:
@@ -88,6 +102,15 @@ class Run:
                     for row in csv.DictReader(file)
                 ]
         return run
+
+    def _follow_move(self) -> None:
+        """Let data that lies inside the run folder be found again after the folder was moved."""
+        new = self._folder.resolve()
+        old = Path(self.record.get("folder", new))
+        self.record["folder"] = str(new)
+        for name, folder in self.record.get("nodes", {}).items():
+            if Path(folder).is_relative_to(old):
+                self.record["nodes"][name] = str(new / Path(folder).relative_to(old))
 
     @property
     def state(self) -> str:
@@ -102,32 +125,33 @@ class Run:
             last.setdefault(row.name, {})[row.node] = row
         return {name: sum(row.value for row in nodes.values()) / len(nodes) for name, nodes in last.items()}
 
-    def lock(self) -> FileLock:
-        """Hold the folder for this process.
+    def lock(self) -> AcquireReturnProxy:
+        """Hold the folder for this process, to the end of a `with` block.
 
         Raises:
-            RunError: Another process is working on this run.
+            RunError: Another process is working on this run, or the folder cannot be written.
         """
-        lock = FileLock(self.path / ".lock")
         try:
-            lock.acquire(timeout=0)
+            return FileLock(self._folder / ".lock").acquire(timeout=0)
         except Timeout:
             raise RunError(f"{self.path} is being worked on by another process: wait for it, or stop it") from None
-        return lock
+        except OSError as error:
+            raise RunError(f"{self.path} cannot be written ({error})") from error
 
     def update(self, **fields: Any) -> None:
         """Change fields of `run.json`."""
         self.record.update(fields)
-        write_json(self.path / "run.json", self.record)
+        write_json(self._folder / "run.json", self.record)
 
     def write_metrics(self) -> None:
         """Write `metrics.csv` from `rows`."""
-        lines = ["round,node,name,value", *(f"{m.round},{m.node},{m.name},{m.value!r}" for m in self.rows)]
-        write_whole(self.path / "metrics.csv", "\n".join(lines) + "\n")
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([Metric._fields, *self.rows])
+        write_whole(self._folder / "metrics.csv", text.getvalue())
 
     def add_event(self, event: Mapping[str, Any]) -> None:
         """Append one line to `events.jsonl`."""
-        with open(self.path / "events.jsonl", "a", encoding="utf-8") as file:
+        with open(self._folder / "events.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps({"time": round(time.time(), 3), **event}, ensure_ascii=False) + "\n")
 
 

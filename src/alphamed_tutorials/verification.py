@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TypedDict
 
+from .errors import TutorialError
 from .examples import Example
 from .preparation import AGGREGATOR, node_folders
 
@@ -29,9 +30,13 @@ def verify_nodes(example: Example, data: Path) -> dict[str, Verdict]:
 
 
 def _verify(example: Example, node: str, folder: Path) -> Verdict:
-    checker = example.verify_class("local", node)
-    checker.data_dir = str(folder)
-    if node == AGGREGATOR:
-        checker.required_splits = ("test",)  # it does not train
-    ok, reason = checker.verify_data()
+    try:
+        with example.blamed():
+            checker = example.verify_class("local", node)
+            checker.data_dir = str(folder)
+            if node == AGGREGATOR:
+                checker.required_splits = ("test",)  # it does not train
+            ok, reason = checker.verify_data()
+    except TutorialError as error:
+        ok, reason = False, f"{node}: DatasetVerify itself failed: {error}"
     return {"ok": ok, "reason": reason}

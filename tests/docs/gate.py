@@ -170,7 +170,7 @@ def headings_have_anchors(page: Page) -> Iterator[str]:
     if [heading["level"] for heading in found].count("#") != 1:
         yield "a page needs exactly one title (#)"
     anchors = [heading["anchor"] for heading in found if heading["anchor"]]
-    yield from (f"the anchor #{anchor} is there twice" for anchor in dict.fromkeys(anchors) if anchors.count(anchor) > 1)
+    yield from (f"the anchor #{name} is there twice" for name in dict.fromkeys(anchors) if anchors.count(name) > 1)
     yield from (f"the heading {heading['title']!r} needs an anchor: {{ #a-short-name }}"
                 for heading in found if heading["level"] != "#" and not heading["anchor"])
 

@@ -4,6 +4,7 @@ The rounds are the SDK's own: its aggregator distributes, waits for results, ave
 messages and parameters is replaced, and each data owner trains at the moment the aggregator asks for its result.
 """
 
+import contextlib
 import inspect
 import io
 import os
@@ -20,11 +21,12 @@ import torch
 from alphafed.fed_avg import FedAvgScheduler
 from alphafed.fed_avg.contractor import CheckinResponseEvent
 
+from ..errors import TutorialError
 from ..machine import machine, versions
 from ..preparation import AGGREGATOR, node_folders
 from ..runs import Metric, Run, RunError
 from . import checkpoint
-from .nodes import Node, NodeFailed
+from .nodes import ESSENTIAL, Node, NodeFailed
 
 Listener = Callable[[dict[str, Any]], None]
 
@@ -41,6 +43,9 @@ def run_local(
 ) -> Run:
     """Run a federated task in this process.
 
+    Each node has its own scheduler instance, random numbers, folders and log. What only separate processes can keep
+    apart is shared: globals of modules and attributes of classes.
+
     Args:
         scheduler: The task, made as for `submit()`: each node gets a pickled copy of it.
         data: A prepared data folder: `nodes/aggregator` and one folder for each data owner.
@@ -56,14 +61,15 @@ def run_local(
 
     Raises:
         NodeFailed: Code on a node raised; the run folder says `failed` and keeps logs and the last checkpoint.
-        RunError: `out` exists, or the scheduler needs messages that only the playground carries.
-        DataError: `data` is not a prepared data folder.
+        RunError: `out` exists, or the scheduler cannot be pickled or needs messages that only the playground carries.
+        WrongUse: `data` is not a prepared data folder.
+        TutorialError: The run folder cannot be written any more.
     """
     _refuse_unsupported(scheduler)
     folders = node_folders(Path(data))
     if only is not None:
-        folders = {name: folder for name, folder in folders.items() if name in (AGGREGATOR, only)}
-    entry = cloudpickle.dumps(scheduler)
+        folders = {AGGREGATOR: folders[AGGREGATOR], only: _named(folders, only)}
+    entry = _pickled(scheduler)
     run = _new_run(out, example)
     with run.lock():
         (run.path / "entry.pickle").write_bytes(entry)
@@ -75,6 +81,7 @@ def run_local(
             settings=_settings(scheduler),
             seed=seed,
             num_threads=num_threads,
+            folder=str(run.path.resolve()),
             nodes={name: str(folder.resolve()) for name, folder in folders.items()},
             rounds_done=0,
             started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
@@ -89,6 +96,10 @@ def run_local(
 def resume_local(path: str | Path, on_event: Listener = lambda event: None) -> Run:
     """Continue a local run after its last whole round and finish it as if it had never stopped.
 
+    The task's modules are imported anew, so that a mistake mended in their files is gone. A class that was defined
+    in the started script itself, or in a notebook, is stored in the run and stays as it was. Data loaders are built
+    anew: their random number generators go on, whatever else a data set or sampler changed in itself starts afresh.
+
     Args:
         path: The run folder. It holds pickled objects, so resume only runs you made yourself.
         on_event: Called with each event of the run.
@@ -98,18 +109,18 @@ def resume_local(path: str | Path, on_event: Listener = lambda event: None) -> R
 
     Raises:
         NodeFailed: Code on a node raised.
-        RunError: `path` is not a run folder of the local engine, or another process works on it.
+        RunError: `path` is not a run folder of the local engine, its files are damaged, or another process works on it.
+        TutorialError: The run folder cannot be written any more.
     """
-    run = Run.open(path)
-    if run.state == "done":
-        return run
-    with run.lock():
+    with Run.open(path).lock():
+        run = Run.open(path)
+        if run.record.get("engine") != "local":
+            raise RunError(f"{path} is not a run of the local engine: only those can be resumed")
+        if run.state == "done":
+            return run
         if run.record["import_folder"] not in sys.path:
             sys.path.insert(0, run.record["import_folder"])
-        try:
-            entry = (run.path / "entry.pickle").read_bytes()
-        except FileNotFoundError:
-            raise RunError(f"{path} holds no entry.pickle, the task to run: start the run again") from None
+        entry = _read_entry(run)
         run.update(state="running", failure=None)
         return _Task(run, entry, on_event).finish()
 
@@ -126,7 +137,42 @@ def _settings(scheduler: FedAvgScheduler) -> dict[str, Any]:
     return {name: value for name in names if isinstance(value := getattr(scheduler, name, None), bool | int | float | str)}
 
 
+def _named(folders: Mapping[str, Path], only: str) -> Path:
+    if only not in folders or only == AGGREGATOR:
+        raise RunError(f"there is no data owner {only}: choose one of {', '.join(n for n in folders if n != AGGREGATOR)}")
+    return folders[only]
+
+
+def _pickled(scheduler: FedAvgScheduler) -> bytes:
+    try:
+        return cloudpickle.dumps(scheduler)
+    except Exception as error:  # pickling calls code of every attribute, which fails as it likes
+        culprits = [f"self.{name}" for name, value in vars(scheduler).items() if not checkpoint.can_save(value)]
+        raise RunError(
+            f"{type(scheduler).__name__} cannot be pickled, which submit() does too, because of "
+            f"{', '.join(culprits) or 'its code'} ({error}): make this in build_model() or build_train_dataloader(), "
+            "which run on each node"
+        ) from error
+
+
+def _read_entry(run: Run) -> bytes:
+    """Return the pickled task of a run, after a try whether it can be unpickled."""
+    try:
+        entry = (run.path / "entry.pickle").read_bytes()
+        cloudpickle.loads(entry)
+    except FileNotFoundError:
+        raise RunError(f"{run.path} holds no entry.pickle, the task to run: start the run again") from None
+    except Exception as error:
+        raise RunError(
+            f"{run.path}/entry.pickle, the task to run, cannot be read ({type(error).__name__}: {error}). If the task's "
+            "modules were moved, bring them back and resume; otherwise the file is damaged: start the run again"
+        ) from error
+    return entry
+
+
 def _refuse_unsupported(scheduler: FedAvgScheduler) -> None:
+    if not isinstance(scheduler, FedAvgScheduler):
+        raise RunError(f"{scheduler!r} is no scheduler: pass an object of a subclass of FedAvgScheduler")
     for method in ("_run_as_aggregator", "_run_as_data_owner"):
         if getattr(type(scheduler), method) is not getattr(FedAvgScheduler, method):
             raise RunError(
@@ -142,7 +188,9 @@ class _Task:
         self.run, self.entry, self.on_event = run, entry, on_event
         self.nodes: dict[str, Node] = {}
         self.started = time.monotonic() - run.record["seconds"]
-        self.checkpoint_file = run.path / "checkpoint.pt"
+        self.folder = run.path.resolve()  # the task's code may change the working folder
+        self.checkpoint_file = self.folder / "checkpoint.pt"
+        self.can_resume = True
 
     def finish(self) -> Run:
         outer_threads = torch.get_num_threads()
@@ -150,22 +198,17 @@ class _Task:
         try:
             self._set_up()
             is_finished = self._restore()
-            for node in self.owners.values():
-                node.release()
             self._event("started", nodes=list(self.owners), round=self.run.record["rounds_done"])
             while not is_finished:
                 is_finished = self._round()
             self._write_output()
             self._close("done")
-        except NodeFailed as failure:
-            where = {"node": failure.node, "round": failure.round, "file": failure.file, "line": failure.line}
-            self._close("failed", failure={**where, "error": f"{type(failure.error).__name__}: {failure.error}"})
-            raise
-        except KeyboardInterrupt:
-            self._close("interrupted")
-            raise
         except BaseException as error:
-            self._close("failed", failure={"error": f"{type(error).__name__}: {error}"})
+            with contextlib.suppress(OSError):  # a full disk must not hide what went wrong
+                self._close("interrupted" if isinstance(error, KeyboardInterrupt) else "failed", failure=_failure(error))
+            if isinstance(error, OSError):
+                advice = f"make room or mend its permissions, then: playground resume {self.run.path}"
+                raise TutorialError(f"{self.run.path} cannot be written ({error}): {advice}") from error
             raise
         finally:
             torch.set_num_threads(outer_threads)
@@ -174,27 +217,34 @@ class _Task:
         return self.run
 
     def _set_up(self) -> None:
-        path, record = self.run.path.resolve(), self.run.record
-        (path / "logs").mkdir(exist_ok=True)
+        record = self.run.record
+        (self.folder / "logs").mkdir(exist_ok=True)
         for name, folder in record["nodes"].items():
-            root, log_file = path / "nodes" / name, path / "logs" / f"{name}.log"
+            root, log_file = self.folder / "nodes" / name, self.folder / "logs" / f"{name}.log"
             self.nodes[name] = Node(name, self.entry, Path(folder), root, log_file, record["seed"])
         self.aggregator = self.nodes[AGGREGATOR]
         self.owners = {name: node for name, node in self.nodes.items() if name != AGGREGATOR}
         channel, contractor = _Channel(self), _Contractor(self)
-        for node in self.nodes.values():
-            node.set_up(path.name, contractor, channel, is_aggregator=node is self.aggregator)
+        self.aggregator.set_up(self.folder.name, contractor, channel, is_aggregator=True)
         for node in self.owners.values():
+            node.set_up(self.folder.name, contractor, channel, is_aggregator=False)
             with node.active() as scheduler:
+                _refuse_shared_model(node, self.aggregator)
                 scheduler._check_in_task()
+            node.release()
 
     def _restore(self) -> bool:
         """Go back to the last whole round, if there is one; return whether it was the task's last."""
         if not self.checkpoint_file.exists():
+            if self.run.record["rounds_done"]:
+                raise RunError(f"{self.checkpoint_file} is missing: start the run again")
+            self.run.rows = []  # of a first round that was not finished
             return False
         saved = checkpoint.load(self.checkpoint_file)
         for name, kept in saved["nodes"].items():
             self.nodes[name].restore(kept)
+        for node in self.owners.values():
+            node.release()
         self.run.rows = [Metric(*row) for row in saved["rows"]]
         self.run.update(rounds_done=saved["round"])
         return saved["is_finished"]
@@ -213,10 +263,32 @@ class _Task:
         return is_finished
 
     def _save(self, number: int, is_finished: bool) -> None:
-        kept = {name: node.kept() for name, node in self.nodes.items()}
         rows = [tuple(row) for row in self.run.rows]
-        checkpoint.save({"round": number, "is_finished": is_finished, "rows": rows, "nodes": kept}, self.checkpoint_file)
+        content = {"round": number, "is_finished": is_finished, "rows": rows, "nodes": self._kept()}
+        try:
+            self._write_checkpoint(content)
+        except OSError:
+            raise
+        except Exception:  # pickling calls code of every attribute, which fails as it likes
+            if not self._forget_unpicklable():
+                raise
+            self._write_checkpoint(content | {"nodes": self._kept()})
         self.run.update(rounds_done=number, seconds=round(time.monotonic() - self.started, 2))
+
+    def _kept(self) -> dict[str, Any]:
+        return {name: node.kept() for name, node in self.nodes.items()}
+
+    def _write_checkpoint(self, content: dict[str, Any]) -> None:
+        if self.can_resume:
+            checkpoint.save(content, self.checkpoint_file)
+
+    def _forget_unpicklable(self) -> bool:
+        """Leave out of checkpoints what cannot be pickled, and tell; return whether there was any."""
+        forgotten = [(name, attribute) for name, node in self.nodes.items() for attribute in node.forget_unpicklable()]
+        for name, attribute in forgotten:
+            self._event("not_kept", node=name, attribute=attribute)
+            self.can_resume &= attribute not in ESSENTIAL
+        return bool(forgotten)
 
     def train(self, name: str) -> bytes:
         """Give a data owner its turn in this round and return its parameters, serialised as the SDK does."""
@@ -229,9 +301,8 @@ class _Task:
             scheduler._aggregator = AGGREGATOR
             scheduler._wait_for_updating_model()
             scheduler._execute_training()
-            state_dict = scheduler.state_dict()
-            _refuse_nan(state_dict)
-            update = serialise(state_dict)
+            _refuse_diverged(scheduler)
+            update = serialise(scheduler.state_dict())
         node.release()
         self._event("trained", round=number, node=name)
         return update
@@ -244,7 +315,7 @@ class _Task:
     def _write_output(self) -> None:
         with self.aggregator.active() as scheduler:
             for file in scheduler._prepare_task_output():
-                shutil.copy(file, self.run.path)
+                shutil.copy(file, self.folder)
 
     def _close(self, state: str, **fields: Any) -> None:
         seconds = round(time.monotonic() - self.started, 2)
@@ -273,6 +344,9 @@ class _Channel:
         return source, self.sent
 
     def batch_receive_stream(self, receiver: str, source_list: list[str], **_: Any) -> Mapping[str, bytes]:
+        aggregator = self.task.aggregator.scheduler
+        if aggregator.involve_aggregator:
+            _refuse_diverged(aggregator)  # it has just trained
         return _Results(self.task, source_list)
 
 
@@ -327,11 +401,30 @@ def serialise(state_dict: Mapping[str, torch.Tensor]) -> bytes:
     return buffer.getvalue()
 
 
-def _refuse_nan(state_dict: Mapping[str, torch.Tensor]) -> None:
+def _refuse_diverged(scheduler: FedAvgScheduler) -> None:
     """Stop a node whose parameters are not numbers before the average spreads them to everybody."""
-    for name, tensor in state_dict.items():
-        if torch.isnan(tensor).any():
+    parameters = {name for name, _ in scheduler.model.named_parameters()}  # a buffer may hold infinity, as masks do
+    for name, tensor in scheduler.state_dict().items():
+        if torch.isnan(tensor).any() or (name in parameters and torch.isinf(tensor).any()):
             raise ArithmeticError(
-                f"after local training {name} holds NaN, and the average would carry it to every node: "
-                "lower learning_rate, clip gradients, or look for broken samples on this node"
+                f"after local training {name} holds NaN or infinity, and the average would carry it to every node: "
+                "lower the learning rate, clip gradients, or look for broken samples on this node"
             )
+
+
+def _refuse_shared_model(node: Node, aggregator: Node) -> None:
+    if node.shares_memory_with(aggregator):
+        raise ValueError(
+            "its model lies in the same memory as the aggregator's, so that training one would change the other: build "
+            "the model anew in build_model(), and clone() tensors that come from a global of a module"
+        )
+
+
+def _failure(error: BaseException) -> dict[str, Any] | None:
+    """Return what `run.json` says of an error."""
+    if isinstance(error, KeyboardInterrupt):
+        return None
+    if isinstance(error, NodeFailed):
+        where = {"node": error.node, "round": error.round, "file": error.file, "line": error.line}
+        return {**where, "error": f"{type(error.error).__name__}: {error.error}"}
+    return {"error": f"{type(error).__name__}: {error}"}

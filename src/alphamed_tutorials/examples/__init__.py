@@ -1,17 +1,21 @@
 """The worked examples: each is a folder here, found by its `example.toml`."""
 
+import contextlib
 import importlib
 import inspect
 import sys
 import tomllib
+import traceback
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..errors import WrongUse
+from ..errors import TutorialError, WrongUse
 
 HERE = Path(__file__).parent
+FACTS = ("title", "data", "run", "metrics")  # without these in its example.toml no example can be shown or run
 
 
 class ExampleError(WrongUse):
@@ -34,8 +38,20 @@ class Example:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """The content of `example.toml`."""
-        return tomllib.loads((self.folder / "example.toml").read_text(encoding="utf-8"))
+        """The content of `example.toml`.
+
+        Raises:
+            ExampleError: It is damaged, or something is missing in it.
+        """
+        file = self.folder / "example.toml"
+        try:
+            facts = tomllib.loads(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ExampleError(f"{file} is damaged: {error}") from None
+        missing = [name for name in FACTS if name not in facts]
+        if missing:
+            raise ExampleError(f"{file} lacks {', '.join(missing)}: see the one of mnist, {HERE / 'mnist'}")
+        return facts
 
     @property
     def key(self) -> str:
@@ -47,10 +63,38 @@ class Example:
 
         Raises:
             ExampleError: The example has no such file.
+            TutorialError: Its code raised.
         """
         if not (self.folder / f"{name}.py").exists():
             raise ExampleError(f"the example {self.name} has no {name}.py in {self.folder}")
-        return importlib.import_module(f"{self.package}.{name}")
+        with self.blamed():
+            return importlib.import_module(f"{self.package}.{name}")
+
+    def member(self, module: str, name: str) -> Any:
+        """Return what one module of the example defines under a name.
+
+        Raises:
+            ExampleError: It does not define it.
+        """
+        try:
+            return getattr(self.module(module), name)
+        except AttributeError:
+            raise ExampleError(f"{self.folder / module}.py defines no {name}") from None
+
+    @contextlib.contextmanager
+    def blamed(self) -> Iterator[None]:
+        """Name the example's own file and line where its code raises."""
+        try:
+            yield
+        except TutorialError:
+            raise
+        except Exception as error:
+            if isinstance(error, ModuleNotFoundError) and error.name == "alphafed":
+                raise
+            frames = traceback.extract_tb(error.__traceback__)
+            own = [frame for frame in frames if frame.filename.startswith(str(self.folder))]
+            where = f"{own[-1].filename}, line {own[-1].lineno}: " if own else f"{self.folder}: "
+            raise TutorialError(f"{where}{type(error).__name__}: {error}") from error
 
     @property
     def scheduler_class(self) -> type:
@@ -69,17 +113,19 @@ class Example:
 
     def build_scheduler(self, num_rounds: int, seed: int) -> Any:
         """Return the task as it would be submitted."""
-        return self.scheduler_class(max_rounds=num_rounds, seed=seed)
+        scheduler_class = self.scheduler_class
+        with self.blamed():
+            return scheduler_class(max_rounds=num_rounds, seed=seed)
 
     @property
     def verify_class(self) -> type:
         """The class `DatasetVerify` of `dataset_verify.py`."""
-        return self.module("dataset_verify").DatasetVerify
+        return self.member("dataset_verify", "DatasetVerify")
 
     @property
-    def prepare(self):
+    def prepare(self) -> Callable[..., dict[str, dict[str, dict[str, int]]]]:
         """The function `prepare` of `prepare.py`."""
-        return self.module("prepare").prepare
+        return self.member("prepare", "prepare")
 
 
 def find_all() -> list[Example]:

@@ -56,14 +56,12 @@ class DigitDataset(Dataset):
         """Return one image [1, 28, 28] and its label."""
         image = self.images[index].unsqueeze(0).float() / 255
         return (image - MEAN) / STD, self.labels[index]
-# --8<-- [end:dataset]
 
 
-# --8<-- [start:loader]
 def build_dataloader(data_dir: str | Path, train: bool, batch_size: int) -> DataLoader:
     """Return batches of ([N, 1, 28, 28], [N]); training digits come in a new order each epoch."""
     return DataLoader(DigitDataset(data_dir, train), batch_size=batch_size, shuffle=train)
-# --8<-- [end:loader]
+# --8<-- [end:dataset]
 
 
 def sample_inputs(data_dir: str | Path, count: int) -> torch.Tensor:

@@ -107,7 +107,7 @@ def read_split(folder: Path, split: str) -> tuple[torch.Tensor, torch.Tensor]:
     if not errors:
         errors = compare(*found[0], *found[1])
     if errors:
-        raise DataError("\n".join(dict.fromkeys(map(str, errors))))
+        raise DataError("\n".join(map(str, errors)))
     return found[0][1], found[1][1]
 # --8<-- [end:read]
 

@@ -81,7 +81,7 @@ class MNISTScheduler(FedAvgScheduler):  # (1)!
     # --8<-- [end:train_an_epoch]
 
     @torch.no_grad()
-    def run_test(self) -> None:
+    def run_test(self) -> None:  # (7)!
         self.model.eval()
         total_loss, correct = 0.0, 0
         for images, labels in self.test_loader:
@@ -90,6 +90,6 @@ class MNISTScheduler(FedAvgScheduler):  # (1)!
             total_loss += F.nll_loss(log_probabilities, labels, reduction="sum").item()
             correct += (log_probabilities.argmax(1) == labels).sum().item()
         count = len(self.test_loader.dataset)
-        self.tb_writer.add_scalar("test/accuracy", correct / count, self.current_round)  # (7)!
+        self.tb_writer.add_scalar("test/accuracy", correct / count, self.current_round)
         self.tb_writer.add_scalar("test/loss", total_loss / count, self.current_round)
 # --8<-- [end:scheduler]

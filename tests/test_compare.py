@@ -1,0 +1,200 @@
+"""Comparing and recording: every figure is one that a run wrote down."""
+
+import csv
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from alphamed_tutorials import record as recording
+from alphamed_tutorials.examples import HERE, Example, find
+from alphamed_tutorials.partition import Partition
+from alphamed_tutorials.record import record
+
+NAMES = ["centralised", "node1", "node2", "federated"]
+
+
+@pytest.fixture(scope="module")
+def compared(start, tmp_path_factory) -> tuple[Path, dict, str]:
+    """Return the folder, the JSON and the table of a comparison made by the command."""
+    folder = tmp_path_factory.mktemp("compared")
+    finished = start(*"compare mnist --nodes 2 --rounds 2 --partition dirichlet:0.3 --json".split(), cwd=folder)
+    assert finished.returncode == 0, finished.stderr
+    return folder / "runs/mnist-compare-1", json.loads(finished.stdout), finished.stderr
+
+
+def rows_of(run: Path) -> list[dict[str, str]]:
+    with open(run / "metrics.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_each_way_of_training_is_there(compared):
+    folder, result, _ = compared
+    assert [run["name"] for run in result["runs"]] == NAMES
+    assert (result["partition"], result["nodes"], result["rounds"], result["seed"]) == ("dirichlet:0.3", 2, 2, 0)
+    assert result["settings"]["learning_rate"] == 0.05
+    assert json.loads((folder / "compare.json").read_text()) == {k: v for k, v in result.items() if k != "folder"}
+    assert (folder / "compare.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_numbers_are_those_of_the_run(compared, name):
+    folder, result, table = compared
+    run = next(run for run in result["runs"] if run["name"] == name)
+    for metric in ("test/accuracy", "test/loss"):
+        written = [[int(r["round"]), float(r["value"])] for r in rows_of(folder / name) if r["name"] == metric]
+        assert len(written) == 2 and run["metrics"][metric] == written
+    last = [f"{run['metrics'][metric][-1][1]:.4f}" for metric in ("test/accuracy", "test/loss")]
+    assert re.search(rf"│ {name} +│ +{last[0]} │ +{last[1]} │ +{run['seconds']:.1f} │", table)
+    assert run["bytes_per_message"] > 80_000
+
+
+def test_centralised_holds_all_samples_and_a_lone_node_only_its_own(compared):
+    folder, result, _ = compared
+    owners = {name: folder / "data/nodes" / name for name in ("node1", "node2")}
+    trained = {name: json.loads((folder / name / "run.json").read_text())["nodes"] for name in NAMES}
+    assert {name: Path(path) for name, path in trained["federated"].items() if name != "aggregator"} == owners
+    for name, path in owners.items():
+        assert list(trained[name]) == ["aggregator", name] and Path(trained[name][name]) == path
+    pooled = samples(Path(trained["centralised"]["node1"]))
+    assert len(trained["centralised"]) == 2
+    assert pooled == sorted(sample for path in owners.values() for sample in samples(path))
+    counts = result["counts"]
+    assert len(pooled) == sum(sum(counts[name]["train"].values()) for name in owners) == 1437
+
+
+def test_all_are_tested_on_the_same_samples(compared):
+    folder, _, _ = compared
+    tests = [folder / f"{data}/nodes/aggregator" for data in ("data", "data-in-one-place")]
+    assert samples(tests[0], train=False) == samples(tests[1], train=False)
+
+
+def samples(folder: Path, train: bool = True) -> list[bytes]:
+    dataset = find("mnist").module("data").DigitDataset(folder, train)
+    return sorted(image.numpy().tobytes() + bytes([label]) for image, label in zip(dataset.images, dataset.labels))
+
+
+def test_the_threads_are_those_of_the_example(compared):
+    folder, _, _ = compared
+    assert {json.loads((folder / name / "run.json").read_text())["num_threads"] for name in NAMES} == {1}
+
+
+# Recording
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory) -> Example:
+    """Return a copy of MNIST whose experiments are small."""
+    folder = tmp_path_factory.mktemp("examples") / "small_mnist"
+    shutil.copytree(HERE / "mnist", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    facts = (folder / "example.toml").read_text()
+    facts = re.sub(r"(?s)(\[\[record\]\].*?)rounds = \d+", r"\1rounds = 1", facts).replace("nodes = 3", "nodes = 2")
+    (folder / "example.toml").write_text(facts)
+    return find(str(folder))
+
+
+@pytest.fixture(scope="module")
+def recorded(small, tmp_path_factory) -> tuple[Path, list[dict], list[dict]]:
+    """Record twice; return the folder of results, both contents and the events."""
+    results, contents, events = tmp_path_factory.mktemp("results"), [], []
+    for i in range(2):
+        file = record(small, results, tmp_path_factory.mktemp("work"), None, events.append)
+        contents.append(json.loads(file.read_text(encoding="utf-8")))
+    return results, contents, events
+
+
+def without_times(content):
+    if isinstance(content, dict):
+        return {key: without_times(value) for key, value in content.items() if key not in ("seconds", "recorded")}
+    return [without_times(item) for item in content] if isinstance(content, list) else content
+
+
+def test_the_recorded_file_has_what_the_pages_read(recorded):
+    content = recorded[1][0]
+    assert content.keys() == {"example", "metric", "recorded", "seconds", "machine", "versions", "data", "experiments"}
+    assert content["example"] == "small_mnist" and content["metric"] == "test/accuracy" and content["seconds"] > 0
+    assert re.fullmatch(r"20\d\d-\d\d-\d\d", content["recorded"])
+    assert content["machine"].keys() == {"cpu", "cores", "memory_gib", "system"}
+    assert content["versions"]["torch"] == torch.__version__.split("+")[0]
+    assert content["data"] == {
+        "source": "embedded", "train": 1437, "test": 360, "classes": ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
+    }  # fmt: skip
+    assert [(x["name"], x["partition"], x["rounds"]) for x in content["experiments"]] == [
+        ("iid", "iid", 1), ("label_skew", "dirichlet:0.3", 1),
+    ]  # fmt: skip
+    for experiment in content["experiments"]:
+        assert {"nodes", "seed", "settings", "counts", "runs"} <= experiment.keys()
+        assert [run["name"] for run in experiment["runs"]] == NAMES
+        for run in experiment["runs"]:
+            assert run["seconds"] > 0 and run["metrics"].keys() == {"test/accuracy", "test/loss"}
+            assert [point[0] for point in run["metrics"]["test/accuracy"]] == [1]
+
+
+def test_recording_again_gives_the_same_but_for_times(recorded):
+    first, second = recorded[1]
+    assert without_times(first) == without_times(second) and first["experiments"]
+
+
+def test_pictures_lie_beside_the_file(recorded):
+    results = recorded[0]
+    assert sorted(str(path.relative_to(results)) for path in results.rglob("*") if path.is_file()) == [
+        "small_mnist.json", "small_mnist/iid.png", "small_mnist/label_skew.png",
+    ]  # fmt: skip
+
+
+def test_progress_names_the_experiment_and_its_rounds(recorded):
+    started = [event for event in recorded[2] if event["event"] == "started"]
+    assert [event["run"] for event in started[:8]] == [f"{x}, {name}" for x in ("iid", "label_skew") for name in NAMES]
+    assert {event["rounds"] for event in started} == {1}
+
+
+def test_an_interrupted_record_leaves_the_old_one(recorded, small, tmp_path, monkeypatch):
+    results = shutil.copytree(recorded[0], tmp_path / "results")
+    before = {path: path.read_bytes() for path in results.rglob("*") if path.is_file()}
+    experiments = []
+
+    def interrupted(example, out, *_):
+        experiments.append(out.name)
+        if len(experiments) == 2:
+            raise KeyboardInterrupt
+        return {"counts": {}}
+
+    monkeypatch.setattr(recording, "compare", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        record(small, results, tmp_path / "work", None)
+    assert experiments == ["iid", "label_skew"]
+    assert {path: path.read_bytes() for path in results.rglob("*") if path.is_file()} == before
+
+
+def test_classes_keep_the_order_of_the_counts():
+    counts = {"node1": {"train": {str(i): 1 for i in range(12)}}, "aggregator": {"test": {"other": 2}}}
+    assert recording._size(counts) == {"train": 12, "test": 2, "classes": [*map(str, range(12)), "other"]}
+
+
+def test_the_name_of_the_source_is_its_folders(small, tmp_path, monkeypatch):
+    (tmp_path / "digits").mkdir()
+    monkeypatch.chdir(tmp_path / "digits")
+    monkeypatch.setattr(recording, "compare", lambda example, out, *_: out.mkdir(parents=True) or picture(out))
+    file = record(small, tmp_path, tmp_path / "work", Path("."))
+    assert json.loads(file.read_text())["data"]["source"] == "digits"
+
+
+def picture(folder: Path) -> dict:
+    (folder / "compare.png").write_bytes(b"")
+    return {"counts": {}}
+
+
+def test_the_experiments_of_every_example_can_be_made(examples):
+    for example in examples:
+        for plan in example.facts["record"]:
+            assert plan.keys() == {"name", "partition", "nodes", "rounds", "seed"}
+            assert str(Partition.parse(plan["partition"])) == plan["partition"]
+
+
+@pytest.fixture
+def examples():
+    from alphamed_tutorials.examples import find_all
+
+    return find_all()

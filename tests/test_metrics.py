@@ -1,0 +1,53 @@
+"""Metrics of a run as curves and pictures."""
+
+import csv
+
+import pytest
+from alphamed_tutorials.errors import WrongUse
+from alphamed_tutorials.metrics import MOST_NAMED, curves, plot
+from alphamed_tutorials.runs import Metric, Run
+from matplotlib.axes import Axes
+
+
+def test_curves_hold_what_the_file_holds(finished_run):
+    with open(finished_run / "metrics.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    found = curves(Run.open(finished_run).rows)
+    for row in rows:
+        assert (int(row["round"]), float(row["value"])) in found[row["name"]][row["node"]]
+    assert sum(len(points) for nodes in found.values() for points in nodes.values()) == len(rows) == 8
+    assert list(found["test/accuracy"]) == ["aggregator"] and list(found["train/loss"]) == ["node1", "node2"]
+
+
+def test_curves_keep_the_last_value_of_a_round():
+    rows = [Metric(1, "node1", "loss", 3.0), Metric(1, "node1", "loss", 2.0), Metric(2, "node1", "loss", 1.0)]
+    assert curves(rows) == {"loss": {"node1": [(1, 2.0), (2, 1.0)]}}
+
+
+@pytest.mark.parametrize(("ending", "begins"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
+def test_a_picture_in_each_promised_format(finished_run, tmp_path, ending, begins):
+    plot(curves(Run.open(finished_run).rows), tmp_path / f"curve.{ending}")
+    assert (tmp_path / f"curve.{ending}").read_bytes().startswith(begins)
+
+
+def test_the_picture_draws_every_line_and_names_it(tmp_path, monkeypatch):
+    drawn = []
+    original = Axes.plot
+    monkeypatch.setattr(Axes, "plot", lambda self, x, y, **kw: drawn.append((kw["label"], x, y)) or original(self, x, y, **kw))
+    plot({"loss": {"node1": [(1, 0.5), (2, 0.25)], "node2": [(1, 0.75)]}}, tmp_path / "curve.svg")
+    assert drawn == [("node1", (1, 2), (0.5, 0.25)), ("node2", (1,), (0.75,))]
+
+
+def test_a_legend_of_many_nodes_does_not_hide_the_curves(tmp_path, monkeypatch):
+    legends = []
+    monkeypatch.setattr(Axes, "legend", lambda self: legends.append(self.get_title()))
+    few = {f"node{i}": [(1, 1.0)] for i in range(MOST_NAMED)}
+    plot({"few": few, "many": few | {"one more": [(1, 1.0)]}}, tmp_path / "curve.svg")
+    assert legends == ["few"]
+
+
+def test_an_unknown_format_is_refused(tmp_path):
+    for name in ("curve.xyz", "curve"):
+        with pytest.raises(WrongUse, match=".png, .svg or .pdf"):
+            plot({"loss": {"node1": [(1, 1.0)]}}, tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
