@@ -39,31 +39,31 @@ def test_iid_is_even_and_mixed():
 
 
 def test_a_smaller_alpha_is_more_skewed():
-    means = [np.mean(largest_shares(Partition(alpha).split(LABELS, 3, seed=3))) for alpha in (0.05, 0.5, 1000)]
+    means = [np.mean(largest_shares(Partition("dirichlet", alpha).split(LABELS, 3, seed=3))) for alpha in (0.05, 0.5, 1000)]
     assert means[0] > 0.3 > means[2]
     assert means[0] > means[1] > means[2]
 
 
 def test_dirichlet_deals_a_class_out_at_random_not_in_order_of_the_file():
     ones = np.zeros(1000, dtype=int)
-    part = Partition(100).split(ones, 2, seed=0)[0]
+    part = Partition("dirichlet", 100).split(ones, 2, seed=0)[0]
     assert len(part) > 100
     assert part[-1] - part[0] >= len(part) + 100
 
 
 def test_draws_again_until_every_node_has_enough():
     for seed in range(50):
-        assert min(map(len, Partition(0.02).split(LABELS, 3, seed))) >= 10
+        assert min(map(len, Partition("dirichlet", 0.02).split(LABELS, 3, seed))) >= 10
 
 
 def test_tiny_sets_need_fewer():
-    parts = Partition(0.3).split(np.array([0, 1, 2]), 3, seed=0)
+    parts = Partition("dirichlet", 0.3).split(np.array([0, 1, 2]), 3, seed=0)
     assert [len(part) for part in parts] == [1, 1, 1]
 
 
 def test_gives_up_with_advice():
     with pytest.raises(ValueError, match=r"dirichlet:0.001 left .* larger alpha or fewer nodes than 40"):
-        Partition(0.001).split(LABELS, 40, seed=0)
+        Partition("dirichlet", 0.001).split(LABELS, 40, seed=0)
 
 
 @pytest.mark.parametrize("text", ["iid", "dirichlet:0.3"])

@@ -36,7 +36,7 @@ def make_example(then=lambda out: None) -> SimpleNamespace:
 
 
 def run(out, example=None, nodes=1, source=None, seed=5):
-    return prepare(example or make_example(), out, nodes, source, Partition(0.3), seed)
+    return prepare(example or make_example(), out, nodes, source, Partition("dirichlet", 0.3), seed)
 
 
 def test_writes_data_and_facts(tmp_path):
