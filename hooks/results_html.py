@@ -10,7 +10,7 @@ WORDS = {
            "and": "；", "stop": "。", "iid": "随机均分（IID）", "dirichlet": "标签偏斜（Dirichlet {}）",
            "setting": "{partition}，{nodes} 个数据方，{rounds} 轮，种子 {seed}",
            "test/accuracy": "测试准确率", "test/loss": "测试损失", "train/loss": "训练损失", "test/perplexity": "测试困惑度",
-           "machine": "以上结果于 {date} 录制，全部训练共用 {seconds} 秒；机器：{cpu}，{cores} 核，内存 {memory} GiB，{system}；"
+           "machine": "本页的结果于 {date} 录制，全部训练共用 {seconds} 秒；机器：{cpu}，{cores} 核，内存 {memory} GiB，{system}；"
                       "种子：{seeds}；软件版本：{versions}。"},
     "en": {"run": "Training", "round": "Round", "node": "Data owner", "total": "Total", "seconds": "Seconds",
            "message": "One message", "centralised": "Centralised", "federated": "Federated", "alone": "{} alone",
@@ -23,7 +23,7 @@ WORDS = {
 }
 def show(metric: str, value: float) -> str:
     """Return a metric's value as a reader wants it: accuracies in percent."""
-    return f"{100 * value:.1f} %" if metric.endswith("accuracy") else f"{value:.3g}"
+    return f"{100 * value:.1f}\N{NO-BREAK SPACE}%" if metric.endswith("accuracy") else f"{value:.3g}"
 
 
 def last(metric: str, run: dict) -> str:
@@ -86,7 +86,7 @@ def figure(record: dict, experiment: dict, language: str) -> str:
     curves, title = make_curves(record, experiment, words), words.get(metric, metric)
     ends = [words["end"].format(curve.label, show(metric, curve.points[-1][1])) for curve in curves]
     picture = chart.draw(curves, words["round"], title, words["and"].join(ends) + words["stop"],
-                         lambda value: show(metric, value).replace(".0 %", " %"))
+                         lambda value: show(metric, value).replace(".0\N{NO-BREAK SPACE}%", "\N{NO-BREAK SPACE}%"))
     return (f'<figure class="results"><p class="chart-title">{title}</p>{picture}{chart.legend(curves)}'
             f'<figcaption>{escape(setting(experiment, words))}</figcaption>'
             f'<details><summary>{words["data"]}</summary>{chart_data(curves, metric, words)}</details></figure>')

@@ -1,5 +1,6 @@
 """The `playground` command as its user meets it: what it prints where, its exit codes, and what it leaves behind."""
 
+import errno
 import json
 import os
 import pty
@@ -132,10 +133,13 @@ def test_a_failing_command_says_so_in_its_json(playground):
     assert finished.code == 2 and "there is no example nope" in finished.json["error"]
 
 
-def test_what_the_system_refuses_is_said_in_its_words(playground, tmp_path):
-    (tmp_path / "runs").write_text("a file where the folder of runs should be")
-    finished = playground("run", "mnist", "--rounds", "1")
-    assert finished.code == 1 and "runs" in finished.err and "Traceback" not in finished.err
+def test_what_the_system_refuses_is_said_in_its_words(playground, finished_run, monkeypatch):
+    def copyfile(source, target):
+        raise OSError(errno.ENOSPC, "No space left on device", str(target))
+
+    monkeypatch.setattr(shutil, "copyfile", copyfile)
+    finished = playground("metrics", finished_run, "--csv", "values.csv")
+    assert (finished.code, finished.err) == (1, "Error: [Errno 28] No space left on device: 'values.csv'\n")
 
 
 # Data that will not do
@@ -147,8 +151,9 @@ def test_damaged_data_is_refused_by_node_and_file(chain, playground, tmp_path):
     file.write_bytes(file.read_bytes()[:100])
     finished = playground("verify", "mnist", "--data", "data", "--json")
     assert finished.code == 1 and "refused node2" in finished.err
-    assert [verdict["ok"] for verdict in finished.json["nodes"].values()] == [True, True, False]
-    assert "node2" in finished.json["nodes"]["node2"]["reason"] and file.name in finished.json["nodes"]["node2"]["reason"]
+    verdicts = finished.json["nodes"]
+    assert [verdict["ok"] for verdict in verdicts.values()] == [True, True, False]
+    assert "node2" in verdicts["node2"]["reason"] and file.name in verdicts["node2"]["reason"]
 
 
 def test_one_node_can_be_verified_alone(chain, playground):
@@ -215,7 +220,7 @@ def test_a_failing_example_is_named_and_resumed_when_mended(start, tmp_path):
         ("scheduler.py", "x = 1\n", "must define one FedAvgScheduler subclass, it defines 0"),
         ("scheduler.py", None, "has no scheduler.py"),
         ("example.toml", "title = [", "example.toml is damaged"),
-        ("example.toml", "order = 1", "example.toml lacks title, data, run, metrics"),
+        ("example.toml", "order = 1", "example.toml lacks title, data, run, metrics, run.nodes"),
     ],
 )
 def test_an_example_that_cannot_be_loaded(file, content, words, playground, tmp_path, request):
@@ -236,6 +241,14 @@ def test_a_dataset_verify_that_raises_is_a_refusal_with_its_line(chain, playgrou
     assert finished.code == 1 and "dataset_verify.py, line " in reason and "ZeroDivisionError" in reason
 
 
+def test_a_prepare_that_raises_names_its_line_and_leaves_nothing(playground, tmp_path):
+    folder = copy_example(tmp_path / "prepare_raises", "pass")
+    (folder / "prepare.py").write_text("def prepare(out, *_):\n    out.mkdir()\n    return 1 / 0\n")
+    finished = playground("prepare", "./prepare_raises", "--out", "data")
+    assert finished.code == 1 and "prepare.py, line 3: ZeroDivisionError" in finished.err
+    assert list(tmp_path.iterdir()) == [folder]
+
+
 def test_a_folder_that_cannot_be_a_package_is_refused(playground, tmp_path):
     copy_example(tmp_path / "my-mnist", "pass")
     finished = playground("run", "./my-mnist")
@@ -246,7 +259,7 @@ def test_a_folder_that_cannot_be_a_package_is_refused(playground, tmp_path):
 
 
 def test_ctrl_c_on_a_terminal_tells_how_to_go_on(tmp_path):
-    shown, code = on_terminal("run", "mnist", "--nodes", "1", "--rounds", "500", cwd=tmp_path, stop_after=b"round 1/500")
+    shown, code = on_terminal(*"run mnist --nodes 1 --rounds 500".split(), cwd=tmp_path, stop_after=b"round 1/500")
     assert "setting up" in shown and "/500 rounds" in shown  # the bar
     last = shown.split("Error: ")[-1]
     assert code == 1 and "stopped by Ctrl-C" in last and "playground resume runs/mnist-1" in last
@@ -255,7 +268,7 @@ def test_ctrl_c_on_a_terminal_tells_how_to_go_on(tmp_path):
 
 
 def on_terminal(*arguments: str, cwd: Path, stop_after: bytes) -> tuple[str, int]:
-    """Run the command on an 80 columns wide terminal, press Ctrl-C there, and return what it showed and its exit code."""
+    """Run the command on a terminal, press Ctrl-C there, and return what it showed and its exit code."""
     main_end, terminal = pty.openpty()
     environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80"}
     child = subprocess.Popen(
@@ -346,7 +359,8 @@ def test_a_missing_sdk_is_one_line_of_advice(finished_run, tmp_path):
 def test_list_and_doctor_in_json(playground, monkeypatch):
     from alphamed_tutorials import doctor
 
-    assert [example["name"] for example in playground("list", "--json").json["examples"]] == [x.name for x in find_all()]
+    listed = playground("list", "--json").json["examples"]
+    assert [example["name"] for example in listed] == [example.name for example in find_all()]
     monkeypatch.setattr(doctor, "checks", lambda: [doctor.Check("memory", False, "1 GiB", "buy some")])
     finished = playground("doctor", "--json")
     assert finished.code == 1 and finished.json["checks"][0]["advice"] == "buy some" and "memory" in finished.err
@@ -366,6 +380,14 @@ def test_fetch_reports_files_and_what_next(playground, monkeypatch):
     assert "playground prepare mnist --source official" in finished.err
 
 
+@pytest.mark.parametrize("arguments", ["fetch ./bare_facts --out official", "record ./bare_facts --results ."])
+def test_an_example_without_what_a_command_needs(arguments, playground, tmp_path):
+    facts = copy_example(tmp_path / "bare_facts", "pass") / "example.toml"
+    facts.write_text(facts.read_text().partition("# Experiments")[0])
+    finished = playground(*arguments.split())
+    assert finished.code == 2 and "the example.toml of" in finished.err and not list(tmp_path.glob("runs/*"))
+
+
 def test_resume_of_a_finished_run_shows_it(playground, finished_run, tmp_path):
     shutil.copytree(finished_run, tmp_path / "run")
     before = (tmp_path / "run/run.json").read_bytes()
@@ -380,7 +402,5 @@ def test_brackets_in_names_are_shown_as_they_are(playground, finished_run, tmp_p
 
 
 def test_long_messages_are_not_folded(playground, finished_run):
-    long = "a" * 90
-    assert f"{long}/values.csv" in playground("metrics", finished_run, "--csv", f"{long}/values.csv").err.replace(
-        f"{long} is no folder", f"{long}/values.csv"
-    )
+    folder = "a" * 90
+    assert f"Error: {folder} is no folder: make" in playground("metrics", finished_run, "--csv", f"{folder}/x.csv").err

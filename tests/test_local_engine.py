@@ -200,7 +200,7 @@ class TestSchedule:
                 super().validate_context()
                 assert self.node != "node2", "too few samples"
 
-        with pytest.raises(NodeFailed, match="^node2 failed while it was being set up: .*too few samples") as failed:
+        with pytest.raises(NodeFailed, match="(?s)^node2 failed while it was being set up: .*too few samples") as failed:
             run_local(Picky(), data, tmp_path / "run")
         assert failed.value.node == "node2"
         assert "round_started" not in (tmp_path / "run" / "events.jsonl").read_text()
@@ -335,19 +335,19 @@ from schedulers import Tiny
 
 class Large(Tiny):
     def build_model(self):
-        return torch.nn.Sequential(torch.nn.Linear(4, 2), torch.nn.Linear(2, 1000000), torch.nn.Linear(1000000, 2))
+        return torch.nn.Sequential(torch.nn.Linear(4, 2), torch.nn.Linear(2, 200000), torch.nn.Linear(200000, 2))
     def build_optimizer(self, model):
         return torch.optim.SGD(model.parameters(), lr=0.01)
 
 for data in ("few", "many"):
-    run = run_local(Large(max_rounds=2), data, "run-" + data)
+    run = run_local(Large(max_rounds=1), data, "run-" + data)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, (run.path / "checkpoint.pt").stat().st_size // 2**20)
 """,
         tmp_path,
     )
     few, many = (line.split() for line in megabytes.splitlines())
-    assert int(many[0]) - int(few[0]) < 3 * 19, "a model is 19 MB; there are 28 nodes more"
-    assert many[1] == few[1] == "19", "a checkpoint holds the aggregator's model and no other"
+    assert int(many[0]) - int(few[0]) < 8 * 4, "a model is 4 MB, and there are 28 nodes more"
+    assert many[1] == few[1] == "3", "a checkpoint holds the aggregator's model and no other"
 
 
 def test_nothing_is_written_beside_the_run(data, tmp_path):
@@ -378,7 +378,7 @@ print(run_local(Stopping(max_rounds=1), "data", "run").state)
 def test_breakpoint_under_the_command_line(tmp_path):
     shutil.copytree(find("mnist").folder, tmp_path / "mine")
     file = tmp_path / "mine" / "scheduler.py"
-    file.write_text(file.read_text().replace("self.model.train()", "breakpoint(); self.model.train()"))
+    file.write_text(file.read_text().replace("self.model.train()", "breakpoint()\n        self.model.train()"))
     command = [Path(sys.executable).with_name("playground"), "run", "mine", "--nodes", "1", "--rounds", "1"]
     finished = subprocess.run(command, cwd=tmp_path, input="p self.id\nc\n", capture_output=True, text=True, timeout=120)
     assert finished.returncode == 0, finished.stderr

@@ -33,7 +33,12 @@ def test_a_picture_in_each_promised_format(finished_run, tmp_path, ending, begin
 def test_the_picture_draws_every_line_and_names_it(tmp_path, monkeypatch):
     drawn = []
     original = Axes.plot
-    monkeypatch.setattr(Axes, "plot", lambda self, x, y, **kw: drawn.append((kw["label"], x, y)) or original(self, x, y, **kw))
+
+    def draw(self, x, y, **style):
+        drawn.append((style["label"], x, y))
+        return original(self, x, y, **style)
+
+    monkeypatch.setattr(Axes, "plot", draw)
     plot({"loss": {"node1": [(1, 0.5), (2, 0.25)], "node2": [(1, 0.75)]}}, tmp_path / "curve.svg")
     assert drawn == [("node1", (1, 2), (0.5, 0.25)), ("node2", (1,), (0.75,))]
 

@@ -1,4 +1,4 @@
-"""The files of an example as they travel: copied to a foreign folder, submitted by the SDK, unpacked and run elsewhere."""
+"""The files of an example on their way: copied to a foreign folder, submitted by the SDK, unpacked and run elsewhere."""
 
 import ast
 import json
@@ -132,6 +132,7 @@ logging.getLogger("alphafed"), logging.getLogger("task")
 unpacked, data = sys.argv[1:]
 sys.path.insert(0, unpacked)
 import torch
+torch.set_num_threads(1)
 
 class Writer:
     scalars = {}

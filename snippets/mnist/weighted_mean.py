@@ -31,6 +31,6 @@ class WeightedScheduler(MNISTScheduler):
 # --8<-- [end:weighted]
 
 
-prepare(find("mnist"), Path("data"), nodes=3, source=None, partition=Partition(alpha=0.3), seed=1)
+prepare(find("mnist"), Path("data"), nodes=3, source=None, partition=Partition("dirichlet", 0.3), seed=1)
 run = run_local(WeightedScheduler(max_rounds=2, seed=1), data="data", seed=1)
 print(run.state, run.metrics)

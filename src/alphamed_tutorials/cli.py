@@ -25,13 +25,13 @@ app = typer.Typer(
     epilog="Exit codes: 0 done, 1 the thing asked for failed, 2 wrong use.",
 )
 
-ExampleName = Annotated[str, typer.Argument(metavar="EXAMPLE", help="Name of an example, or a folder with an example.toml")]
+ExampleName = Annotated[str, typer.Argument(metavar="EXAMPLE", help="An example, or a folder with an example.toml")]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, such as runs/mnist-1")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, everything else on stderr")]
 Nodes = Annotated[int | None, typer.Option(help="Number of data owners", min=1, show_default="the example's")]
 Rounds = Annotated[int | None, typer.Option(help="Number of rounds", min=1, show_default="the example's")]
 Seed = Annotated[int, typer.Option(help="Start of all random numbers", min=0)]
-PartitionText = Annotated[str, typer.Option(metavar="iid|dirichlet:ALPHA", help="How the data is split over the nodes")]
+PartitionText = Annotated[str, typer.Option(metavar="iid|dirichlet:ALPHA|skew:SHARE|owners", help="How the data is split over the nodes")]
 Source = Annotated[Path | None, typer.Option(help="Folder of the real data set", show_default="embedded data")]
 
 
@@ -42,7 +42,7 @@ def example_of_use(line: str) -> str:
 
 @contextlib.contextmanager
 def output(as_json: bool) -> Iterator[dict[str, Any]]:
-    """Collect what a command returns; print it as JSON if asked, with `error` if it fails, and keep all else off stdout."""
+    """Collect what a command returns, with `error` if it fails; if asked, print it as JSON and all else on stderr."""
     result: dict[str, Any] = {}
     if not as_json:
         yield result
@@ -166,13 +166,13 @@ def verify(
         show_table("Data verification", ("node", "", "reason"), rows)
         refused = [node for node, verdict in result["nodes"].items() if not verdict["ok"]]
         if refused:
-            raise TutorialError(f"data verification refused {', '.join(refused)}: mend what the reasons name and verify again")
+            raise TutorialError(f"data verification refused {', '.join(refused)}: mend what is named and verify again")
 
 
 @app.command(epilog=example_of_use("playground run mnist --nodes 3 --rounds 10 --seed 1"))
 def run(
     example: ExampleName,
-    data: Annotated[Path | None, typer.Option(help="A prepared folder", show_default="embedded data, made for this run")] = None,
+    data: Annotated[Path | None, typer.Option(help="A prepared folder", show_default="embedded data")] = None,
     nodes: Nodes = None,
     rounds: Rounds = None,
     seed: Seed = 0,
@@ -255,7 +255,8 @@ def metrics(
         if csv:
             shutil.copyfile(run / "metrics.csv", csv)
         result |= {"run": str(run), "state": found.state, "metrics": found.metrics}
-        show_table(f"{run}: {found.state}", ("metric", "last value"), [(n, f"{v:.4f}") for n, v in found.metrics.items()])
+        rows = [(name, f"{value:.4f}") for name, value in found.metrics.items()]
+        show_table(f"{run}: {found.state}", ("metric", "last value"), rows)
 
 
 @app.command(epilog=example_of_use("playground export runs/mnist-1"))
@@ -301,12 +302,15 @@ def compare(
             result |= compare_runs(found, folder.path, num_nodes, num_rounds, split, seed, source, progress)
         result["folder"] = str(folder.path)
         names = found.facts["metrics"]
-        rows = [(r["name"], *(f"{r['metrics'][name][-1][1]:.4f}" for name in names), f"{r['seconds']:.1f}") for r in result["runs"]]
+        rows = [
+            (each["name"], *(f"{each['metrics'][name][-1][1]:.4f}" for name in names), f"{each['seconds']:.1f}")
+            for each in result["runs"]
+        ]
         show_table(f"{found.name}, {partition}, {num_rounds} rounds", ("", *names, "seconds"), rows)
         say(f"Picture: {folder.path / 'compare.png'}")
 
 
-@app.command(epilog=example_of_use("playground record mnist --source ../shared/data/mnist"))
+@app.command(epilog=example_of_use("playground record mnist --source mnist"))
 def record(
     example: ExampleName,
     source: Source = None,
@@ -338,8 +342,12 @@ def fetch(
     from .examples import find
     from .progress import DownloadProgress
 
-    with output(as_json) as result, DownloadProgress() as progress:
-        result["files"] = [str(file) for file in download.fetch(find(example).facts["download"], out, progress)]
+    with output(as_json) as result:
+        tables = find(example).facts.get("download")
+        if not tables:
+            raise WrongUse(f"the example.toml of {example} names no files to download")
+        with DownloadProgress() as progress:
+            result["files"] = [str(file) for file in download.fetch(tables, out, progress)]
         say(f"{len(result['files'])} files in {out}. Next: playground prepare {example} --source {out} --out data")
 
 

@@ -42,10 +42,10 @@ class RunProgress:
 
     def __init__(self, num_rounds: int | None = None, rounds_done: int = 0):
         self.num_rounds = num_rounds
-        columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TextColumn("rounds"))
         self.progress = Progress(
-            *columns, TimeElapsedColumn(), console=console,
-            disable=not console.is_terminal, redirect_stdout=sys.stdout.isatty(),
+            TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TextColumn("rounds"),
+            TimeElapsedColumn(),
+            console=console, disable=not console.is_terminal, redirect_stdout=sys.stdout.isatty(),
         )  # fmt: skip
         self.bar = self.progress.add_task("setting up", total=num_rounds, completed=rounds_done)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .compare import compare
+from .errors import WrongUse
 from .examples import Example
 from .machine import machine, versions
 from .partition import Partition
@@ -31,10 +32,16 @@ def record(
 
     Returns:
         The written `<example>.json`; the pictures lie beside it in a folder of the example's name.
+
+    Raises:
+        WrongUse: The example names no experiments.
     """
     started = time.monotonic()
     experiments = []
-    for plan in example.facts["record"]:
+    plans = example.facts.get("record")
+    if not plans:
+        raise WrongUse(f"the example.toml of {example.name} has no [[record]] that says what to run")
+    for plan in plans:
         partition, seed = Partition.parse(plan["partition"]), plan["seed"]
         compared = compare(
             example, work / plan["name"], plan["nodes"], plan["rounds"], partition, seed, source,

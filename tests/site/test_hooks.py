@@ -43,7 +43,7 @@ def replaced(text, folder, language="en"):
 
 
 def test_a_result_is_the_last_value_in_percent(recorded):
-    assert replaced("At {{ result: mnist/iid/federated }}.", recorded) == "At 96.3 %."
+    assert replaced("At {{ result: mnist/iid/federated }}.", recorded) == "At 96.3\N{NO-BREAK SPACE}%."
 
 
 @pytest.mark.parametrize(("language", "words"), [("zh", ["测试准确率", "联邦学习", "node1 单独训练", "标签偏斜（Dirichlet 0.3）"]),
@@ -69,8 +69,8 @@ def test_the_chart_draws_every_run_and_carries_its_data(recorded):
     html = replaced("{{ results-chart: mnist/iid }}", recorded)
     for style in ("run-federated", "run-centralised", "run-node-1"):
         assert html.count(f'"{style}"') == 2, "one line and one legend entry"
-    assert 'role="img"' in html and "<title>" in html and "Federated ends at 96.3 %" in html
-    assert '<th scope="row">2</th><td>96.3 %</td><td>97.5 %</td><td>95.2 %</td>' in html
+    assert 'role="img"' in html and "<title>" in html and "Federated ends at 96.3\N{NO-BREAK SPACE}%" in html
+    assert '<th scope="row">2</th><td>96.3\N{NO-BREAK SPACE}%</td><td>97.5\N{NO-BREAK SPACE}%</td><td>95.2\N{NO-BREAK SPACE}%</td>' in html
 
 
 def test_a_run_that_tests_less_often_leaves_gaps_in_the_data():

@@ -1,5 +1,7 @@
 """One node in this process: its own scheduler instance, random numbers, folders and log."""
 
+import contextlib
+import ctypes
 import hashlib
 import logging
 import os
@@ -7,7 +9,6 @@ import random
 import sysconfig
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -111,7 +112,7 @@ class Node:
             if not is_aggregator or scheduler.involve_aggregator:
                 scheduler.train_loader
 
-    @contextmanager
+    @contextlib.contextmanager
     def active(self) -> Iterator[FedAvgScheduler]:
         """Make this node the one whose random numbers, working and writable folder, and log are in use."""
         outer_state, outer_folder = _random_state(), os.getcwd()
@@ -131,7 +132,7 @@ class Node:
             _set_random_state(outer_state)
             os.chdir(outer_folder)
 
-    @contextmanager
+    @contextlib.contextmanager
     def _logging(self) -> Iterator[None]:
         """Send what is logged, by the SDK or by the user's code, to this node's log and to no other node's."""
         root = logging.getLogger()
@@ -171,6 +172,8 @@ class Node:
             self._sizes = [storage.nbytes() for storage in storages]
             for storage in storages:
                 storage.resize_(0)
+            if sum(self._sizes) > 2**20:
+                _trim_heap()
 
     def reclaim(self) -> None:
         """Take memory for the parameters again; what they hold is undefined until the round's are loaded."""
@@ -227,6 +230,12 @@ class Node:
         if hasattr(self.scheduler, "tb_writer"):
             self.scheduler.tb_writer.close()
         self._log.close()
+
+
+def _trim_heap() -> None:
+    """Hand freed memory back to the system; glibc by itself keeps what lies between small pieces still in use."""
+    with contextlib.suppress(AttributeError):  # only glibc has this
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _parts(loader: Any) -> list[Any]:

@@ -6,7 +6,7 @@ import inspect
 import sys
 import tomllib
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -49,6 +49,7 @@ class Example:
         except ValueError as error:
             raise ExampleError(f"{file} is damaged: {error}") from None
         missing = [name for name in FACTS if name not in facts]
+        missing += [f"run.{name}" for name in ("nodes", "rounds", "num_threads") if name not in facts.get("run", {})]
         if missing:
             raise ExampleError(f"{file} lacks {', '.join(missing)}: see the one of mnist, {HERE / 'mnist'}")
         return facts
@@ -122,10 +123,11 @@ class Example:
         """The class `DatasetVerify` of `dataset_verify.py`."""
         return self.member("dataset_verify", "DatasetVerify")
 
-    @property
-    def prepare(self) -> Callable[..., dict[str, dict[str, dict[str, int]]]]:
-        """The function `prepare` of `prepare.py`."""
-        return self.member("prepare", "prepare")
+    def prepare(self, *arguments: Any) -> dict[str, dict[str, dict[str, int]]]:
+        """Call the function `prepare` of `prepare.py`."""
+        prepare = self.member("prepare", "prepare")
+        with self.blamed():
+            return prepare(*arguments)
 
 
 def find_all() -> list[Example]:

@@ -27,11 +27,12 @@ def read_idx(folder: Path, name: str) -> torch.Tensor:
     """
     plain, packed = folder / name, folder / f"{name}.gz"
     if not plain.exists() and not packed.exists():
-        raise FileNotFoundError(f"{plain} (or .gz) is missing: put the MNIST files of this node into {folder}")
+        raise FileNotFoundError(f"{plain} (or .gz) is missing: copy MNIST's files there")
     content = plain.read_bytes() if plain.exists() else gzip.decompress(packed.read_bytes())
-    dimensions = content[3]  # byte 2 says "unsigned byte", byte 3 how many sizes follow, four bytes each
-    sizes = [int.from_bytes(content[4 * i : 4 * i + 4], "big") for i in range(1, dimensions + 1)]
-    return torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=4 + 4 * dimensions).reshape(sizes)
+    start = 4 + 4 * content[3]  # byte 3 says how many sizes follow, four bytes each
+    sizes = [int.from_bytes(content[i : i + 4], "big") for i in range(4, start, 4)]
+    pixels = torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=start)
+    return pixels.reshape(sizes)
 # --8<-- [end:read_idx]
 
 
@@ -59,8 +60,9 @@ class DigitDataset(Dataset):
 
 
 def build_dataloader(data_dir: str | Path, train: bool, batch_size: int) -> DataLoader:
-    """Return batches of ([N, 1, 28, 28], [N]); training digits come in a new order each epoch."""
-    return DataLoader(DigitDataset(data_dir, train), batch_size=batch_size, shuffle=train)
+    """Return batches of ([N, 1, 28, 28], [N]), for training in a new order each epoch."""
+    dataset = DigitDataset(data_dir, train)
+    return DataLoader(dataset, batch_size=batch_size, shuffle=train)
 # --8<-- [end:dataset]
 
 

@@ -5,7 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-MEAN, STD = 0.1307, 0.3081  # of the 60,000 official training images: they travel with the task, no node measures its own
+# Of the 60,000 official training images. They travel with the task: no node measures its own.
+MEAN, STD = 0.1307, 0.3081
 # --8<-- [end:imports]
 
 
@@ -34,7 +35,7 @@ class ConvNet(nn.Module):
 
 # --8<-- [start:predictor]
 class Predictor(nn.Module):
-    """Answer for raw pixels: what is exported, so that no caller has to remember the normalisation.
+    """Answer for raw pixels; exported, so that nobody has to remember the normalisation.
 
     Args:
         model: The trained network.
@@ -43,7 +44,7 @@ class Predictor(nn.Module):
     def __init__(self, model: nn.Module):
         super().__init__()
         self.model = model
-        self.mean, self.std = MEAN, STD  # attributes, because TorchScript cannot see module constants
+        self.mean, self.std = MEAN, STD  # TorchScript sees attributes, not module constants
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """Return probabilities [N, 10] of raw pixels [N, 28, 28], 0–255."""

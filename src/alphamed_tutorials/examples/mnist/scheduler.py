@@ -15,13 +15,13 @@ from .model import ConvNet
 
 # --8<-- [start:scheduler]
 class MNISTScheduler(FedAvgScheduler):  # (1)!
-    """Train `ConvNet` by federated averaging (McMahan et al. 2017, with the SDK's unweighted mean).
+    """Train `ConvNet` by federated averaging, with the SDK's unweighted mean.
 
     Args:
         max_rounds: Rounds to run.
         merge_epochs: Local epochs each data owner trains in a round.
-        log_rounds: The aggregator tests every so many rounds (and in the first and the last).
-        involve_aggregator: The aggregator trains too; it then needs training data of its own.
+        log_rounds: The aggregator tests every so many rounds.
+        involve_aggregator: The aggregator trains too, on training data of its own.
         batch_size: Digits in a batch.
         learning_rate: Step size of SGD.
         momentum: Momentum of SGD.
@@ -77,7 +77,8 @@ class MNISTScheduler(FedAvgScheduler):  # (1)!
             loss.backward()
             self.optimizer.step()
             total_loss += loss.item() * len(labels)
-        self.tb_writer.add_scalar("train/loss", total_loss / len(self.train_loader.dataset), self.current_round)
+        mean_loss = total_loss / len(self.train_loader.dataset)
+        self.tb_writer.add_scalar("train/loss", mean_loss, self.current_round)
     # --8<-- [end:train_an_epoch]
 
     @torch.no_grad()

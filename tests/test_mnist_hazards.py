@@ -1,0 +1,270 @@
+"""What goes wrong when training is federated, as far as MNIST can show it: each hazard is a test of the example."""
+
+import gzip
+import random
+import shutil
+from pathlib import Path
+
+import cloudpickle
+import numpy as np
+import pytest
+import torch
+from alphamed_tutorials.engines.local import run_local
+from alphamed_tutorials.engines.nodes import NodeFailed
+from alphamed_tutorials.examples import find
+from alphamed_tutorials.examples.mnist.data import DigitDataset
+from alphamed_tutorials.examples.mnist.model import ConvNet
+from alphamed_tutorials.examples.mnist.prepare import write_digits
+from alphamed_tutorials.examples.mnist.scheduler import MNISTScheduler
+from alphamed_tutorials.partition import Partition
+from alphamed_tutorials.preparation import prepare
+
+SEEN = []  # what the schedulers below saw, in order: the engine runs them in this process
+
+
+@pytest.fixture(autouse=True)
+def forget():
+    SEEN.clear()
+    torch.set_num_threads(1)  # fastest for a small network, as in a run
+
+
+class Writer:
+    """Take the place of TensorBoard's writer."""
+
+    def add_scalar(self, *_): ...
+
+
+def scheduler_at(folder: Path, kind: type = MNISTScheduler, **settings) -> MNISTScheduler:
+    """Return a scheduler as a node has it: unpickled there, and pointed to the node's data."""
+    scheduler = cloudpickle.loads(cloudpickle.dumps(kind(**settings)))
+    scheduler.data_dir, scheduler.tb_writer = str(folder), Writer()
+    return scheduler
+
+
+@pytest.fixture(scope="module")
+def nodes(finished_run) -> Path:
+    """Return the nodes' folders of a prepared data folder with two equal owners."""
+    return finished_run / "data" / "nodes"
+
+
+def write_node(folder: Path, labels: list[int], split: str = "train") -> Path:
+    """Give a node one bright image for each label."""
+    write_digits(folder, split, (np.full((len(labels), 28, 28), 255, np.uint8), np.array(labels, np.uint8)))
+    return folder
+
+
+# 1. Classes and normalisation come with the task, not from a node's own data
+
+
+def test_a_node_with_three_classes_numbers_and_scores_them_like_all_others(tmp_path, nodes):
+    few = write_node(tmp_path, [7, 8, 9, 9])
+    assert DigitDataset(few, train=True).labels.tolist() == [7, 8, 9, 9]
+    models = [scheduler_at(folder).model for folder in (few, nodes / "node1")]
+    shapes = [{name: value.shape for name, value in model.state_dict().items()} for model in models]
+    assert shapes[0] == shapes[1] and models[0](torch.zeros(1, 1, 28, 28)).shape == (1, 10)
+
+
+def test_no_node_normalises_by_its_own_data(tmp_path):
+    bright, _ = DigitDataset(write_node(tmp_path, [1, 2]), train=True)[0]
+    assert torch.allclose(bright, torch.tensor((1 - 0.1307) / 0.3081))  # its own mean would make this 0
+
+
+# 2. Averaging treats every entry alike
+
+
+def test_every_entry_that_is_averaged_is_a_float():
+    assert {value.dtype for value in ConvNet().state_dict().values()} == {torch.float32}
+
+
+# 3. The optimizer's state stays on its node from round to round
+
+
+class MomentumScheduler(MNISTScheduler):
+    def train_an_epoch(self):
+        state = self.optimizer.state_dict()["state"]
+        kept = [entry["momentum_buffer"].clone() for entry in state.values()]
+        super().train_an_epoch()
+        left = [entry["momentum_buffer"].clone() for entry in self.optimizer.state_dict()["state"].values()]
+        SEEN.append((Path(self.data_dir).name, kept, left))
+
+
+def test_momentum_survives_rounds_on_its_own_node(nodes, tmp_path):
+    run_local(MomentumScheduler(max_rounds=2), nodes.parent, tmp_path / "run")
+    first = {node: (kept, left) for node, kept, left in SEEN[:2]}
+    second = {node: kept for node, kept, _ in SEEN[2:]}
+    assert set(second) == {"node1", "node2"}
+    for node in second:
+        assert first[node][0] == [] and len(second[node]) == 8
+        assert all(torch.equal(left, kept) for left, kept in zip(first[node][1], second[node]))
+    assert not torch.equal(second["node1"][0], second["node2"][0])
+
+
+# 4. Train and eval mode, and no gradients in a test
+
+
+class ModeScheduler(MNISTScheduler):
+    def build_model(self):
+        model = super().build_model()
+
+        def look(module, inputs, output):
+            modes = {part.training for part in module.modules()}
+            SEEN.append((self.phase, modes, output.requires_grad))
+
+        model.register_forward_hook(look)
+        return model
+
+
+def test_modes_are_right_when_training_follows_a_test(tmp_path):
+    write_node(tmp_path, [1, 2, 3])
+    write_node(tmp_path / "test", [1, 2, 3], "test")
+    for file in (tmp_path / "test/MNIST/raw").iterdir():
+        shutil.copy(file, tmp_path / "MNIST/raw")
+    scheduler = scheduler_at(tmp_path, ModeScheduler)
+    for scheduler.phase in ("test", "train", "test", "train"):
+        scheduler.run_test() if scheduler.phase == "test" else scheduler.train_an_epoch()
+    assert SEEN == [("test", {False}, False), ("train", {True}, True)] * 2
+
+
+def test_dropout_is_off_in_a_test(nodes):
+    model = scheduler_at(nodes / "aggregator").model.eval()
+    images = torch.rand(4, 1, 28, 28)
+    assert torch.equal(model(images), model(images))
+    assert not torch.equal(model.train()(images), model(images))  # and it does something in training
+
+
+# 5. No digit is on two nodes, and no test digit is trained on
+
+
+@pytest.mark.parametrize("partition", ["iid", "dirichlet:0.3"])
+def test_every_digit_is_on_one_node_only(tmp_path, partition):
+    prepare(find("mnist"), tmp_path / "data", 3, None, Partition.parse(partition), 1)
+    digits = {}
+    for folder in (tmp_path / "data/nodes").iterdir():
+        dataset = DigitDataset(folder, train=folder.name != "aggregator")
+        digits[folder.name] = {image.numpy().tobytes() for image in dataset.images}
+        assert len(digits[folder.name]) == len(dataset)
+    assert len(digits) == 4 and sum(map(len, digits.values())) == len(set().union(*digits.values())) == 1797
+
+
+def test_only_the_aggregator_has_test_data_and_it_has_no_training_data(nodes):
+    for folder in nodes.iterdir():
+        prefixes = {file.name.split("-")[0] for file in folder.rglob("*ubyte*")}
+        assert prefixes == ({"t10k"} if folder.name == "aggregator" else {"train"})
+
+
+def test_test_data_holds_every_class(nodes):
+    assert set(DigitDataset(nodes / "aggregator", train=False).labels.tolist()) == set(range(10))
+
+
+# 6. The SDK's mean is unweighted: a node with few digits counts as much as one with many
+
+
+class UpdateScheduler(MNISTScheduler):
+    def train_an_epoch(self):
+        super().train_an_epoch()
+        SEEN.append((len(self.train_loader.dataset), {k: v.clone() for k, v in self.state_dict().items()}))
+
+
+def test_unequal_nodes_count_equally(nodes, tmp_path):
+    data = shutil.copytree(nodes.parent, tmp_path / "data")
+    shutil.rmtree(data / "nodes/node2")
+    write_node(data / "nodes/node2", [1] * 70)
+    run = run_local(UpdateScheduler(max_rounds=1), data, tmp_path / "run")
+    (many, first), (few, second) = SEEN
+    assert many > 10 * few
+    for name, value in torch.load(run.path / "model.pt", weights_only=True).items():
+        weighted = (many * first[name] + few * second[name]) / (many + few)
+        assert torch.allclose(value, (first[name] + second[name]) / 2, atol=1e-7)
+        assert not torch.allclose(value, weighted, atol=1e-5)
+
+
+# 8. Nothing is shared between nodes of one process
+
+
+def test_nodes_of_one_process_read_their_own_data(tmp_path):
+    folders = [write_node(tmp_path / "a", [1] * 5), write_node(tmp_path / "b", [2] * 7)]
+    schedulers = [scheduler_at(folder) for folder in folders]
+    found = [scheduler.train_loader.dataset.labels.tolist() for scheduler in schedulers]
+    assert found == [[1] * 5, [2] * 7]
+    assert schedulers[0].model is not schedulers[1].model
+    assert MNISTScheduler.data_dir == "/data/alphamed-federated-dataset/tutorials/mnist"
+
+
+def test_data_is_read_when_it_is_asked_for_and_not_before(tmp_path):
+    scheduler = scheduler_at(tmp_path / "not there")
+    scheduler.validate_context()
+    with pytest.raises(FileNotFoundError, match="not there"):
+        scheduler.train_loader
+
+
+# 9. What is submitted holds settings and nothing else
+
+
+def test_the_submitted_scheduler_holds_plain_settings_only():
+    assert all(isinstance(value, bool | int | float | str) or value == [] for value in vars(MNISTScheduler()).values())
+    assert len(cloudpickle.dumps(MNISTScheduler())) < 2000
+
+
+# 11. Random numbers
+
+
+def test_the_seed_reaches_every_node(nodes):
+    entry = cloudpickle.dumps(MNISTScheduler(seed=5))
+    models = []
+    for node in ("node1", "node2"):
+        torch.manual_seed(hash(node) % 1000)  # each machine starts somewhere else
+        models.append(cloudpickle.loads(entry).model.state_dict())
+    assert all(torch.equal(models[0][name], models[1][name]) for name in models[0])
+    assert not torch.equal(MNISTScheduler(seed=6).model.fc2.weight, models[0]["fc2.weight"])
+
+
+def test_making_a_scheduler_draws_no_random_numbers():
+    states = torch.get_rng_state(), np.random.get_state()[1].tobytes(), random.getstate()
+    MNISTScheduler(seed=5)
+    assert torch.equal(states[0], torch.get_rng_state())
+    assert states[1:] == (np.random.get_state()[1].tobytes(), random.getstate())
+
+
+def test_training_digits_come_in_a_new_order_each_epoch_and_test_digits_do_not(nodes):
+    train, test = scheduler_at(nodes / "node1").train_loader, scheduler_at(nodes / "aggregator").test_loader
+    orders = [[labels.tolist() for _, labels in loader] for loader in (train, train, test, test)]
+    assert orders[0] != orders[1] and orders[2] == orders[3]
+    assert sorted(sum(orders[0], [])) == sorted(sum(orders[1], []))
+
+
+# 12. One node's NaN or infinity does not reach the others
+
+
+class SpoiltScheduler(MNISTScheduler):
+    def train_an_epoch(self):
+        super().train_an_epoch()
+        if self.data_dir.endswith("node2"):
+            with torch.no_grad():
+                self.model.fc1.bias[3] = self.spoilt
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_spoilt_update_stops_the_run_and_names_the_node(nodes, tmp_path, value):
+    scheduler = SpoiltScheduler(max_rounds=2)
+    scheduler.spoilt = value
+    with pytest.raises(NodeFailed, match=r"node2 failed in round 1.*\n?.*fc1.bias"):
+        run_local(scheduler, nodes.parent, tmp_path / "run")
+    assert not (tmp_path / "run/model.pt").exists()
+
+
+def test_training_itself_stays_finite(nodes):
+    scheduler = scheduler_at(nodes / "node1")
+    for _ in range(3):
+        scheduler.train_an_epoch()
+    assert all(torch.isfinite(value).all() for value in scheduler.state_dict().values())
+
+
+# The files are MNIST's own: packed or not, the same digits
+
+
+def test_unpacked_files_give_the_same_digits(nodes, tmp_path):
+    folder = shutil.copytree(nodes / "node1", tmp_path / "node1") / "MNIST/raw"
+    for file in folder.glob("*.gz"):
+        file.with_suffix("").write_bytes(gzip.decompress(file.read_bytes()))
+        file.unlink()
+    assert torch.equal(DigitDataset(tmp_path / "node1", True).images, DigitDataset(nodes / "node1", True).images)
