@@ -308,9 +308,10 @@ os.execv(sys.argv[1], sys.argv[1:])
 def test_a_reader_that_went_away_is_no_error_with_a_traceback(arguments, tmp_path):
     read_end, write_end = os.pipe()
     os.close(read_end)
-    finished = subprocess.run(
-        [PLAYGROUND, *arguments.split()], cwd=tmp_path, stdout=write_end, stderr=subprocess.PIPE, text=True
-    )
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    command = [PLAYGROUND, *arguments.split()]
+    streams = {"stdout": write_end, "stderr": subprocess.PIPE, "text": True}
+    finished = subprocess.run(command, cwd=tmp_path, env=environment, **streams)
     os.close(write_end)
     assert "Traceback" not in finished.stderr and "BrokenPipe" not in finished.stderr
 

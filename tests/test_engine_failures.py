@@ -78,15 +78,30 @@ def test_failure_in_user_code(data, tmp_path, method, node, number, told):
     assert json.loads((run.path / "events.jsonl").read_text().splitlines()[-1])["event"] == "failed"
 
 
-def test_innermost_line_is_the_users_own_not_a_librarys(data, tmp_path):
-    class Misshapen(Tiny):
-        def loss(self, inputs, labels):
-            return self.model(inputs[:, :3]).sum()
+def in_torch(model, inputs):
+    return model(inputs[:, :3]).sum()  # the user's line
 
+
+def in_a_users_own_library(model, inputs):
+    import some_library
+
+    return some_library.fail()  # the user's line
+
+
+@pytest.mark.parametrize("loss", [in_torch, in_a_users_own_library])
+def test_innermost_line_is_the_users_own_not_a_librarys(data, tmp_path, monkeypatch, loss):
+    class Misled(Tiny):
+        def loss(self, inputs, labels):
+            return loss(self.model, inputs)
+
+    library = tmp_path / "home" / "site-packages" / "some_library.py"
+    library.parent.mkdir(parents=True)
+    library.write_text("def fail():\n    raise ValueError\n")
+    monkeypatch.syspath_prepend(library.parent)
     with pytest.raises(NodeFailed) as failed:
-        run_local(Misshapen(), data, tmp_path / "run")
+        run_local(Misled(), data, tmp_path / "run")
     assert failed.value.file == __file__
-    assert "self.model(inputs[:, :3])" in linecache.getline(__file__, failed.value.line)
+    assert "# the user's line" in linecache.getline(__file__, failed.value.line)
 
 
 def test_exit_in_user_code_is_a_failure(data, tmp_path):
@@ -99,22 +114,32 @@ def test_exit_in_user_code_is_a_failure(data, tmp_path):
     assert Run.open(tmp_path / "run").state == "failed"
 
 
-@pytest.mark.parametrize(("kind", "value"), [("bool tensor", torch.tensor(True)), ("no tensor", None)])
-def test_state_the_sdk_cannot_average_is_met_before_round_1(data, tmp_path, kind, value):
+class BoolBuffer(Tiny):
+    def build_model(self):
+        model = super().build_model()
+        model.register_buffer("mask", torch.ones(3, dtype=torch.bool))
+        return model
+
+
+class ExtraState(Tiny):
     class Network(nn.Sequential):
         def get_extra_state(self):
-            return value
+            return {"words": 3}
 
         def set_extra_state(self, state):
             pass
 
-    class Unaverageable(Tiny):
-        def build_model(self):
-            return Network(*build_network())
+    def build_model(self):
+        return self.Network(*build_network())
 
-    with pytest.raises(NodeFailed, match=f"_extra_state in the state dict is (a )?{kind}.*leave it out"):
-        run_local(Unaverageable(), data, tmp_path / "run")
-    assert Run.open(tmp_path / "run").record["rounds_done"] == 0
+
+@pytest.mark.parametrize(
+    ("task", "reason"), [(BoolBuffer, "mask .* is a bool tensor"), (ExtraState, "_extra_state .* is no tensor")]
+)
+def test_state_the_sdk_cannot_average_is_met_before_round_1(data, tmp_path, task, reason):
+    with pytest.raises(NodeFailed, match=f"{reason}, .*leave it out"):
+        run_local(task(), data, tmp_path / "run")
+    assert "round_started" not in (tmp_path / "run" / "events.jsonl").read_text()
 
 
 @pytest.mark.parametrize("value", ["nan", "inf"])

@@ -80,23 +80,26 @@ def test_every_entry_that_is_averaged_is_a_float():
 
 
 class MomentumScheduler(MNISTScheduler):
-    def train_an_epoch(self):
-        state = self.optimizer.state_dict()["state"]
-        kept = [entry["momentum_buffer"].clone() for entry in state.values()]
-        super().train_an_epoch()
-        left = [entry["momentum_buffer"].clone() for entry in self.optimizer.state_dict()["state"].values()]
-        SEEN.append((Path(self.data_dir).name, kept, left))
+    def build_optimizer(self, model):
+        optimizer, node = super().build_optimizer(model), Path(self.data_dir).name
+
+        def look(optimizer, *_):
+            SEEN.append((node, [entry["momentum_buffer"].clone() for entry in optimizer.state.values()]))
+
+        optimizer.register_step_pre_hook(look)
+        optimizer.register_step_post_hook(look)
+        return optimizer
 
 
 def test_momentum_survives_rounds_on_its_own_node(nodes, tmp_path):
     run_local(MomentumScheduler(max_rounds=2), nodes.parent, tmp_path / "run")
-    first = {node: (kept, left) for node, kept, left in SEEN[:2]}
-    second = {node: kept for node, kept, _ in SEEN[2:]}
-    assert set(second) == {"node1", "node2"}
-    for node in second:
-        assert first[node][0] == [] and len(second[node]) == 8
-        assert all(torch.equal(left, kept) for left, kept in zip(first[node][1], second[node]))
-    assert not torch.equal(second["node1"][0], second["node2"][0])
+    momenta = {name: [momentum for node, momentum in SEEN if node == name] for name in ("node1", "node2")}
+    for before_and_after in momenta.values():
+        before, after = before_and_after[::2], before_and_after[1::2]
+        assert len(before) == 2 * 12 and before[0] == []
+        for kept, left in zip(before[1:], after):
+            assert len(kept) == 8 and all(torch.equal(*pair) for pair in zip(kept, left))
+    assert not torch.equal(momenta["node1"][-1][0], momenta["node2"][-1][0])
 
 
 # 4. Train and eval mode, and no gradients in a test

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from alphamed_tutorials.engines import checkpoint
 from alphamed_tutorials.engines.local import resume_local, run_local
 from alphamed_tutorials.engines.nodes import NodeFailed
 from alphamed_tutorials.runs import Run, RunError
@@ -93,6 +94,29 @@ class Augmenting(Tiny):
         return DataLoader(self.samples, batch_size=4)
 
 
+class OwnSampler(Tiny):
+    """A sampler that is also an attribute, through which it is told the round."""
+
+    class Sampler:
+        def __init__(self, size):
+            self.size = size
+
+        def __iter__(self):
+            return iter(np.random.RandomState(self.epoch).permutation(self.size))
+
+        def __len__(self):
+            return self.size
+
+    def build_train_dataloader(self):
+        samples = read_samples(self.data_dir)
+        self.sampler = self.Sampler(len(samples))
+        return DataLoader(samples, batch_size=4, sampler=self.sampler)
+
+    def train_an_epoch(self):
+        self.sampler.epoch = self.current_round
+        super().train_an_epoch()
+
+
 class HeadOnly(Tiny):
     """Exchange the last layer only; the rest stays each node's own."""
 
@@ -142,10 +166,10 @@ def assert_same_end(run: Run, expected: Run):
     assert (run.path / "report.zip").exists()
 
 
-TASKS = [Tiny, WithSchedule, OwnGenerator, OwnBatchSampler, LateLoader, Augmenting, HeadOnly, LocalBatchNorm, Counting]
+LOADERS = [OwnGenerator, OwnBatchSampler, OwnSampler, LateLoader, Augmenting]
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", [Tiny, WithSchedule, *LOADERS, HeadOnly, LocalBatchNorm, Counting])
 def test_resumed_run_ends_as_an_uninterrupted_one(data, tmp_path, task):
     expected = run_local(task(max_rounds=4), data, tmp_path / "expected")
     with pytest.raises(KeyboardInterrupt):
@@ -170,11 +194,12 @@ def test_stopped_at_any_point(data, tmp_path, event):
 
 
 def test_stopped_between_metrics_and_first_checkpoint(data, tmp_path, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
     expected = run_local(Tiny(), data, tmp_path / "expected")
     with monkeypatch.context() as patched:
-        patched.setattr("alphamed_tutorials.engines.checkpoint.save", interrupt(None, None))
-        patched.setattr("alphamed_tutorials.engines.checkpoint.os.replace", None)
-        patched.setattr("alphamed_tutorials.engines.local._Task._save", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(checkpoint, "save", stop)
         with pytest.raises(KeyboardInterrupt):
             run_local(Tiny(), data, tmp_path / "run")
     assert len(Run.open(tmp_path / "run").rows) == 3  # those of round 1, which will be run again
@@ -253,20 +278,21 @@ def test_mistake_mended_in_its_file(data, tmp_path):
     module.write_text("\n".join(lines + mistake + rest))
     environment = {**os.environ, "PYTHONPATH": str(HERE)}
 
-    def execute(program, path=""):
-        script = tmp_path / "code" / path / "start.py"
+    def execute(program, folder):
+        script = tmp_path / folder / "start.py"
+        script.parent.mkdir(exist_ok=True)
         script.write_text(program)
         return subprocess.run([sys.executable, script], cwd=tmp_path, env=environment, capture_output=True, text=True)
 
     failed = execute(
         "from alphamed_tutorials.engines.local import run_local\n"
         "from my_task import Mine\n"
-        "run_local(Mine(), 'data', 'run')\n"
+        "run_local(Mine(), 'data', 'run')\n",
+        "code",
     )
     assert failed.returncode == 1 and f"node1 failed in round 2: {module}, line 5" in failed.stderr
     module.write_text("\n".join(lines + rest))
     # from elsewhere, as `playground resume` does: the run knows where its modules lie
-    (tmp_path / "code" / "elsewhere").mkdir()
     mended = execute("from alphamed_tutorials.engines.local import resume_local\nresume_local('run')\n", "elsewhere")
     assert mended.returncode == 0, mended.stderr
     assert_same_end(Run.open(tmp_path / "run"), run_local(Tiny(), data, tmp_path / "expected"))

@@ -1,4 +1,4 @@
-"""The files of an example on their way: copied to a foreign folder, submitted by the SDK, unpacked and run elsewhere."""
+"""The files of an example on their way: copied elsewhere, submitted by the SDK, unpacked and run in a clean process."""
 
 import ast
 import json

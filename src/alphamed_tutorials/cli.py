@@ -31,7 +31,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on s
 Nodes = Annotated[int | None, typer.Option(help="Number of data owners", min=1, show_default="the example's")]
 Rounds = Annotated[int | None, typer.Option(help="Number of rounds", min=1, show_default="the example's")]
 Seed = Annotated[int, typer.Option(help="Start of all random numbers", min=0)]
-PartitionText = Annotated[str, typer.Option(metavar="iid|dirichlet:ALPHA|skew:SHARE|owners", help="How the data is split over the nodes")]
+PartitionText = Annotated[
+    str, typer.Option(metavar="iid|dirichlet:ALPHA|skew:SHARE|owners", help="How the data is split over the nodes")
+]
 Source = Annotated[Path | None, typer.Option(help="Folder of the real data set", show_default="embedded data")]
 
 

@@ -76,6 +76,6 @@ def load(path: Path) -> Any:
         return torch.load(path, weights_only=False)
     except Exception as error:
         raise RunError(
-            f"{path} cannot be read ({type(error).__name__}: {error}). If a class of the task was renamed or moved since, "
-            "undo that and resume; otherwise the file is damaged: start the run again"
+            f"{path} cannot be read ({type(error).__name__}: {error}). If a class of the task was renamed or moved "
+            "since, undo that and resume; otherwise the file is damaged: start the run again"
         ) from error

@@ -134,12 +134,14 @@ def _new_run(out: str | Path | Run | None, example: str | None) -> Run:
 def _settings(scheduler: FedAvgScheduler) -> dict[str, Any]:
     """Return the values of the scheduler's arguments, as far as it keeps them under their own names."""
     names = inspect.signature(type(scheduler).__init__).parameters
-    return {name: value for name in names if isinstance(value := getattr(scheduler, name, None), bool | int | float | str)}
+    values = {name: getattr(scheduler, name, None) for name in names}
+    return {name: value for name, value in values.items() if isinstance(value, bool | int | float | str)}
 
 
 def _named(folders: Mapping[str, Path], only: str) -> Path:
-    if only not in folders or only == AGGREGATOR:
-        raise RunError(f"there is no data owner {only}: choose one of {', '.join(n for n in folders if n != AGGREGATOR)}")
+    owners = [name for name in folders if name != AGGREGATOR]
+    if only not in owners:
+        raise RunError(f"there is no data owner {only}: choose one of {', '.join(owners)}")
     return folders[only]
 
 
@@ -164,8 +166,8 @@ def _read_entry(run: Run) -> bytes:
         raise RunError(f"{run.path} holds no entry.pickle, the task to run: start the run again") from None
     except Exception as error:
         raise RunError(
-            f"{run.path}/entry.pickle, the task to run, cannot be read ({type(error).__name__}: {error}). If the task's "
-            "modules were moved, bring them back and resume; otherwise the file is damaged: start the run again"
+            f"{run.path}/entry.pickle, the task to run, cannot be read ({type(error).__name__}: {error}). If the "
+            "task's modules were moved, bring them back and resume; otherwise the file is damaged: start the run again"
         ) from error
     return entry
 
@@ -204,8 +206,9 @@ class _Task:
             self._write_output()
             self._close("done")
         except BaseException as error:
+            state = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             with contextlib.suppress(OSError):  # a full disk must not hide what went wrong
-                self._close("interrupted" if isinstance(error, KeyboardInterrupt) else "failed", failure=_failure(error))
+                self._close(state, failure=_failure(error))
             if isinstance(error, OSError):
                 advice = f"make room or mend its permissions, then: playground resume {self.run.path}"
                 raise TutorialError(f"{self.run.path} cannot be written ({error}): {advice}") from error

@@ -261,10 +261,10 @@ def _refuse_indivisible(scheduler: FedAvgScheduler) -> None:
     if type(scheduler)._process_aggregation is FedAvgScheduler._process_aggregation:
         for name, value in scheduler.state_dict().items():
             if not isinstance(value, torch.Tensor) or value.dtype == torch.bool:
+                kind = "a bool tensor" if isinstance(value, torch.Tensor) else "no tensor"
                 raise TypeError(
-                    f"{name} in the state dict is {'a bool tensor' if isinstance(value, torch.Tensor) else 'no tensor'}, "
-                    "which the SDK cannot average: leave it out, by register_buffer(..., persistent=False) or by "
-                    "state_dict() and load_state_dict() of the scheduler"
+                    f"{name} in the state dict is {kind}, which the SDK cannot average: leave it out, by "
+                    "register_buffer(..., persistent=False) or by the scheduler's state_dict() and load_state_dict()"
                 )
 
 
