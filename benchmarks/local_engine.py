@@ -29,7 +29,7 @@ from alphamed_tutorials.examples.mnist.scheduler import MNISTScheduler
 
 NUM_NODES = (3, 10, 50)
 SAMPLES = 1200  # MNIST's 60,000 digits over 50 nodes; the same for fewer nodes, so that a node's epoch is the same
-NUM_ROUNDS = 9
+NUM_ROUNDS = 7
 
 
 def write_nodes(data: Path, num_nodes: int) -> None:
