@@ -44,7 +44,8 @@ def run_local(
     """Run a federated task in this process.
 
     Each node has its own scheduler instance, random numbers, folders and log. What only separate processes can keep
-    apart is shared: globals of modules and attributes of classes.
+    apart is shared: globals of modules and attributes of classes. To save memory, gradients do not outlive a node's
+    turn in a round (AlphaMed keeps them): code that accumulates them over batches should step before its epoch ends.
 
     Args:
         scheduler: The task, made as for `submit()`: each node gets a pickled copy of it.
