@@ -189,7 +189,8 @@ def picture(folder: Path) -> dict:
 def test_the_experiments_of_every_example_can_be_made(examples):
     for example in examples:
         for plan in example.facts["record"]:
-            assert plan.keys() == {"name", "partition", "nodes", "rounds", "seed"}
+            assert plan.keys() - {"settings"} == {"name", "partition", "nodes", "rounds", "seed"}
+            example.build_scheduler(plan["rounds"], plan["seed"], **plan.get("settings", {}))
             assert str(Partition.parse(plan["partition"])) == plan["partition"]
 
 
