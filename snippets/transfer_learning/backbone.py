@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from alphamed_tutorials.examples import find
 from alphamed_tutorials.examples.transfer_learning.data import PictureDataset
+from alphamed_tutorials.examples.transfer_learning.model import Classifier
 from alphamed_tutorials.partition import Partition
 from alphamed_tutorials.preparation import prepare
 from torch.utils.data import DataLoader
@@ -14,8 +15,6 @@ dataset = PictureDataset(Path("data/nodes/node1"), "train", augment=True)
 batch, targets = next(iter(DataLoader(dataset, batch_size=8, shuffle=True)))
 
 # --8<-- [start:shapes]
-from alphamed_tutorials.examples.transfer_learning.model import Classifier
-
 model = Classifier("efficientnet_lite0", data_dir="data/nodes/node1").eval()
 for name, part in (("backbone", model.backbone), ("head", model.head)):
     print(name, sum(parameter.numel() for parameter in part.parameters()), "parameters")
@@ -45,9 +44,12 @@ optimizer.zero_grad()
 # --8<-- [end:step]
 
 # --8<-- [start:drift]
-before = model.backbone.bn1.running_mean.clone()
-model.train()  # nobody calls step(), and yet …
+layer = model.backbone.bn0  # the first BatchNorm
+before = layer.running_mean.clone()
 with torch.no_grad():
-    model(batch)
-print("moved by", (model.backbone.bn1.running_mean - before).abs().max().item())
+    model.eval()(batch)
+print("moved in eval mode:", (layer.running_mean - before).abs().max().item())
+with torch.no_grad():
+    model.train()(batch)  # nobody calls step(), and yet …
+print("moved in train mode:", (layer.running_mean - before).abs().max().item())
 # --8<-- [end:drift]

@@ -24,9 +24,12 @@ from torchvision.io import ImageReadMode, decode_image, read_file
 
 predictor = torch.jit.load("first-run/model.ts")  # torch and a file
 
+
+@torch.no_grad()
 def predict(file):
     pixels = decode_image(read_file(str(file)), ImageReadMode.RGB)  # of any size
     return pixels, predictor(pixels.unsqueeze(0))[0]
+
 
 pixels, probabilities = predict("data/nodes/aggregator/val/bees/0_8.jpg")
 print(dict(zip(("ants", "bees"), probabilities.tolist())))
@@ -37,7 +40,7 @@ from matplotlib.figure import Figure
 
 files = sorted(Path("data/nodes/aggregator/val").glob("*/*.jpg"))
 answers = [(file, *predict(file)) for file in files]
-answers.sort(key=lambda answer: answer[2][answer[0].parent.name == "bees"])  # the worst first
+answers.sort(key=lambda answer: answer[2][int(answer[0].parent.name == "bees")].item())  # the worst first
 figure = Figure(figsize=(8, 4.5), layout="constrained")
 for axes, (file, pixels, probabilities) in zip(figure.subplots(2, 4).flat, answers[:4] + answers[-4:]):
     axes.imshow(pixels.permute(1, 2, 0))

@@ -12,10 +12,11 @@ from torchvision.transforms import v2
 
 from .model import CLASSES, crop_centre
 
+
+# --8<-- [start:read_picture]
 SUFFIXES = (".jpg", ".jpeg", ".png")  # other files are no pictures: the official set has a stray imageNotFound.gif
 
 
-# --8<-- [start:read_picture]
 def read_picture(path: Path) -> torch.Tensor:
     """Return the pixels [3, H, W] of a picture, 0–255."""
     return decode_image(read_file(str(path)), ImageReadMode.RGB)
