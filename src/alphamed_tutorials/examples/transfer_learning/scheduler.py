@@ -94,7 +94,7 @@ class TransferScheduler(FedAvgScheduler):  # (1)!
 
     # --8<-- [start:train_an_epoch]
     def train_an_epoch(self) -> None:
-        self.trained.train()  # (6)!
+        self.trained.train()
         total_loss = 0.0
         for inputs, labels in self.train_loader:
             inputs, labels = inputs.to(self.device), labels.to(self.device)
@@ -108,7 +108,7 @@ class TransferScheduler(FedAvgScheduler):  # (1)!
 
     @torch.no_grad()
     def run_test(self) -> None:
-        self.trained.eval()
+        self.trained.eval()  # (6)!
         total_loss = 0.0
         correct, count = torch.zeros(len(CLASSES)), torch.zeros(len(CLASSES))  # of each class
         for inputs, labels in self.test_loader:
