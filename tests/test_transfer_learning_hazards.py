@@ -295,8 +295,10 @@ def test_finetuning_changes_everything_and_counts_batches(small):
 
 class MomentumScheduler(TransferScheduler):
     def train_an_epoch(self):
-        kept = [entry["momentum_buffer"].clone() for entry in self.optimizer.state_dict()["state"].values()]
+        optimizer = self.optimizer
+        kept = [entry["momentum_buffer"].clone() for entry in optimizer.state_dict()["state"].values()]
         super().train_an_epoch()
+        assert self.optimizer is optimizer  # not one of its own for each round
         left = [entry["momentum_buffer"].clone() for entry in self.optimizer.state_dict()["state"].values()]
         SEEN.append((Path(self.data_dir).name, kept, left))
 

@@ -9,7 +9,8 @@ from alphamed_tutorials.partition import Partition
 from alphamed_tutorials.preparation import prepare
 
 prepare(find("transfer_learning"), Path("data"), nodes=3, source=None, partition=Partition(), seed=1)
-run = run_local(TransferScheduler(max_rounds=2, seed=1), data="data", out="first-run", seed=1, example="transfer_learning")
+task = TransferScheduler(max_rounds=2, seed=1)
+run = run_local(task, data="data", out="first-run", seed=1, example="transfer_learning")
 
 # --8<-- [start:export]
 from alphamed_tutorials.export import export
@@ -40,13 +41,17 @@ from matplotlib.figure import Figure
 
 files = sorted(Path("data/nodes/aggregator/val").glob("*/*.jpg"))
 answers = [(file, *predict(file)) for file in files]
-answers.sort(key=lambda answer: answer[2][int(answer[0].parent.name == "bees")].item())  # the worst first
+labels = [int(file.parent.name == "bees") for file in files]
+sure = [answer[2][label].item() for answer, label in zip(answers, labels)]  # of the right one
+order = sorted(range(len(files)), key=sure.__getitem__)  # the worst first
 figure = Figure(figsize=(8, 4.5), layout="constrained")
-for axes, (file, pixels, probabilities) in zip(figure.subplots(2, 4).flat, answers[:4] + answers[-4:]):
+for axes, i in zip(figure.subplots(2, 4).flat, order[:4] + order[-4:]):
+    file, pixels, probabilities = answers[i]
     axes.imshow(pixels.permute(1, 2, 0))
     axes.axis("off")
     guess = ("ants", "bees")[probabilities.argmax()]
     verdict = "right" if guess == file.parent.name else "wrong"
-    axes.set_title(f"{file.parent.name}: {guess} {probabilities.max():.0%}, {verdict}", fontsize=9)
+    title = f"{file.parent.name}: {guess} {probabilities.max():.0%}, {verdict}"
+    axes.set_title(title, fontsize=9)
 figure.savefig("predictions.png", dpi=150)
 # --8<-- [end:pictures]

@@ -14,7 +14,8 @@ from .model import CLASSES, crop_centre
 
 
 # --8<-- [start:read_picture]
-SUFFIXES = (".jpg", ".jpeg", ".png")  # other files are no pictures: the official set has a stray imageNotFound.gif
+# Other files are no pictures: the official set has a stray imageNotFound.gif.
+SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 def read_picture(path: Path) -> torch.Tensor:
@@ -25,21 +26,23 @@ def read_picture(path: Path) -> torch.Tensor:
 
 # --8<-- [start:dataset]
 class PictureDataset(Dataset):
-    """Hand out images with their labels; the class list of the task says which folder is which label.
+    """Hand out images with labels; the task says which folder is which label.
 
     Args:
-        data_dir: A node's data folder, holding `train/ants`, `train/bees` or `val/ants`, `val/bees`.
+        data_dir: A node's data folder, holding `train/ants` and so on.
         split: `train` or `val`.
-        augment: Cut out a random part and flip it at random, as training wants it; else the middle.
+        augment: Cut out and flip at random, for training; else take the middle.
     """
 
     def __init__(self, data_dir: str | Path, split: str, augment: bool):
         self.samples = []
         for label, name in enumerate(CLASSES):
-            paths = sorted((Path(data_dir) / split / name).iterdir())
-            self.samples += [(path, label) for path in paths if path.suffix.lower() in SUFFIXES]
+            for path in sorted((Path(data_dir) / split / name).iterdir()):
+                if path.suffix.lower() in SUFFIXES:
+                    self.samples.append((path, label))
         random_part = v2.RandomResizedCrop(224, antialias=True)
-        self.augment = v2.Compose([random_part, v2.RandomHorizontalFlip()]) if augment else None
+        both = v2.Compose([random_part, v2.RandomHorizontalFlip()])
+        self.augment = both if augment else None
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -56,13 +59,15 @@ class PictureDataset(Dataset):
 
 # --8<-- [start:features]
 @torch.no_grad()
-def extract_features(model: nn.Module, dataset: Dataset, device: torch.device) -> TensorDataset:
-    """Return what a frozen backbone makes of every image, computed once: features [N, F] and labels [N]."""
+def extract_features(
+    model: nn.Module, dataset: Dataset, device: torch.device
+) -> TensorDataset:
+    """Return features [N, F] of all images, computed once, and their labels [N]."""
     model.eval()  # or BatchNorm would use the batch's statistics, and drift
-    batches = [
-        (model.extract_features(images.to(device)).cpu(), labels) for images, labels in DataLoader(dataset, batch_size=16)
-    ]
-    features, labels = zip(*batches)
+    features, labels = [], []
+    for images, targets in DataLoader(dataset, batch_size=16):
+        features.append(model.extract_features(images.to(device)).cpu())
+        labels.append(targets)
     return TensorDataset(torch.cat(features), torch.cat(labels))
 # --8<-- [end:features]
 

