@@ -8,6 +8,7 @@ WORDS = {
     "zh": {"run": "训练方式", "round": "轮次", "node": "数据方", "total": "合计", "seconds": "用时（秒）", "message": "每条消息",
            "centralised": "集中训练", "federated": "联邦学习", "alone": "{} 单独训练", "data": "图中的数据", "end": "{}最终为 {}",
            "and": "；", "stop": "。", "iid": "随机均分（IID）", "dirichlet": "标签偏斜（Dirichlet {}）",
+           "skew": "标签偏斜（每方各以一类为主，占该类的 {}）", "class": "“{}”的准确率",
            "setting": "{partition}，{nodes} 个数据方，{rounds} 轮，种子 {seed}",
            "test/accuracy": "测试准确率", "test/loss": "测试损失", "train/loss": "训练损失", "test/perplexity": "测试困惑度",
            "machine": "本页的结果于 {date} 录制，全部训练共用 {seconds} 秒；机器：{cpu}，{cores} 核，内存 {memory} GiB，{system}；"
@@ -15,7 +16,8 @@ WORDS = {
     "en": {"run": "Training", "round": "Round", "node": "Data owner", "total": "Total", "seconds": "Seconds",
            "message": "One message", "centralised": "Centralised", "federated": "Federated", "alone": "{} alone",
            "data": "The data of this chart", "end": "{} ends at {}", "and": "; ", "stop": ".", "iid": "random, equal parts (IID)",
-           "dirichlet": "label skew (Dirichlet {})", "setting": "{partition}, {nodes} data owners, {rounds} rounds, seed {seed}",
+           "dirichlet": "label skew (Dirichlet {})", "skew": "label skew (each owner holds a share of {} of one class)",
+           "class": "Accuracy on {}", "setting": "{partition}, {nodes} data owners, {rounds} rounds, seed {seed}",
            "test/accuracy": "Test accuracy", "test/loss": "Test loss", "train/loss": "Training loss",
            "test/perplexity": "Test perplexity",
            "machine": "Recorded on {date}; all trainings together took {seconds} seconds on {cpu}, {cores} cores, "
@@ -24,6 +26,12 @@ WORDS = {
 def show(metric: str, value: float) -> str:
     """Return a metric's value as a reader wants it: accuracies in percent."""
     return f"{100 * value:.1f}\N{NO-BREAK SPACE}%" if metric.endswith("accuracy") else f"{value:.3g}"
+
+
+def metric_name(metric: str, words: dict) -> str:
+    """Return a metric's name in words; `test/ants_accuracy` is the accuracy on one class."""
+    name = metric.removeprefix("test/").removesuffix("_accuracy")
+    return words.get(metric) or (words["class"].format(name) if metric.endswith("_accuracy") else metric)
 
 
 def last(metric: str, run: dict) -> str:
@@ -56,7 +64,7 @@ def table(record: dict, experiment: dict, language: str) -> str:
     """Return one row a run: its last test metrics, its seconds, the size of a message."""
     words, runs = WORDS[language], experiment["runs"]
     metrics = sorted((name for name in runs[0]["metrics"] if name.startswith("test/")), key=record["metric"].__ne__)
-    head = [words["run"], *(words.get(name, name) for name in metrics), words["seconds"], words["message"]]
+    head = [words["run"], *(escape(metric_name(name, words)) for name in metrics), words["seconds"], words["message"]]
     rows = [[escape(label(run, words)), *(last(name, run) for name in metrics), f"{run['seconds']:.1f}",
              f"{run['bytes_per_message'] / 1000:,.0f} kB" if run["name"] == "federated" else "–"] for run in runs]
     return f'<div class="results">{html_table(head, rows)}<p>{escape(setting(experiment, words))}</p></div>'
@@ -83,7 +91,7 @@ def make_curves(record: dict, experiment: dict, words: dict) -> list[chart.Curve
 def figure(record: dict, experiment: dict, language: str) -> str:
     """Return the figure: curves of all runs, legend, caption, data."""
     words, metric = WORDS[language], record["metric"]
-    curves, title = make_curves(record, experiment, words), words.get(metric, metric)
+    curves, title = make_curves(record, experiment, words), metric_name(metric, words)
     ends = [words["end"].format(curve.label, show(metric, curve.points[-1][1])) for curve in curves]
     picture = chart.draw(curves, words["round"], title, words["and"].join(ends) + words["stop"],
                          lambda value: show(metric, value).replace(".0\N{NO-BREAK SPACE}%", "\N{NO-BREAK SPACE}%"))

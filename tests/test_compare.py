@@ -186,10 +186,26 @@ def picture(folder: Path) -> dict:
     return {"counts": {}}
 
 
+def test_an_experiment_sets_arguments_of_the_scheduler(tmp_path, monkeypatch):
+    given = []
+
+    def compare(example, out, *arguments):
+        given.append(arguments[-1])
+        out.mkdir(parents=True)
+        return picture(out)
+
+    monkeypatch.setattr(recording, "compare", compare)
+    record(find("transfer_learning"), tmp_path, tmp_path / "work", None)
+    assert given == [{}, {}, {"freeze_backbone": False, "learning_rate": 0.005}]
+    scheduler = find("transfer_learning").build_scheduler(4, 1, **given[2])
+    assert (scheduler.freeze_backbone, scheduler.learning_rate, scheduler.max_rounds) == (False, 0.005, 4)
+
+
 def test_the_experiments_of_every_example_can_be_made(examples):
     for example in examples:
         for plan in example.facts["record"]:
-            assert plan.keys() == {"name", "partition", "nodes", "rounds", "seed"}
+            assert plan.keys() - {"settings"} == {"name", "partition", "nodes", "rounds", "seed"}
+            example.build_scheduler(plan["rounds"], plan["seed"], **plan.get("settings", {}))
             assert str(Partition.parse(plan["partition"])) == plan["partition"]
 
 

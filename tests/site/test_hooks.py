@@ -73,6 +73,13 @@ def test_the_chart_draws_every_run_and_carries_its_data(recorded):
     assert '<th scope="row">2</th><td>96.3\N{NO-BREAK SPACE}%</td><td>97.5\N{NO-BREAK SPACE}%</td><td>95.2\N{NO-BREAK SPACE}%</td>' in html
 
 
+@pytest.mark.parametrize(("language", "words"), [("en", "Accuracy on ants"), ("zh", "“ants”的准确率")])
+def test_the_accuracy_on_one_class_is_named_and_in_percent(language, words):
+    assert results_html.metric_name("test/ants_accuracy", results_html.WORDS[language]) == words
+    assert results_html.show("test/ants_accuracy", 0.5) == "50.0 %"
+    assert results_html.metric_name("test/other", results_html.WORDS[language]) == "test/other"
+
+
 def test_a_run_that_tests_less_often_leaves_gaps_in_the_data():
     curves = [chart.Curve("a", "federated", [[1, 0.5], [2, 0.6]]), chart.Curve("b", "node-1", [[1, 0.4]])]
     assert "<td>0.6</td><td>–</td>" in results_html.chart_data(curves, "test/loss", results_html.WORDS["en"])

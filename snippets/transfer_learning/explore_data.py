@@ -1,0 +1,32 @@
+"""Follow one picture from its file to a batch of tensors."""
+
+from pathlib import Path
+
+from alphamed_tutorials.examples import find
+from alphamed_tutorials.examples.transfer_learning.data import PictureDataset, read_picture
+from alphamed_tutorials.examples.transfer_learning.model import crop_centre
+from alphamed_tutorials.partition import Partition
+from alphamed_tutorials.preparation import prepare
+from torch.utils.data import DataLoader
+
+prepare(find("transfer_learning"), Path("data"), nodes=3, source=None, partition=Partition(), seed=1)
+
+# --8<-- [start:pixels]
+node1 = Path("data/nodes/node1")
+file = sorted((node1 / "train/ants").iterdir())[0]
+print(file, file.stat().st_size, "bytes, beginning", file.read_bytes()[:3].hex(" "))
+pixels = read_picture(file)
+print(pixels.shape, pixels.dtype, "top left:", pixels[:, 0, 0].tolist())
+image = crop_centre(pixels.unsqueeze(0))
+print(image.shape, image.dtype, f"from {image.min():.2f} to {image.max():.2f}")
+# --8<-- [end:pixels]
+
+# --8<-- [start:sample]
+dataset = PictureDataset(node1, "train", augment=True)
+print(len(dataset), dataset.samples[0][1], dataset.samples[-1][1])
+first, again = dataset[0][0], dataset[0][0]
+print(first.shape, first.equal(again))  # another random part each time
+
+batch, targets = next(iter(DataLoader(dataset, batch_size=8, shuffle=True)))
+print(batch.shape, targets)
+# --8<-- [end:sample]

@@ -1,0 +1,57 @@
+"""Export a trained model, use it where there is neither AlphaMed nor this project, and look at what it says."""
+
+from pathlib import Path
+
+from alphamed_tutorials.engines.local import run_local
+from alphamed_tutorials.examples import find
+from alphamed_tutorials.examples.transfer_learning.scheduler import TransferScheduler
+from alphamed_tutorials.partition import Partition
+from alphamed_tutorials.preparation import prepare
+
+prepare(find("transfer_learning"), Path("data"), nodes=3, source=None, partition=Partition(), seed=1)
+task = TransferScheduler(max_rounds=2, seed=1)
+run = run_local(task, data="data", out="first-run", seed=1, example="transfer_learning")
+
+# --8<-- [start:export]
+from alphamed_tutorials.export import export
+
+for form, outcome in export(run).items():
+    print(form, outcome)
+# --8<-- [end:export]
+
+# --8<-- [start:predict]
+import torch
+from torchvision.io import ImageReadMode, decode_image, read_file
+
+predictor = torch.jit.load("first-run/model.ts")  # torch and a file
+
+
+@torch.no_grad()
+def predict(file):
+    pixels = decode_image(read_file(str(file)), ImageReadMode.RGB)  # of any size
+    return pixels, predictor(pixels.unsqueeze(0))[0]
+
+
+pixels, probabilities = predict("data/nodes/aggregator/val/bees/0_8.jpg")
+print(dict(zip(("ants", "bees"), probabilities.tolist())))
+# --8<-- [end:predict]
+
+# --8<-- [start:pictures]
+from matplotlib.figure import Figure
+
+files = sorted(Path("data/nodes/aggregator/val").glob("*/*.jpg"))
+answers = [(file, *predict(file)) for file in files]
+labels = [int(file.parent.name == "bees") for file in files]
+sure = [answer[2][label].item() for answer, label in zip(answers, labels)]  # of the right one
+order = sorted(range(len(files)), key=sure.__getitem__)  # the worst first
+figure = Figure(figsize=(8, 4.5), layout="constrained")
+for axes, i in zip(figure.subplots(2, 4).flat, order[:4] + order[-4:]):
+    file, pixels, probabilities = answers[i]
+    axes.imshow(pixels.permute(1, 2, 0))
+    axes.axis("off")
+    guess = ("ants", "bees")[probabilities.argmax()]
+    verdict = "right" if guess == file.parent.name else "wrong"
+    title = f"{file.parent.name}: {guess} {probabilities.max():.0%}, {verdict}"
+    axes.set_title(title, fontsize=9)
+figure.savefig("predictions.png", dpi=150)
+# --8<-- [end:pictures]
