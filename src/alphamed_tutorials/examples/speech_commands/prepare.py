@@ -82,7 +82,7 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 def check(folder: Path) -> None:
-    """Refuse a source whose clips will not do; speakers may be on both sides, they are told apart here."""
+    """Refuse a source whose clips will not do."""
     verify = DatasetVerify("prepare", "source")
     verify.data_dir = str(folder)
     verify.required_splits = ("train", "test") if (folder / TEST_LIST).exists() else ("train",)

@@ -34,8 +34,8 @@ class SpeechCommandsScheduler(FedAvgScheduler):  # (1)!
 
     def __init__(
         self,
-        max_rounds: int = 12,
-        merge_epochs: int = 2,
+        max_rounds: int = 20,
+        merge_epochs: int = 4,
         log_rounds: int = 1,
         involve_aggregator: bool = False,
         batch_size: int = 32,
