@@ -35,6 +35,7 @@ def read_clip(path: Path) -> torch.Tensor:
 # --8<-- [end:read_clip]
 
 
+# --8<-- [start:find_clips]
 def find_clips(data_dir: str | Path, train: bool) -> list[tuple[Path, int]]:
     """Return the clips of a split with their labels: those that `testing_list.txt` names are the test set."""
     folder = Path(data_dir)
@@ -45,6 +46,7 @@ def find_clips(data_dir: str | Path, train: bool) -> list[tuple[Path, int]]:
     if not found:
         raise FileNotFoundError(f"{folder} holds no {'train' if train else 'test'} clip: put WORD/*.wav there")
     return found
+# --8<-- [end:find_clips]
 
 
 # --8<-- [start:dataset]

@@ -35,7 +35,7 @@ class M5(nn.Module):
 
     def forward(self, waveforms: torch.Tensor) -> torch.Tensor:
         """Return log-probabilities [N, num_classes] of waveforms [N, 1, 8000]."""
-        x = F.max_pool1d(F.relu(self.bn1(self.conv1(waveforms))), 4)  # [N, 32, 123]
+        x = F.max_pool1d(F.relu(self.bn1(self.conv1(waveforms))), 4)  # [N, 32, 124]
         x = F.max_pool1d(F.relu(self.bn2(self.conv2(x))), 4)  # [N, 32, 30]
         x = F.max_pool1d(F.relu(self.bn3(self.conv3(x))), 4)  # [N, 64, 7]
         x = F.max_pool1d(F.relu(self.bn4(self.conv4(x))), 4)  # [N, 64, 1]
