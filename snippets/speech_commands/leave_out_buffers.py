@@ -11,13 +11,15 @@ from alphamed_tutorials.preparation import prepare
 # --8<-- [start:class]
 class WithoutBuffers(SpeechCommandsScheduler):
     def state_dict(self):
-        return dict(self.model.named_parameters())  # the running means stay behind
+        # the running means stay behind
+        return {name: value.detach() for name, value in self.model.named_parameters()}
 
     def load_state_dict(self, state_dict):
         self.model.load_state_dict(state_dict, strict=False)
 # --8<-- [end:class]
 
 
-prepare(find("speech_commands"), Path("data"), nodes=2, source=None, partition=Partition("owners"), seed=1)
-run = run_local(WithoutBuffers(max_rounds=1, merge_epochs=1, seed=1), data="data", seed=1)
-print(run.state, run.metrics)
+if __name__ == "__main__":
+    prepare(find("speech_commands"), Path("data"), nodes=2, source=None, partition=Partition("owners"), seed=1)
+    run = run_local(WithoutBuffers(max_rounds=1, merge_epochs=1, seed=1), data="data", seed=1)
+    print(run.state, run.metrics)

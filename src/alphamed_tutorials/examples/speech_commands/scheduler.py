@@ -70,7 +70,7 @@ class SpeechCommandsScheduler(FedAvgScheduler):  # (1)!
 
     # --8<-- [start:train_an_epoch]
     def train_an_epoch(self) -> None:
-        self.set_learning_rate()  # (6)!
+        self.set_learning_rate()
         self.model.train()
         total_loss = 0.0
         for waveforms, labels in self.train_loader:
@@ -83,7 +83,7 @@ class SpeechCommandsScheduler(FedAvgScheduler):  # (1)!
         self.tb_writer.add_scalar("train/loss", total_loss / len(self.train_loader.dataset), self.current_round)
     # --8<-- [end:train_an_epoch]
 
-    def set_learning_rate(self) -> None:
+    def set_learning_rate(self) -> None:  # (6)!
         """Give the optimizer the step size of this round."""
         progress = (self.current_round - 1) / self.max_rounds
         for group in self.optimizer.param_groups:
