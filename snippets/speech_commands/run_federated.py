@@ -12,7 +12,7 @@ prepare(find("speech_commands"), Path("data"), nodes=3, source=None, partition=P
 # --8<-- [start:run]
 from alphamed_tutorials.engines.local import run_local
 
-task = SpeechCommandsScheduler(max_rounds=6, seed=1)
+task = SpeechCommandsScheduler(max_rounds=4, seed=1)
 run = run_local(task, data="data", out="first-run", seed=1, example="speech_commands")
 print(run.state, f"accuracy {run.metrics['test/accuracy']:.3f}")
 # --8<-- [end:run]
