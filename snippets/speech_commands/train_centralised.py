@@ -1,13 +1,14 @@
 """Train in one place, without federation: plain PyTorch."""
 
-import math
-
 import torch
 import torch.nn.functional as F
 from alphamed_tutorials.examples.speech_commands.data import augment, build_dataloader
 from alphamed_tutorials.examples.speech_commands.model import M5
 
 # --8<-- [start:train]
+import math
+
+
 # --8<-- [start:train_an_epoch]
 def train_an_epoch(model, loader, optimizer, device):
     model.train()
