@@ -4,6 +4,7 @@
     {{ results-table: mnist/iid }}        one row a run
     {{ results-chart: mnist/iid }}        one curve a run, the data folded below
     {{ results-counts: mnist/iid }}       samples of each class on each node
+    {{ results-matrix: mnist/iid }}       what the federated model took each class for, where that was recorded
     {{ results-machine: mnist }}          where, when and with what it was recorded, in one sentence
 """
 
@@ -14,7 +15,8 @@ from pathlib import Path
 import results_html
 from mkdocs.exceptions import PluginError
 
-DRAW = {"results-table": results_html.table, "results-chart": results_html.figure, "results-counts": results_html.counts}
+DRAW = {"results-table": results_html.table, "results-chart": results_html.figure, "results-counts": results_html.counts,
+        "results-matrix": results_html.matrix}
 WANTED = {"result": 3, "results-machine": 1} | dict.fromkeys(DRAW, 2)  # how many names each takes
 PLACEHOLDER = re.compile(r"\{\{\s*(results?\b[\w-]*)\s*:?\s*([^{}]*?)\s*\}\}")
 

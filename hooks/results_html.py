@@ -5,17 +5,18 @@ from html import escape
 import chart
 
 WORDS = {
-    "zh": {"run": "训练方式", "round": "轮次", "node": "数据方", "total": "合计", "seconds": "用时（秒）", "message": "每条消息",
+    "zh": {"run": "训练方式", "round": "轮次", "node": "数据方", "total": "合计", "right": "正确率", "corner": "实际 ＼ 判为", "seconds": "用时（秒）", "message": "每条消息",
            "centralised": "集中训练", "federated": "联邦学习", "alone": "{} 单独训练", "data": "图中的数据", "end": "{}最终为 {}",
-           "and": "；", "stop": "。", "iid": "随机均分（IID）", "dirichlet": "标签偏斜（Dirichlet {}）",
+           "and": "；", "stop": "。", "iid": "随机均分（IID）", "owners": "按数据的天然归属", "dirichlet": "标签偏斜（Dirichlet {}）",
            "skew": "标签偏斜（每方各以一类为主，占该类的 {}）", "class": "“{}”的准确率",
            "setting": "{partition}，{nodes} 个数据方，{rounds} 轮，种子 {seed}",
            "test/accuracy": "测试准确率", "test/loss": "测试损失", "train/loss": "训练损失", "test/perplexity": "测试困惑度",
            "machine": "本页的结果于 {date} 录制，全部训练共用 {seconds} 秒；机器：{cpu}，{cores} 核，内存 {memory} GiB，{system}；"
                       "种子：{seeds}；软件版本：{versions}。"},
-    "en": {"run": "Training", "round": "Round", "node": "Data owner", "total": "Total", "seconds": "Seconds",
+    "en": {"run": "Training", "round": "Round", "node": "Data owner", "total": "Total", "right": "Right", "corner": "True ＼ taken for", "seconds": "Seconds",
            "message": "One message", "centralised": "Centralised", "federated": "Federated", "alone": "{} alone",
            "data": "The data of this chart", "end": "{} ends at {}", "and": "; ", "stop": ".", "iid": "random, equal parts (IID)",
+           "owners": "by natural owners",
            "dirichlet": "label skew (Dirichlet {})", "skew": "label skew (each owner holds a share of {} of one class)",
            "class": "Accuracy on {}", "setting": "{partition}, {nodes} data owners, {rounds} rounds, seed {seed}",
            "test/accuracy": "Test accuracy", "test/loss": "Test loss", "train/loss": "Training loss",
@@ -112,6 +113,21 @@ def counts(record: dict, experiment: dict, language: str) -> str:
         rows.append([escape(node), *tint, f"{sum(numbers):,}"])
     return (f'<div class="results results-counts">'
             f'{html_table([words["node"], *map(escape, classes), words["total"]], rows)}</div>')
+
+
+def matrix(record: dict, experiment: dict, language: str) -> str:
+    """Return what the federated model took each class for: one row a true class, the more the stronger the tint."""
+    words, classes = WORDS[language], record["data"]["classes"]
+    run = next(run for run in experiment["runs"] if run["name"] == "federated")
+    rows = []
+    for true in classes:
+        numbers = [run["details"][f"test/confusion/{true}/{found}"] for found in classes]
+        total = max(sum(numbers), 1)
+        tint = [f'<td style="--share:{number / total:.2f}">{number:.0f}</td>' for number in numbers]
+        right = numbers[classes.index(true)] / total
+        rows.append([escape(true), *tint, f"{sum(numbers):.0f}", show("accuracy", right)])
+    head = [words["corner"], *map(escape, classes), words["total"], words["right"]]
+    return f'<div class="results results-counts">{html_table(head, rows)}</div>'
 
 
 def machine(record: dict, language: str) -> str:

@@ -4,7 +4,7 @@ import csv
 
 import pytest
 from alphamed_tutorials.errors import WrongUse
-from alphamed_tutorials.metrics import MOST_NAMED, curves, plot
+from alphamed_tutorials.metrics import MOST_NAMED, curves, details, plot
 from alphamed_tutorials.runs import Metric, Run
 from matplotlib.axes import Axes
 
@@ -22,6 +22,14 @@ def test_curves_hold_what_the_file_holds(finished_run):
 def test_curves_keep_the_last_value_of_a_round():
     rows = [Metric(1, "node1", "loss", 3.0), Metric(1, "node1", "loss", 2.0), Metric(2, "node1", "loss", 1.0)]
     assert curves(rows) == {"loss": {"node1": [(1, 2.0), (2, 1.0)]}}
+
+
+def test_details_are_kept_apart_from_curves_and_last_values(tmp_path):
+    run = Run.create(tmp_path / "run")
+    run.rows = [Metric(1, "a", "test/loss", 3.0), Metric(1, "a", "test/confusion/yes/no", 4.0)]
+    run.rows.append(Metric(2, "a", "test/confusion/yes/no", 5.0))
+    assert list(curves(run.rows)) == ["test/loss"] and run.metrics == {"test/loss": 3.0}
+    assert details(run.rows) == {"test/confusion/yes/no": 5.0}
 
 
 @pytest.mark.parametrize(("ending", "begins"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])

@@ -7,7 +7,7 @@ from typing import Any
 
 from .engines.local import run_local
 from .examples import Example
-from .metrics import curves, plot
+from .metrics import curves, details, plot
 from .partition import Partition
 from .preparation import prepare
 from .runs import Run, write_json
@@ -78,4 +78,5 @@ def _summary(name: str, run: Run) -> dict[str, Any]:
         "seconds": run.record["seconds"],
         "bytes_per_message": run.record["bytes_per_message"],
         "metrics": tested,
+        "details": details(run.rows),
     }

@@ -11,15 +11,20 @@ MOST_NAMED = 12  # lines in one panel that a legend can still tell apart
 
 
 def curves(rows: Sequence[Metric]) -> dict[str, dict[str, list[tuple[int, float]]]]:
-    """Sort metrics into curves.
+    """Sort metrics into curves, without details such as `test/confusion/yes/no`.
 
     Returns:
         Metric name → node → (round, value) pairs, the last value of each round.
     """
     found: dict[str, dict[str, dict[int, float]]] = {}
-    for row in rows:
+    for row in (row for row in rows if not row.is_detail):
         found.setdefault(row.name, {}).setdefault(row.node, {})[row.round] = row.value
     return {name: {node: list(points.items()) for node, points in nodes.items()} for name, nodes in found.items()}
+
+
+def details(rows: Sequence[Metric]) -> dict[str, float]:
+    """Return the last value of each detail, such as `test/confusion/yes/no`."""
+    return {row.name: row.value for row in rows if row.is_detail}
 
 
 def plot(panels: Mapping[str, Mapping[str, Curve]], file: str | Path) -> None:

@@ -31,6 +31,11 @@ class Metric(NamedTuple):
     name: str
     value: float
 
+    @property
+    def is_detail(self) -> bool:
+        """Whether it is one of many of a kind, as `test/confusion/yes/no`: kept, but in no overview."""
+        return self.name.count("/") > 1
+
 
 class Run:
     """Keep the record of one run: `run.json`, `metrics.csv`, `events.jsonl` and the files beside them.
@@ -119,9 +124,9 @@ class Run:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The last value of each metric by name; where several nodes logged it, their mean."""
+        """The last value of each metric by name, without details; where several nodes logged it, their mean."""
         last: dict[str, dict[str, Metric]] = {}
-        for row in self.rows:
+        for row in (row for row in self.rows if not row.is_detail):
             last.setdefault(row.name, {})[row.node] = row
         return {name: sum(row.value for row in nodes.values()) / len(nodes) for name, nodes in last.items()}
 

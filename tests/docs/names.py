@@ -14,10 +14,11 @@ from pages import ROOT
 
 # What these modules and their classes have may be named on a page.
 LIBRARIES = (
-    "builtins", "dataclasses", "gzip", "json", "logging", "os", "pathlib", "random", "struct",
+    "builtins", "dataclasses", "gzip", "json", "logging", "os", "pathlib", "random", "struct", "wave",
     "cloudpickle", "numpy", "onnxruntime", "torch", "torch.jit", "torch.nn", "torch.nn.functional", "torch.onnx",
     "torch.optim", "torch.optim.lr_scheduler", "torch.utils.data", "torch.utils.tensorboard", "torchvision",
     "torchvision.datasets", "torchvision.io", "torchvision.models", "torchvision.transforms", "torchvision.transforms.v2",
+    "torchaudio",
 )
 
 
@@ -68,8 +69,10 @@ def callable_names() -> frozenset[str]:
 
 @functools.cache
 def all_words() -> frozenset[str]:
-    """Return the callable names and every word of the SDK's and the project's source, such as message types."""
-    return callable_names() | frozenset(re.findall(r"\w+", "\n".join(_sources())))
+    """Return the callable names, every word of the SDK's and the project's source, and the names of our tests."""
+    tests = "\n".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    named = re.findall(r"\w+", "\n".join(_sources())) + re.findall(r"def (test_\w+)", tests)
+    return callable_names() | frozenset(named)
 
 
 @functools.cache

@@ -65,6 +65,21 @@ def test_the_table_s_first_figure_is_the_example_s_metric(recorded):
     assert html.index("Test accuracy") < html.index("Test loss")
 
 
+def test_the_matrix_shows_what_each_class_was_taken_for(recorded):
+    record = copy.deepcopy(RECORD)
+    confusion = {"0/0": 3, "0/1": 1, "1/0": 0, "1/1": 5}
+    record["experiments"][0]["runs"][2]["details"] = {f"test/confusion/{name}": n for name, n in confusion.items()}
+    (recorded / "mnist.json").write_text(json.dumps(record), encoding="utf-8")
+    html = replaced("{{ results-matrix: mnist/iid }}", recorded)
+    row = '<th scope="row">0</th><td style="--share:0.75">3</td><td style="--share:0.25">1</td><td>4</td><td>75.0 %</td>'
+    assert row in html and '<td style="--share:1.00">5</td>' in html
+
+
+def test_a_matrix_that_was_not_recorded_is_named(recorded):
+    with pytest.raises(PluginError, match="has no 'details' there"):
+        replaced("{{ results-matrix: mnist/iid }}", recorded)
+
+
 def test_the_chart_draws_every_run_and_carries_its_data(recorded):
     html = replaced("{{ results-chart: mnist/iid }}", recorded)
     for style in ("run-federated", "run-centralised", "run-node-1"):

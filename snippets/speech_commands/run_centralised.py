@@ -1,0 +1,29 @@
+"""Train in one place, then show that federation over one data owner gives the very same parameters."""
+
+from pathlib import Path
+
+import torch
+from alphamed_tutorials.examples import find
+from alphamed_tutorials.examples.speech_commands.scheduler import SpeechCommandsScheduler
+from alphamed_tutorials.partition import Partition
+from alphamed_tutorials.preparation import prepare
+from train_centralised import train_centralised
+
+# --8<-- [start:main]
+place = Path("one-place")
+prepare(find("speech_commands"), place, nodes=1, source=None, partition=Partition(), seed=1)
+torch.set_num_threads(1)  # fastest for a small model; the last digits depend on it
+model, accuracy = train_centralised(
+    place / "nodes/node1", place / "nodes/aggregator", num_epochs=4, seed=1
+)
+print(f"centralised: accuracy {accuracy:.3f}")
+# --8<-- [end:main]
+
+# --8<-- [start:one_node]
+from alphamed_tutorials.engines.local import run_local
+
+task = SpeechCommandsScheduler(max_rounds=4, merge_epochs=1, seed=1)
+run_local(task, data="one-place", out="one-node", seed=1)
+federated = torch.load("one-node/model.pt", weights_only=True)
+print(all(torch.equal(federated[name], value) for name, value in model.state_dict().items()))
+# --8<-- [end:one_node]

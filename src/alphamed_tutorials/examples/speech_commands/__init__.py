@@ -1,0 +1,1 @@
+"""Spoken words: a task whose data have natural owners, the speakers."""

@@ -1,0 +1,413 @@
+"""Speech Commands' data: what `prepare` writes, and what `DatasetVerify` says about good and bad clips."""
+
+import inspect
+import io
+import logging
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import tarfile
+import time
+import wave
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from alphafed.scheduler import DataChecker
+from alphamed_tutorials import preparation
+from alphamed_tutorials.errors import TutorialError
+from alphamed_tutorials.examples.speech_commands import dataset_verify, synthesiser
+from alphamed_tutorials.examples.speech_commands import prepare as speech
+from alphamed_tutorials.examples.speech_commands.data import WordDataset, find_clips, read_clip, sample_inputs
+from alphamed_tutorials.examples.speech_commands.dataset_verify import DatasetVerify
+from alphamed_tutorials.examples.speech_commands.model import RECORDED_RATE, WORDS
+from alphamed_tutorials.partition import Partition
+
+EXAMPLE = SimpleNamespace(name="speech_commands", prepare=speech.prepare)
+CLIP = "0123abcd_nohash_0.wav"
+
+
+def prepare(out, partition="owners", nodes=3, seed=1, source=None):
+    return preparation.prepare(EXAMPLE, out, nodes, source, Partition.parse(partition), seed)
+
+
+def wav(samples=None, rate=16000, channels=1, width=2):
+    """Return a WAV file."""
+    samples = np.arange(8000, dtype="<i2") if samples is None else samples
+    stream = io.BytesIO()
+    with wave.open(stream, "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(width)
+        file.setframerate(rate)
+        file.writeframes(samples.tobytes())
+    return stream.getvalue()
+
+
+def write_set(folder, speakers=6, takes=2):
+    """Write a small set in the official layout; each clip's samples tell its word, speaker and take."""
+    for number, word in enumerate(WORDS):
+        (folder / word).mkdir(parents=True)
+        for speaker in range(speakers):
+            for take in range(takes):
+                samples = np.arange(100, dtype="<i2") + 1000 * number + 100 * speaker + 10 * take
+                (folder / word / f"{speaker:08x}_nohash_{take}.wav").write_bytes(wav(samples))
+    return folder
+
+
+def check(data_dir, splits=("train",)):
+    verify = DatasetVerify("task", "hospital")
+    verify.data_dir = str(data_dir)
+    verify.required_splits = splits
+    return verify.verify_data()
+
+
+def speakers(folder):
+    return {path.name.split("_")[0] for path in folder.glob("*/*.wav")}
+
+
+@pytest.fixture
+def node(tmp_path):
+    """Return a node's data folder with one sound clip of each word."""
+    for word in WORDS:
+        (tmp_path / "node" / word).mkdir(parents=True)
+        (tmp_path / "node" / word / CLIP).write_bytes(wav())
+    return tmp_path / "node"
+
+
+@pytest.fixture(scope="module")
+def embedded(tmp_path_factory):
+    """Return the embedded data over three nodes, and what `prepare` says of it."""
+    folder = tmp_path_factory.mktemp("embedded") / "data"
+    return folder, prepare(folder)
+
+
+# ---- prepare
+
+
+def test_embedded_data_is_dealt_out_and_sound(embedded):
+    data, facts = embedded
+    folders = preparation.node_folders(data)
+    assert list(folders) == ["aggregator", "node1", "node2", "node3"]
+    for name, folder in folders.items():
+        split = "test" if name == "aggregator" else "train"
+        assert check(folder, (split,))[0]
+        counts = facts["counts"][name][split]
+        assert counts == {word: len(list((folder / word).glob("*.wav"))) for word in WORDS}
+    assert sum(facts["counts"]["aggregator"]["test"].values()) == 6 * 10 * 3
+    assert sum(facts["counts"]["node1"]["train"].values()) == 8 * 10 * 3
+
+
+def test_no_speaker_is_on_two_nodes(embedded):
+    found = [speakers(folder) for folder in preparation.node_folders(embedded[0]).values()]
+    assert sum(map(len, found)) == len(set.union(*found)) == synthesiser.SPEAKERS
+
+
+@pytest.mark.parametrize("partition", ["iid", "dirichlet:0.5", "owners"])
+def test_no_speaker_is_in_training_and_test(tmp_path, partition):
+    write_set(tmp_path / "source", speakers=12)
+    prepare(tmp_path / "data", partition, source=tmp_path / "source")
+    test, *owners = (speakers(folder) for folder in preparation.node_folders(tmp_path / "data").values())
+    assert len(test) == 2 and not test & set.union(*owners)
+    assert len(set.union(*owners)) == 10
+
+
+def test_same_seed_same_bytes_and_the_test_set_depends_on_nothing(embedded, tmp_path):
+    def contents(folder):
+        return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*.wav")}
+
+    prepare(tmp_path / "again")
+    assert contents(embedded[0]) == contents(tmp_path / "again")
+    prepare(tmp_path / "other", "iid", nodes=2, seed=9)
+    assert contents(embedded[0] / "nodes/aggregator") == contents(tmp_path / "other/nodes/aggregator")
+
+
+def test_embedded_data_takes_seconds(tmp_path):
+    start = time.process_time()
+    synthesiser.speak_all(tmp_path)
+    assert time.process_time() - start < 10
+
+
+def test_embedded_voices_differ_as_files_and_words(tmp_path):
+    synthesiser.speak_all(tmp_path)
+    contents = [path.read_bytes() for path in tmp_path.rglob("*.wav")]
+    assert len(contents) == len(set(contents)) == synthesiser.SPEAKERS * synthesiser.TAKES * len(WORDS)
+    assert set(synthesiser.SPELLED) == set(WORDS)
+
+
+def test_clips_keep_their_words_and_every_clip_is_dealt_out_once(tmp_path):
+    source = write_set(tmp_path / "source")
+    prepare(tmp_path / "data", "dirichlet:0.5", source=source)
+    folders = preparation.node_folders(tmp_path / "data").values()
+    found = [(path.parent.name, path.name, path.read_bytes()) for folder in folders for path in folder.rglob("*.wav")]
+    original = [(path.parent.name, path.name, path.read_bytes()) for path in source.rglob("*.wav")]
+    assert sorted(found) == sorted(original)
+
+
+def test_clips_are_linked_where_possible_and_copied_elsewhere(tmp_path, monkeypatch):
+    source = write_set(tmp_path / "source")
+    prepare(tmp_path / "linked", source=source)
+    assert all(path.stat().st_nlink == 2 for path in (tmp_path / "linked").rglob("*.wav"))
+
+    def refuse(*_):
+        raise OSError("another disk")
+
+    monkeypatch.setattr(os, "link", refuse)
+    prepare(tmp_path / "copied", source=source)
+    assert all(path.stat().st_nlink == 1 for path in (tmp_path / "copied").rglob("*.wav"))
+    assert len(list((tmp_path / "copied").rglob("*.wav"))) == 120
+
+
+def test_the_official_list_chooses_the_test(tmp_path):
+    source = write_set(tmp_path / "source")
+    listed = sorted(f"{word}/{name:08x}_nohash_{take}.wav" for word in WORDS for name in (2, 5) for take in (0, 1))
+    (source / "testing_list.txt").write_text("\n".join(listed) + "\nbed/0_nohash_0.wav\n")
+    prepare(tmp_path / "data", source=source)
+    assert speakers(tmp_path / "data/nodes/aggregator") == {"00000002", "00000005"}
+    assert (tmp_path / "data/nodes/aggregator/testing_list.txt").read_text().split() == listed
+
+
+def test_an_official_archive_is_unpacked(tmp_path):
+    write_set(tmp_path / "official")
+    (tmp_path / "official/_silence_").mkdir()
+    (tmp_path / "official/_silence_/0.wav").write_bytes(b"noise")
+    (tmp_path / "source").mkdir()
+    with tarfile.open(tmp_path / "source/speech_commands_test_set_v0.02.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "official", "./")
+    prepare(tmp_path / "data", source=tmp_path / "source")
+    assert len(list((tmp_path / "data").rglob("*.wav"))) == 120
+    assert {path.name for path in (tmp_path / "data").iterdir()} == {"nodes", "prepare.json"}
+
+
+def test_a_damaged_archive_is_refused(tmp_path):
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source/speech_commands_v0.02.tar.gz").write_bytes(b"cut off")
+    with pytest.raises(TutorialError, match="speech_commands_v0.02.tar.gz cannot be unpacked"):
+        prepare(tmp_path / "data", source=tmp_path / "source")
+    assert os.listdir(tmp_path) == ["source"]
+
+
+def test_a_damaged_source_is_refused_with_everything_that_is_wrong(tmp_path):
+    source = write_set(tmp_path / "source")
+    (source / "yes/00000001_nohash_0.wav").write_bytes(b"<html>")
+    (source / "no/00000001_nohash_0.wav").write_bytes(b"")
+    with pytest.raises(TutorialError) as error:
+        prepare(tmp_path / "data", source=source)
+    assert "web page" in str(error.value) and "file is empty" in str(error.value)
+    assert os.listdir(tmp_path) == ["source"]
+
+
+def test_an_interrupted_preparation_leaves_nothing(tmp_path, monkeypatch):
+    source = write_set(tmp_path / "source")
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(speech, "write_node", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(tmp_path / "data", source=source)
+    assert os.listdir(tmp_path) == ["source"]
+
+
+@pytest.mark.real_data
+def test_real_words(tmp_path, shared_data):
+    start = time.perf_counter()
+    facts = prepare(tmp_path / "data", source=shared_data / "speech_commands")
+    folders = preparation.node_folders(tmp_path / "data")
+    assert all(check(folder, ("test" if name == "aggregator" else "train",))[0] for name, folder in folders.items())
+    assert time.perf_counter() - start < 60
+    total = sum(n for splits in facts["counts"].values() for words in splits.values() for n in words.values())
+    found = [speakers(folder) for folder in folders.values()]
+    assert total == 2548 and sum(map(len, found)) == len(set.union(*found)) == 173 and len(found[0]) == 34
+
+
+# ---- reading
+
+
+def test_a_clip_becomes_exactly_one_second(tmp_path):
+    for length in (1, 8000, 16000):
+        (tmp_path / "clip.wav").write_bytes(wav(np.full(length, 7, dtype="<i2")))
+        samples = read_clip(tmp_path / "clip.wav")
+        assert samples.shape == (16000,) and (samples == 7).sum() == length == samples.nonzero().max() + 1
+
+
+def test_a_clip_of_another_kind_is_an_error(tmp_path):
+    (tmp_path / "clip.wav").write_bytes(wav(rate=8000))
+    with pytest.raises(ValueError, match="clip.wav has rate, channels, bytes"):
+        read_clip(tmp_path / "clip.wav")
+
+
+def test_a_dataset_without_clips_is_an_error(node):
+    with pytest.raises(FileNotFoundError, match="holds no test clip"):
+        WordDataset(node, train=False)
+
+
+def test_a_tone_keeps_its_pitch_at_the_model_s_rate(node):
+    seconds = np.arange(RECORDED_RATE) / RECORDED_RATE
+    (node / "yes" / CLIP).write_bytes(wav((8000 * np.sin(2 * np.pi * 440 * seconds)).astype("<i2")))
+    waveform, label = WordDataset(node, train=True)[WORDS.index("yes")]
+    assert waveform.shape == (1, 8000) and label == WORDS.index("yes")
+    assert torch.fft.rfft(waveform[0]).abs().argmax() == 440  # a bin is 1 Hz
+    assert abs(waveform.abs().max() - 8000 / 32768) < 0.01
+
+
+def test_a_node_that_has_both_splits_tells_them_apart(node):
+    (node / "yes/ffff0000_nohash_0.wav").write_bytes(wav(np.arange(50, dtype="<i2")))
+    (node / "testing_list.txt").write_text("yes/ffff0000_nohash_0.wav\n")
+    assert len(WordDataset(node, train=True)) == 10 and len(WordDataset(node, train=False)) == 1
+    assert check(node, ("train", "test"))[0]
+
+
+def test_sample_inputs_come_from_all_over_the_test_set(embedded):
+    folder = embedded[0] / "nodes/aggregator"
+    inputs = sample_inputs(folder, 20)
+    assert inputs.shape == (20, 16000) and inputs.dtype == torch.int16
+    labels = {label for path, label in find_clips(folder, train=False) if any(torch.equal(read_clip(path), x) for x in inputs)}
+    assert labels == set(range(10))
+
+
+# ---- DatasetVerify
+
+
+def test_is_what_the_platform_expects():
+    assert issubclass(DatasetVerify, DataChecker)
+    assert list(inspect.signature(DatasetVerify).parameters) == ["task_id", "current_node"]
+    assert DatasetVerify.data_dir == "/data/alphamed-federated-dataset/tutorials/speech_commands"
+    assert dataset_verify.WORDS == WORDS and dataset_verify.RATE == RECORDED_RATE  # DatasetVerify travels alone
+
+
+def test_stands_alone_on_the_platform(node, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("platform")
+    shutil.copy(dataset_verify.__file__, folder / "DatasetVerify.py")
+    program = (
+        "import logging, sys; logging.getLogger('alphafed'); logging.getLogger('task')\n"
+        "from DatasetVerify import DatasetVerify\n"
+        f"DatasetVerify.data_dir = {str(node)!r}\n"
+        "assert DatasetVerify('task', 'hospital').run() is True\n"
+        "assert not any(name.startswith('alphamed') for name in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=folder, check=True, env=os.environ | {"PYTHONPATH": ""})
+
+
+def test_sound_clips_are_accepted(node):
+    assert check(node) == (True, "hospital: 10 train clips of 10 words by 1 speakers are sound (数据可用)")
+
+
+def test_other_official_folders_and_hidden_files_are_no_fault(node):
+    for name in ("_background_noise_", "bed", ".cache"):
+        (node / name).mkdir()
+    (node / "yes/.DS_Store").write_bytes(b"x")
+    (node / "LICENSE").write_text("CC BY 4.0")
+    assert check(node)[0]
+
+
+def test_an_empty_word_folder_says_that_there_is_no_such_clip(node):
+    (node / "go" / CLIP).unlink()
+    assert "9 train clips of 9 words" in check(node)[1]
+
+
+def put(content, word="yes", name=CLIP):
+    """Return a damage: put bytes in place of a clip."""
+    return lambda node: (node / word / name).write_bytes(content)
+
+
+def in_a_list(names):
+    return lambda node: (node / "testing_list.txt").write_bytes(names)
+
+
+def replace_by_folder(node):
+    (node / "yes" / CLIP).unlink()
+    (node / "yes" / CLIP).mkdir()
+
+
+def same_speaker_on_both_sides(node):
+    (node / "yes/0123abcd_nohash_1.wav").write_bytes(wav())
+    (node / "testing_list.txt").write_text("yes/0123abcd_nohash_1.wav\n")
+
+
+FLOATS = wav().replace(b"fmt \x10\0\0\0\x01\0", b"fmt \x10\0\0\0\x03\0")
+LONG_HEADER = wav()[:40] + struct.pack("<I", 32000) + wav()[44:]
+BAD = {
+    "missing data folder": (shutil.rmtree, "node", "the folder is missing"),
+    "missing word folder": (lambda node: shutil.rmtree(node / "stop"), "stop", "the word's folder is missing"),
+    "unknown word folder": (lambda node: (node / "yse").mkdir(), "yse", "yse is not among the words down, go"),
+    "file for a word folder": (
+        lambda node: (shutil.rmtree(node / "up"), (node / "up").write_text("")), "up", "the word's folder is missing",
+    ),
+    "wrong sample rate": (put(wav(rate=8000)), CLIP, "8000 Hz, 1 channels, 16 bits, not 16000 Hz, 1, 16"),
+    "stereo": (put(wav(channels=2)), CLIP, "16000 Hz, 2 channels"),
+    "8 bits": (put(wav(width=1)), CLIP, "1 channels, 8 bits"),
+    "24 bits": (put(wav(np.arange(9000, dtype="u1"), width=3)), CLIP, "1 channels, 24 bits"),
+    "floats": (put(FLOATS), CLIP, "holds no plain samples"),
+    "zero bytes": (put(b""), CLIP, "the file is empty"),
+    "zero length": (put(wav(np.zeros(0, dtype="<i2"))), CLIP, "holds no sample"),
+    "truncated": (put(wav()[:-1000]), CLIP, "7500 samples follow a header that says 8000"),
+    "header says more": (put(LONG_HEADER), CLIP, "8000 samples follow a header that says 16000"),
+    "truncated header": (put(wav()[:30]), CLIP, "the header is cut off"),
+    "web page": (put(b"\xef\xbb\xbf\r\n <!DOCTYPE html><html>Please log in</html>"), CLIP, "is a web page, not sound"),
+    "another format": (put(b"ID3\x03" + bytes(500)), CLIP, "starts with b'ID3\\x03', so it is no WAV file"),
+    "silence": (put(wav(np.zeros(16000, dtype="<i2"))), CLIP, "is silent"),
+    "nothing but an offset": (put(wav(np.full(16000, 5, dtype="<i2"))), CLIP, "is silent"),
+    "too long": (put(wav(np.arange(48000).astype("<i2"))), CLIP, "lasts 3.0 s, more than one second"),
+    "wrong name": (put(wav(), name="mary_yes_1.wav"), "mary_yes_1.wav", "the name is not SPEAKER_nohash_N.wav"),
+    "wrong ending": (put(wav(), name="0123abcd_nohash_1.mp3"), "0123abcd_nohash_1.mp3", "the name is not SPEAKER"),
+    "folder for a clip": (replace_by_folder, CLIP, "cannot be read: Is a directory"),
+    "same speaker in train and test": (same_speaker_on_both_sides, "testing_list.txt", "1 speakers are in training and"),
+    "list of missing clips": (in_a_list(b"yes/none.wav\n"), "testing_list.txt", "names yes/none.wav, which is missing"),
+    "list in another encoding": (in_a_list(b"\xff\xfey\0e\0s\0"), "testing_list.txt", "is no UTF-8 text"),
+    "no clip": (
+        lambda node: [path.unlink() for path in node.rglob("*.wav")], "node", "holds no train clip",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_data_is_refused_with_node_file_reason_and_advice(node, name, caplog):
+    damage, file, reason = BAD[name]
+    damage(node)
+    ok, text = check(node)
+    assert ok is False
+    line = next(line for line in text.splitlines() if reason in line)
+    assert line.startswith(f"hospital: {node}") and f"{file}: " in line
+    assert "Traceback" not in text
+    for line in text.splitlines():  # English reason (Chinese reason). English advice (Chinese advice)
+        before, after = line.split("). ")
+        for part in (before, after.removesuffix(")")):
+            assert any("一" <= letter <= "鿿" for letter in part.rpartition("(")[2]), part
+
+    verify = DatasetVerify("task", "hospital")
+    verify.data_dir = str(node)
+    assert verify.run() is False
+    logged = [(record.name, record.levelno, record.getMessage()) for record in caplog.records]
+    assert logged == [("app", logging.ERROR, line) for line in text.splitlines()]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_clip_without_permission_is_refused(node):
+    (node / "yes" / CLIP).chmod(0)
+    assert f"{CLIP}: cannot be read: Permission denied" in check(node)[1]
+
+
+def test_a_clip_that_the_disk_does_not_give_is_refused(node, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    assert f"{CLIP}: cannot be read: Permission denied" in check(node)[1]
+
+
+def test_every_damage_is_named_and_a_flood_is_cut(node):
+    for word in WORDS:
+        for take in range(3):
+            (node / word / f"0123abcd_nohash_{take}.wav").write_bytes(b"")
+    lines = check(node)[1].splitlines()
+    assert len(lines) == 21 and lines[-1].startswith("hospital: 10 more problems")
+
+
+def test_an_unexpected_error_is_reported_not_raised(node, monkeypatch):
+    monkeypatch.setattr(dataset_verify, "read_test_list", lambda folder: 1 / 0)
+    ok, text = check(node)
+    assert not ok and "ZeroDivisionError" in text and "Ask the task's author" in text
