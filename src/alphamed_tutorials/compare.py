@@ -1,7 +1,8 @@
 """What federation gains: everything in one place, each node alone, and federated, on the same budget."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from .engines.local import run_local
@@ -21,6 +22,7 @@ def compare(
     seed: int,
     source: Path | None,
     on_event: Callable[[dict[str, Any]], None] = lambda event: None,
+    settings: Mapping[str, Any] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Run an example centralised, on each node alone, and federated.
 
@@ -36,6 +38,7 @@ def compare(
         seed: Seed of the split and of every run.
         source: The real data set; embedded data if None.
         on_event: Called with each event of each run, with its name as `run` and its `rounds` added.
+        settings: Arguments of the scheduler that differ from its defaults.
 
     Returns:
         The settings, the samples each node holds, and every run's curves and seconds.
@@ -47,7 +50,7 @@ def compare(
     num_threads = example.facts["run"]["num_threads"]
     runs = []
     for name, data, only in [*plans, ("federated", "data", None)]:
-        scheduler = example.build_scheduler(num_rounds, seed)
+        scheduler = example.build_scheduler(num_rounds, seed, **settings)
         run = run_local(
             scheduler, out / data, out / name, seed, num_threads, only, example.key,
             lambda event, name=name: on_event({**event, "run": name, "rounds": num_rounds}),

@@ -71,6 +71,7 @@ def load_predictor(run: Run) -> tuple[nn.Module, torch.Tensor]:
     sample_inputs = example.member("data", "sample_inputs")
     try:
         scheduler = cloudpickle.loads((run.path / "entry.pickle").read_bytes())
+        scheduler.data_dir = run.record["nodes"]["aggregator"]  # where pretrained weights may lie
         scheduler.load_state_dict(torch.load(run.path / "model.pt", weights_only=True, map_location="cpu"))
     except Exception as error:  # a damaged file, or a model.py that has changed since
         raise ExportError(

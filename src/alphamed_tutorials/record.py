@@ -39,6 +39,7 @@ def record(
         compared = compare(
             example, work / plan["name"], plan["nodes"], plan["rounds"], partition, seed, source,
             lambda event, name=plan["name"]: on_event({**event, "run": f"{name}, {event['run']}"}),
+            plan.get("settings", {}),
         )  # fmt: skip
         experiments.append({"name": plan["name"], **compared})
     content = {

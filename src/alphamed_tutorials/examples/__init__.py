@@ -111,11 +111,11 @@ class Example:
             raise ExampleError(f"{module.__file__} must define one FedAvgScheduler subclass, it defines {len(classes)}")
         return classes[0]
 
-    def build_scheduler(self, num_rounds: int, seed: int) -> Any:
+    def build_scheduler(self, num_rounds: int, seed: int, **settings: Any) -> Any:
         """Return the task as it would be submitted."""
         scheduler_class = self.scheduler_class
         with self.blamed():
-            return scheduler_class(max_rounds=num_rounds, seed=seed)
+            return scheduler_class(max_rounds=num_rounds, seed=seed, **settings)
 
     @property
     def verify_class(self) -> type:
