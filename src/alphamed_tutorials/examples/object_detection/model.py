@@ -4,12 +4,14 @@
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor, TwoMLPHead
 from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
+from torchvision.models.detection.transform import GeneralizedRCNNTransform, resize_boxes
 from torchvision.ops import FeaturePyramidNetwork, FrozenBatchNorm2d
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
@@ -93,6 +95,26 @@ class LiteBackbone(nn.Module):
 
 
 # --8<-- [start:model]
+class SteadyTransform(GeneralizedRCNNTransform):
+    """Scale pictures to the same size everywhere: torchvision rounds otherwise in TorchScript, a pixel off at times."""
+
+    def resize(
+        self, image: torch.Tensor, target: dict[str, torch.Tensor] | None = None
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor] | None]:
+        if not torch.jit.is_scripting():
+            if torch.jit.is_tracing():  # for ONNX, where sizes have to stay variable
+                return super().resize(image, target)
+        height, width = image.shape[-2:]
+        shorter = self.torch_choice(self.min_size) if self.training else self.min_size[-1]
+        scale = min(shorter / min(height, width), self.max_size / max(height, width))
+        size = [int(height * scale), int(width * scale)]
+        image = F.interpolate(image[None], size=size, mode="bilinear", align_corners=False)[0]
+        if target is not None:
+            target["boxes"] = resize_boxes(target["boxes"], (height, width), size)
+            target["masks"] = F.interpolate(target["masks"][:, None].float(), size=size)[:, 0].byte()
+        return image, target
+
+
 def build_model(backbone: str = "lite0", min_size: int = 256, weights: str | Path | None = None) -> MaskRCNN:
     """Return a Mask R-CNN for pedestrians.
 
@@ -101,22 +123,24 @@ def build_model(backbone: str = "lite0", min_size: int = 256, weights: str | Pat
         min_size: Pictures are scaled so that their shorter side has so many pixels.
         weights: What to start from: `package` (Lite0's), a file (ResNet50's), or None for random numbers.
     """
-    if backbone == "lite0":
-        model = build_lite(min_size)
-        if weights is not None:
-            model.backbone.load_imagenet()
-        return model
-    if backbone == "resnet50":
-        return build_resnet(min_size, weights)
-    raise ValueError(f'there is no backbone "{backbone}": choose "lite0" or "resnet50"')
+    builders = {"lite0": build_lite, "resnet50": build_resnet}
+    if backbone not in builders:
+        raise ValueError(f'there is no backbone "{backbone}": choose "lite0" or "resnet50"')
+    model = builders[backbone](min_size, weights)
+    old = model.transform
+    model.transform = SteadyTransform(min_size, old.max_size, old.image_mean, old.image_std)
+    return model
 
 
-def build_lite(min_size: int) -> MaskRCNN:
+def build_lite(min_size: int, weights: str | Path | None) -> MaskRCNN:
     """Return a Mask R-CNN on Lite0, small in every part."""
     width = 64
+    backbone = LiteBackbone(width)
+    if weights is not None:
+        backbone.load_imagenet()
     sizes = tuple((min_size * size // 16,) for size in (1, 2, 4, 8, 16))  # one for each map of the pyramid
     return MaskRCNN(
-        LiteBackbone(width), min_size=min_size, max_size=2 * min_size, image_mean=[MEAN] * 3, image_std=[STD] * 3,
+        backbone, min_size=min_size, max_size=2 * min_size, image_mean=[MEAN] * 3, image_std=[STD] * 3,
         rpn_anchor_generator=AnchorGenerator(sizes, ((1.0, 2.0, 3.0),) * len(sizes)),  # people are taller than wide
         rpn_pre_nms_top_n_train=500, rpn_post_nms_top_n_train=250,
         rpn_pre_nms_top_n_test=300, rpn_post_nms_top_n_test=100,

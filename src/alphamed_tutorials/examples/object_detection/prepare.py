@@ -14,7 +14,7 @@ from torchvision.io import write_png
 
 from .dataset_verify import PLACES, DataError, check_folder
 
-EMBEDDED = 84  # pictures drawn
+EMBEDDED = 68  # pictures drawn
 
 
 def prepare(
