@@ -24,7 +24,8 @@ NUM_INPUTS = 20
 # Run in a fresh, isolated interpreter: proof that the file needs torch and torchvision and nothing else.
 PREDICT_ELSEWHERE = """
 import sys, torch, torchvision  # torchvision brings operators that detectors call
-model_file, inputs_file, outputs_file = sys.argv[1:]
+model_file, inputs_file, outputs_file, num_threads = sys.argv[1:]
+torch.set_num_threads(int(num_threads))  # the last digits depend on it
 model, inputs = torch.jit.load(model_file), torch.load(inputs_file, weights_only=True)
 torch.save([model(one) for one in inputs] if isinstance(inputs, list) else model(inputs), outputs_file)
 assert not any(name.split(".")[0] in ("alphamed_tutorials", "alphafed") for name in sys.modules)
@@ -137,7 +138,8 @@ def predict_elsewhere(file: Path, inputs: Inputs) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         inputs_file, outputs_file = Path(folder, "inputs.pt"), Path(folder, "outputs.pt")
         torch.save(inputs, inputs_file)
-        command = [sys.executable, "-I", "-c", PREDICT_ELSEWHERE, str(file), str(inputs_file), str(outputs_file)]
+        arguments = map(str, (file, inputs_file, outputs_file, torch.get_num_threads()))
+        command = [sys.executable, "-I", "-c", PREDICT_ELSEWHERE, *arguments]
         finished = subprocess.run(command, capture_output=True, text=True)
         if finished.returncode:
             raise ExportError(f"the TorchScript model does not run in a fresh Python:\n{finished.stderr}")

