@@ -12,7 +12,7 @@ prepare(find("object_detection"), Path("data"), nodes=3, source=None, partition=
 # --8<-- [start:run]
 from alphamed_tutorials.engines.local import run_local
 
-task = ObjectDetectionScheduler(max_rounds=5, min_size=96, learning_rate=0.002, seed=1)
+task = ObjectDetectionScheduler(max_rounds=3, min_size=96, learning_rate=0.002, seed=1)
 run = run_local(task, data="data", out="first-run", seed=1, example="object_detection")
 print(run.state, {name: round(value, 3) for name, value in run.metrics.items()})
 # --8<-- [end:run]

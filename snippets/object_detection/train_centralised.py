@@ -1,5 +1,6 @@
 """Train in one place, without federation: plain PyTorch."""
 
+# --8<-- [start:train]
 import math
 
 import torch
@@ -8,7 +9,6 @@ from alphamed_tutorials.examples.object_detection.model import build_model
 from torch import nn
 
 
-# --8<-- [start:train]
 # --8<-- [start:train_an_epoch]
 def train_an_epoch(model, loader, optimizer, device, step_sizes):
     model.train()
