@@ -17,7 +17,7 @@ LIBRARIES = (
     "builtins", "dataclasses", "gzip", "json", "logging", "os", "pathlib", "random", "struct",
     "cloudpickle", "numpy", "onnxruntime", "torch", "torch.jit", "torch.nn", "torch.nn.functional", "torch.onnx",
     "torch.optim", "torch.optim.lr_scheduler", "torch.utils.data", "torch.utils.tensorboard", "torchvision",
-    "torchvision.datasets", "torchvision.transforms",
+    "torchvision.datasets", "torchvision.io", "torchvision.models", "torchvision.transforms", "torchvision.transforms.v2",
 )
 
 
@@ -46,9 +46,16 @@ def _sources() -> tuple[str, ...]:
 
 
 @functools.cache
+def names_of_tests() -> frozenset[str]:
+    """Return the names of the project's tests, which a page names beside the hazards they prove."""
+    files = (path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    return frozenset(re.findall(r"^def (test_\w+)", "\n".join(files), re.MULTILINE))
+
+
+@functools.cache
 def callable_names() -> frozenset[str]:
     """Return every name that can be called or used as a class."""
-    names = set(sys.stdlib_module_names) | set(importlib.metadata.packages_distributions()) | {"self"}
+    names = set(sys.stdlib_module_names) | set(importlib.metadata.packages_distributions()) | names_of_tests() | {"self"}
     names.update(*map(defined_names, _sources()))
     for name in LIBRARIES:
         module = importlib.import_module(name)
