@@ -14,7 +14,6 @@ import torch
 from alphamed_tutorials.engines.local import run_local
 from alphamed_tutorials.errors import TutorialError
 from alphamed_tutorials.examples import find
-from alphamed_tutorials.examples.object_detection import model as modelling
 from alphamed_tutorials.examples.object_detection.data import (
     PedestrianDataset,
     PooledEvaluation,
@@ -470,7 +469,7 @@ def test_missing_coco_weights_say_how_to_get_them(tmp_path, monkeypatch):
     scheduler = ObjectDetectionScheduler(backbone="resnet50")
     scheduler.data_dir, scheduler.is_aggregator = str(tmp_path / "node"), True
     with pytest.raises(FileNotFoundError, match=f'{COCO_FILE} into {tmp_path}/node.*weights="COCO_V1"'):
-        scheduler.model
+        scheduler.build_model()
 
 
 def test_another_backbone_is_refused():
