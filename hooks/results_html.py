@@ -11,16 +11,19 @@ WORDS = {
            "skew": "标签偏斜（每方各以一类为主，占该类的 {}）", "class": "“{}”的准确率",
            "setting": "{partition}，{nodes} 个数据方，{rounds} 轮，种子 {seed}",
            "test/accuracy": "测试准确率", "test/loss": "测试损失", "train/loss": "训练损失", "test/perplexity": "测试困惑度",
+           "test/box_ap50": "框 AP50", "test/box_ap": "框 AP",
+           "test/mask_ap50": "掩码 AP50", "test/mask_ap": "掩码 AP",
            "machine": "本页的结果于 {date} 录制，全部训练共用 {seconds} 秒；机器：{cpu}，{cores} 核，内存 {memory} GiB，{system}；"
                       "种子：{seeds}；软件版本：{versions}。"},
     "en": {"run": "Training", "round": "Round", "node": "Data owner", "total": "Total", "right": "Right", "corner": "True ＼ taken for", "seconds": "Seconds",
            "message": "One message", "centralised": "Centralised", "federated": "Federated", "alone": "{} alone",
            "data": "The data of this chart", "end": "{} ends at {}", "and": "; ", "stop": ".", "iid": "random, equal parts (IID)",
-           "owners": "by natural owners",
            "dirichlet": "label skew (Dirichlet {})", "skew": "label skew (each owner holds a share of {} of one class)",
            "class": "Accuracy on {}", "setting": "{partition}, {nodes} data owners, {rounds} rounds, seed {seed}",
            "test/accuracy": "Test accuracy", "test/loss": "Test loss", "train/loss": "Training loss",
            "test/perplexity": "Test perplexity",
+           "owners": "by owner of the data", "test/box_ap50": "Box AP50", "test/box_ap": "Box AP",
+           "test/mask_ap50": "Mask AP50", "test/mask_ap": "Mask AP",
            "machine": "Recorded on {date}; all trainings together took {seconds} seconds on {cpu}, {cores} cores, "
                       "{memory} GiB of memory, {system}. Seed: {seeds}. Versions: {versions}."},
 }

@@ -184,7 +184,7 @@ def run(
     """Run an example's federated task on this machine."""
     from .examples import find
     from .partition import Partition
-    from .preparation import node_folders
+    from .preparation import is_embedded, node_folders
     from .preparation import prepare as prepare_data
 
     with output(as_json) as result:
@@ -198,10 +198,11 @@ def run(
         with RunProgress(num_rounds) as progress, new_folder(out, found.name) as folder:
             from .engines.local import run_local
 
-            scheduler = found.build_scheduler(num_rounds, seed)
             if data is None:
                 data = folder.path / "data"
                 prepare_data(found, data, nodes or defaults["nodes"], None, Partition(), seed)
+            settings = found.embedded_settings if is_embedded(data) else {}
+            scheduler = found.build_scheduler(num_rounds, seed, **settings)
             with resumable(folder.path, result):
                 run_local(scheduler, data, folder, seed, defaults["num_threads"], example=found.key, on_event=progress)
         show_run(folder)

@@ -45,6 +45,7 @@ def compare(
     """
     prepared = prepare(example, out / "data", num_nodes, source, partition, seed)
     prepare(example, out / "data-in-one-place", 1, source, Partition(), seed)
+    settings = {**(example.embedded_settings if source is None else {}), **settings}
     owners = [f"node{number + 1}" for number in range(num_nodes)]
     plans = [("centralised", "data-in-one-place", None), *((name, "data", name) for name in owners)]
     num_threads = example.facts["run"]["num_threads"]

@@ -11,7 +11,6 @@ from .errors import WrongUse
 from .partition import Partition
 
 AGGREGATOR = "aggregator"  # the node that tests; all others own training data
-AGGREGATOR = "aggregator"
 Counts = dict[str, dict[str, dict[str, int]]]  # node -> split -> class -> number of samples
 
 
@@ -94,6 +93,12 @@ def node_folders(data: Path) -> dict[str, Path]:
     if len(folders) < 2:
         raise WrongUse(f"{data / 'nodes'} holds no data owner such as node1; {advice}")
     return dict(sorted(folders.items(), key=lambda item: _order(item[0])))
+
+
+def is_embedded(data: Path) -> bool:
+    """Return whether a prepared data folder was made without a source; without a `prepare.json` it was not made here."""
+    file = Path(data) / "prepare.json"
+    return file.exists() and json.loads(file.read_text("utf-8")).get("source") is None
 
 
 def _order(node: str) -> tuple:

@@ -119,6 +119,11 @@ class Example:
             return scheduler_class(max_rounds=num_rounds, seed=seed, **settings)
 
     @property
+    def embedded_settings(self) -> dict[str, Any]:
+        """Arguments of the scheduler that suit the embedded data, where its defaults are for the real set."""
+        return self.facts["run"].get("embedded_settings", {})
+
+    @property
     def verify_class(self) -> type:
         """The class `DatasetVerify` of `dataset_verify.py`."""
         return self.member("dataset_verify", "DatasetVerify")

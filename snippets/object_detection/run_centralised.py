@@ -1,0 +1,30 @@
+"""Train in one place, then show that federation over one data owner gives the very same parameters."""
+
+from pathlib import Path
+
+import torch
+from alphamed_tutorials.examples import find
+from alphamed_tutorials.examples.object_detection.scheduler import ObjectDetectionScheduler
+from alphamed_tutorials.partition import Partition
+from alphamed_tutorials.preparation import prepare
+from train_centralised import train_centralised
+
+# --8<-- [start:main]
+place = Path("one-place")
+prepare(find("object_detection"), place, nodes=1, source=None, partition=Partition(), seed=1)
+torch.set_num_threads(1)  # the last digits depend on it
+model, precision = train_centralised(
+    place / "nodes/node1", place / "nodes/aggregator", num_epochs=1, seed=1,
+    min_size=96, learning_rate=0.002,  # small pictures; real ones: leave both out
+)  # fmt: skip
+print({name: round(value, 3) for name, value in precision.items()})
+# --8<-- [end:main]
+
+# --8<-- [start:one_node]
+from alphamed_tutorials.engines.local import run_local
+
+task = ObjectDetectionScheduler(max_rounds=1, min_size=96, learning_rate=0.002, seed=1)
+run_local(task, data="one-place", out="one-node", seed=1)
+federated = torch.load("one-node/model.pt", weights_only=True)
+print(all(torch.equal(federated[name], value) for name, value in model.state_dict().items()))
+# --8<-- [end:one_node]

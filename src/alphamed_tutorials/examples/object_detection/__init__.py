@@ -1,0 +1,1 @@
+"""Pedestrians found and outlined: torchvision's detection finetuning tutorial, federated."""

