@@ -8,6 +8,7 @@ WORDS = {
     "zh": {"run": "训练方式", "round": "轮次", "node": "数据方", "total": "合计", "seconds": "用时（秒）", "message": "每条消息",
            "centralised": "集中训练", "federated": "联邦学习", "alone": "{} 单独训练", "data": "图中的数据", "end": "{}最终为 {}",
            "and": "；", "stop": "。", "iid": "随机均分（IID）", "dirichlet": "标签偏斜（Dirichlet {}）",
+           "owners": "按天然归属划分", "test/unigram_perplexity": "一元模型的测试困惑度",
            "setting": "{partition}，{nodes} 个数据方，{rounds} 轮，种子 {seed}",
            "test/accuracy": "测试准确率", "test/loss": "测试损失", "train/loss": "训练损失", "test/perplexity": "测试困惑度",
            "machine": "以上结果于 {date} 录制，全部训练共用 {seconds} 秒；机器：{cpu}，{cores} 核，内存 {memory} GiB，{system}；"
@@ -15,6 +16,7 @@ WORDS = {
     "en": {"run": "Training", "round": "Round", "node": "Data owner", "total": "Total", "seconds": "Seconds",
            "message": "One message", "centralised": "Centralised", "federated": "Federated", "alone": "{} alone",
            "data": "The data of this chart", "end": "{} ends at {}", "and": "; ", "stop": ".", "iid": "random, equal parts (IID)",
+           "owners": "by natural owners", "test/unigram_perplexity": "Unigram test perplexity",
            "dirichlet": "label skew (Dirichlet {})", "setting": "{partition}, {nodes} data owners, {rounds} rounds, seed {seed}",
            "test/accuracy": "Test accuracy", "test/loss": "Test loss", "train/loss": "Training loss",
            "test/perplexity": "Test perplexity",
