@@ -125,13 +125,14 @@ def predict_elsewhere(file: Path, inputs: torch.Tensor) -> torch.Tensor:
 
 
 def write_onnx(predictor: nn.Module, inputs: torch.Tensor, file: Path) -> None:
-    """Write a model as ONNX, for batches of any size."""
+    """Write a model as ONNX, for batches of any size; a Predictor may name more `axes` of its input that vary."""
+    axes = getattr(predictor, "axes", ("batch",))
     with warnings.catch_warnings():
         # torch's exporter warns of its own code
         warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)` is deprecated", FutureWarning)
         torch.onnx.export(
             predictor, (inputs,), file, input_names=["inputs"], output_names=["outputs"],
-            dynamic_shapes=({0: torch.export.Dim("batch")},), dynamo=True, external_data=False, verbose=False,
+            dynamic_shapes=({i: torch.export.Dim(name) for i, name in enumerate(axes)},), dynamo=True, external_data=False, verbose=False,
         )  # fmt: skip
 
 
