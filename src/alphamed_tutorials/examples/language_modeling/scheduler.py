@@ -40,7 +40,7 @@ class LanguageModelScheduler(FedAvgScheduler):  # (1)!
         log_rounds: int = 1,
         involve_aggregator: bool = False,
         batch_size: int = 10,
-        learning_rate: float = 0.002,
+        learning_rate: float = 0.001,
         words: Sequence[str] | None = None,
         seed: int = 0,
     ):
