@@ -61,8 +61,10 @@ def callable_names() -> frozenset[str]:
 
 @functools.cache
 def all_words() -> frozenset[str]:
-    """Return the callable names and every word of the SDK's and the project's source, such as message types."""
-    return callable_names() | frozenset(re.findall(r"\w+", "\n".join(_sources())))
+    """Return the callable names, every word of the SDK's and the project's source, and the names of the tests."""
+    tests = "\n".join(path.read_text("utf-8") for path in (ROOT / "tests").glob("test_*.py"))
+    words = re.findall(r"\w+", "\n".join(_sources())) + re.findall(r"def (test_\w+)", tests)
+    return callable_names() | frozenset(words)
 
 
 @functools.cache
