@@ -93,7 +93,8 @@ def test_the_words_travel_with_the_task(small, monkeypatch):
     received = cloudpickle.loads(cloudpickle.dumps(LanguageModelScheduler(words=WORDS)))
     received.data_dir = str(small / "nodes/node1")
     assert received.build_model().words == WORDS
-    assert received.build_train_dataloader().dataset.tokens.max() < len(WORDS)
+    expected = text_data.encode(text_data.read_tokens(small / "nodes/node1/wiki.train.tokens"), WORDS)
+    assert torch.equal(received.build_train_dataloader().dataset.tokens, expected) and expected.max() == 59
 
 
 def test_the_example_brings_its_own_words():

@@ -12,7 +12,6 @@ from alphamed_tutorials.examples.language_modeling.data import (
     build_dataloader,
     encode,
     read_tokens,
-    read_words,
     tokenize,
 )
 
@@ -25,6 +24,8 @@ print(tokenize('It\'s the "first" call; fine.'))
 # --8<-- [end:text]
 
 # --8<-- [start:encode]
+from alphamed_tutorials.examples.language_modeling.data import read_words
+
 words = read_words()
 print(len(words), words[:8])
 indices = encode(tokenize("the colour of the zyzzyva is known ."), words)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("torchtext", reason="torchtext loads with torch 2.3 only: `make test-torchtext` runs these")
+pytest.importorskip("torchtext.vocab", reason="torchtext loads with torch 2.3 only: `make test-torchtext` runs these")
 
 import torch  # noqa: E402
 from torchtext.data.utils import get_tokenizer  # noqa: E402

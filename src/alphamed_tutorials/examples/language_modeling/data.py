@@ -37,16 +37,16 @@ def build_vocabulary(tokens: Iterable[str], size: int) -> list[str]:
     return [UNKNOWN, *by_count[: size - 1]]
 
 
-def read_words() -> list[str]:
-    """Return the vocabulary that comes with this example: 4,000 words of WikiText-2's validation text."""
-    return Path(__file__).with_name("vocabulary.txt").read_text(encoding="utf-8").splitlines()
-
-
 def encode(tokens: Iterable[str], words: Sequence[str]) -> torch.Tensor:
     """Return the indices [T] of tokens."""
     indices = {word: index for index, word in enumerate(words)}
     return torch.tensor([indices.get(token, 0) for token in tokens])
 # --8<-- [end:vocabulary]
+
+
+def read_words() -> list[str]:
+    """Return the vocabulary that comes with this example: 4,000 words of WikiText-2's validation text."""
+    return Path(__file__).with_name("vocabulary.txt").read_text(encoding="utf-8").splitlines()
 
 
 # --8<-- [start:dataset]
