@@ -87,6 +87,13 @@ def test_no_article_is_on_two_nodes_and_no_paragraph_in_training_and_test(embedd
     assert sum(map(len, paragraphs)) == len(set.union(*paragraphs)) > 500
 
 
+def test_every_article_is_whole_on_one_node(embedded):
+    nodes = [set(lines_of(embedded[0] / "nodes" / name, "train")) for name in ("node1", "node2", "node3")]
+    for article in wikitext.load_embedded()[0]:
+        assert sorted(bool(set(article) & lines) for lines in nodes) == [False, False, True], article[0]
+        assert any(set(article) <= lines for lines in nodes), article[0]
+
+
 def test_same_seed_same_bytes(embedded, tmp_path):
     make(tmp_path / "again", "owners")
     files = sorted(embedded[0].rglob("*.tokens"))

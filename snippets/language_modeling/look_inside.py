@@ -3,7 +3,6 @@
 import math
 
 import torch
-import torch.nn.functional as F
 from alphamed_tutorials.examples.language_modeling.data import read_words
 from alphamed_tutorials.examples.language_modeling.model import TransformerModel
 
@@ -29,6 +28,8 @@ with torch.no_grad():
 # --8<-- [end:mask]
 
 # --8<-- [start:step]
+import torch.nn.functional as F
+
 model.train()
 optimizer = torch.optim.Adam(model.parameters(), lr=0.001)
 loss = F.cross_entropy(model(tokens).flatten(0, 1), targets.flatten())  # forward: [350, 4000] against [350]
