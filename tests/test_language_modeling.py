@@ -12,7 +12,6 @@ import pytest
 import torch
 from alphamed_tutorials import export as exporting
 from alphamed_tutorials.engines.local import run_local
-from alphamed_tutorials.examples import find
 from alphamed_tutorials.examples.language_modeling import data as text_data
 from alphamed_tutorials.examples.language_modeling.model import Predictor, TransformerModel
 from alphamed_tutorials.examples.language_modeling.scheduler import LanguageModelScheduler

@@ -11,7 +11,6 @@ prepare(find("language_modeling"), Path("data"), nodes=3, source=None, partition
 from alphamed_tutorials.examples.language_modeling.data import (
     build_dataloader,
     encode,
-    read_tokens,
     tokenize,
 )
 

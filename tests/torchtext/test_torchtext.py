@@ -34,7 +34,8 @@ def test_original_code_runs(path, tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("line", [
-    "", " \n", "It's 3.5; \"so\": (a) b! c? d, e.", "<unk> @-@ <br /> <br/> x<br />y", "''\"\"..", "a\u00a0b\u3000c\tŁÓDŹ İ",
+    "", " \n",
+    "It's 3.5; \"so\": (a) b! c? d, e.", "<unk> @-@ <br /> <br/> x<br />y", "''\"\"..", "a\u00a0b\u3000c\tŁÓDŹ İ",
     "don't;stop:now", "<\"br />", "戦場のヴァルキュリア3 , lit . — end", "\x1c a\x85b",
 ])  # fmt: skip
 def test_odd_lines_give_the_same_tokens(line):
