@@ -7,10 +7,10 @@ SITE_READY := .venv-site/.ready
 INPUTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup start test site serve clean
+.PHONY: help setup start test test-torchtext site serve clean
 
 help:  ## list the targets
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup: $(READY)  ## make the environment in .venv and nothing else
 
@@ -29,6 +29,19 @@ start: $(READY)  ## run the MNIST task over three nodes, then serve the site at 
 
 test: $(READY)  ## run the whole test suite
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+# The original language modelling tutorial needs torchtext, and torchtext a torch of April 2024: an environment of its own.
+TORCHTEXT_READY := .venv-torchtext/.ready
+
+$(TORCHTEXT_READY): pyproject.toml constraints-torchtext.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' || { echo "torchtext needs Python 3.11 or 3.12; name it with: make PYTHON=python3.12 test-torchtext"; exit 1; }
+	$(PYTHON) -m venv --clear .venv-torchtext
+	.venv-torchtext/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	.venv-torchtext/bin/python -m pip install --quiet --constraint constraints-torchtext.txt --editable ".[torchtext]" pytest pytest-codeblocks
+	@touch $@
+
+test-torchtext: $(TORCHTEXT_READY)  ## run the original tutorial's torchtext code, and compare our tokenizer with it
+	.venv-torchtext/bin/python -m pytest tests/torchtext
 
 # The site needs no torch: where there is no .venv yet, a small environment of its own builds it.
 SITE_BIN := $(if $(wildcard $(READY)),$(BIN),.venv-site/bin)
@@ -58,4 +71,4 @@ serve: site  ## build the site and serve it at http://127.0.0.1:8000
 	@$(SITE_BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory site 2>/dev/null || { echo "Port $(PORT) seems to be taken; try: make serve PORT=8001"; exit 1; }
 
 clean:  ## remove the environments and the built site; runs and data stay
-	rm -rf .venv .venv-site site
+	rm -rf .venv .venv-site .venv-torchtext site

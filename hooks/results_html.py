@@ -7,7 +7,7 @@ import chart
 WORDS = {
     "zh": {"run": "训练方式", "round": "轮次", "node": "数据方", "total": "合计", "right": "正确率", "corner": "实际 ＼ 判为", "seconds": "用时（秒）", "message": "每条消息",
            "centralised": "集中训练", "federated": "联邦学习", "alone": "{} 单独训练", "data": "图中的数据", "end": "{}最终为 {}",
-           "and": "；", "stop": "。", "iid": "随机均分（IID）", "owners": "按数据的天然归属", "dirichlet": "标签偏斜（Dirichlet {}）",
+           "and": "；", "stop": "。", "iid": "随机均分（IID）", "owners": "按数据的天然归属", "test/unigram_perplexity": "一元模型的测试困惑度", "dirichlet": "标签偏斜（Dirichlet {}）",
            "skew": "标签偏斜（每方各以一类为主，占该类的 {}）", "class": "“{}”的准确率",
            "setting": "{partition}，{nodes} 个数据方，{rounds} 轮，种子 {seed}",
            "test/accuracy": "测试准确率", "test/loss": "测试损失", "train/loss": "训练损失", "test/perplexity": "测试困惑度",
@@ -18,6 +18,7 @@ WORDS = {
     "en": {"run": "Training", "round": "Round", "node": "Data owner", "total": "Total", "right": "Right", "corner": "True ＼ taken for", "seconds": "Seconds",
            "message": "One message", "centralised": "Centralised", "federated": "Federated", "alone": "{} alone",
            "data": "The data of this chart", "end": "{} ends at {}", "and": "; ", "stop": ".", "iid": "random, equal parts (IID)",
+           "test/unigram_perplexity": "Unigram test perplexity",
            "dirichlet": "label skew (Dirichlet {})", "skew": "label skew (each owner holds a share of {} of one class)",
            "class": "Accuracy on {}", "setting": "{partition}, {nodes} data owners, {rounds} rounds, seed {seed}",
            "test/accuracy": "Test accuracy", "test/loss": "Test loss", "train/loss": "Training loss",

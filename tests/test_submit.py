@@ -182,6 +182,8 @@ def submitted(request, service, tmp_path_factory) -> tuple[Example, Path, list, 
     (author / "my_task").mkdir()
     for name in UPLOADED:
         shutil.copy(example.folder / f"{name}.py", author / "my_task")
+    for file in example.folder.glob("*.txt"):  # read by __init__, on the author's machine only
+        shutil.copy(file, author / "my_task")
     service.calls.clear()
     service.files.clear()
     command = [sys.executable, "-c", SUBMIT, f"http://127.0.0.1:{service.server_port}", task_id]
@@ -199,7 +201,7 @@ def submitted(request, service, tmp_path_factory) -> tuple[Example, Path, list, 
 
 def test_the_author_leaves_nothing_beside_the_files(submitted):
     example, author, _, _ = submitted
-    found = {str(path.relative_to(author)) for path in author.rglob("*") if path.is_file() and path.suffix != ".zip"}
+    found = {str(path.relative_to(author)) for path in author.rglob("*") if path.is_file() and path.suffix not in (".zip", ".txt")}
     assert found == {f"my_task/{name}.py" for name in UPLOADED}
 
 

@@ -147,7 +147,8 @@ def predict_elsewhere(file: Path, inputs: Inputs) -> Any:
 
 
 def write_onnx(predictor: nn.Module, inputs: Inputs, file: Path) -> None:
-    """Write a model as ONNX, for batches of any size, or for single pictures of any height and width."""
+    """Write a model as ONNX, for batches of any size (`predictor.axes` names more axes that vary), or for single pictures."""
+    axes = getattr(predictor, "axes", ("batch",))
     with warnings.catch_warnings():
         # torch's exporters warn of their own code
         warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)` is deprecated", FutureWarning)
@@ -160,7 +161,7 @@ def write_onnx(predictor: nn.Module, inputs: Inputs, file: Path) -> None:
             return
         torch.onnx.export(
             predictor, (inputs,), file, input_names=["inputs"], output_names=["outputs"],
-            dynamic_shapes=({0: torch.export.Dim("batch")},), dynamo=True, external_data=False, verbose=False,
+            dynamic_shapes=({i: torch.export.Dim(name) for i, name in enumerate(axes)},), dynamo=True, external_data=False, verbose=False,
         )  # fmt: skip
 
 

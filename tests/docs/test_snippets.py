@@ -9,6 +9,8 @@ SNIPPETS = sorted((ROOT / "snippets").rglob("*.py"))
 
 @pytest.mark.parametrize("path", SNIPPETS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_snippet_runs(path):
+    if "torchtext" in path.name:
+        pytest.skip("needs torchtext, which loads with torch 2.3 only: `make test-torchtext` runs it")
     run_file(path)
 
 

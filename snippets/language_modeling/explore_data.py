@@ -1,0 +1,39 @@
+"""Follow a line of text from the file to a batch of word indices."""
+
+from pathlib import Path
+
+from alphamed_tutorials.examples import find
+from alphamed_tutorials.partition import Partition
+from alphamed_tutorials.preparation import prepare
+
+prepare(find("language_modeling"), Path("data"), nodes=3, source=None, partition=Partition("owners"), seed=1)
+
+from alphamed_tutorials.examples.language_modeling.data import (
+    build_dataloader,
+    encode,
+    tokenize,
+)
+
+# --8<-- [start:text]
+node1 = Path("data/nodes/node1")
+with open(node1 / "wiki.train.tokens", encoding="utf-8") as text:
+    for line in list(text)[:6]:
+        print(repr(line[:70]))
+print(tokenize('It\'s the "first" call; fine.'))
+# --8<-- [end:text]
+
+# --8<-- [start:encode]
+from alphamed_tutorials.examples.language_modeling.data import read_words
+
+words = read_words()
+print(len(words), words[:8])
+indices = encode(tokenize("the colour of the zyzzyva is known ."), words)
+print(indices, [words[index] for index in indices])
+# --8<-- [end:encode]
+
+# --8<-- [start:batch]
+tokens, targets = next(iter(build_dataloader(node1, "train", words)))
+print(tokens.shape, tokens.dtype, targets.shape)
+print("in: ", " ".join(words[index] for index in tokens[0, :8]))
+print("out:", " ".join(words[index] for index in targets[0, :8]))
+# --8<-- [end:batch]

@@ -1,0 +1,48 @@
+"""Look into the model: its parameters, its mask, one step of training, one prediction."""
+
+import math
+
+import torch
+from alphamed_tutorials.examples.language_modeling.data import read_words
+from alphamed_tutorials.examples.language_modeling.model import TransformerModel
+
+words = read_words()
+tokens, targets = torch.randint(0, 4000, (10, 35)), torch.randint(0, 4000, (10, 35))
+
+# --8<-- [start:shapes]
+model = TransformerModel(words)
+for name, part in model.named_children():
+    print(name, sum(parameter.numel() for parameter in part.parameters()))
+scores = model(tokens)
+print(scores.shape, "sent each round:", sum(x.numel() for x in model.state_dict().values()) * 4, "bytes")
+# --8<-- [end:shapes]
+
+# --8<-- [start:mask]
+print(torch.full((4, 4), float("-inf")).triu(1))  # row: the word that looks; column: what it sees
+
+model.eval()
+changed = tokens.clone()
+changed[:, 20:] = 0  # another end of the story
+with torch.no_grad():
+    print(torch.allclose(model(tokens)[:, :20], model(changed)[:, :20], atol=1e-5))  # the past cannot know
+# --8<-- [end:mask]
+
+# --8<-- [start:step]
+import torch.nn.functional as F
+
+model.train()
+optimizer = torch.optim.Adam(model.parameters(), lr=0.001)
+loss = F.cross_entropy(model(tokens).flatten(0, 1), targets.flatten())  # forward: [350, 4000] against [350]
+loss.backward()  # backward: the chain rule fills every .grad
+length = torch.nn.utils.clip_grad_norm_(model.parameters(), 0.5)  # all gradients together: at most 0.5 long
+optimizer.step()
+optimizer.zero_grad()
+print(f"loss {loss:.2f}, perplexity {math.exp(loss):.0f}, gradient was {length:.2f} long")
+# --8<-- [end:step]
+
+# --8<-- [start:inference]
+model.eval()  # dropout off
+with torch.no_grad():  # and nothing to note
+    best = model(tokens[:1])[0, -1].softmax(0).topk(3)
+print([(words[index], round(share.item(), 4)) for share, index in zip(best.values, best.indices)])
+# --8<-- [end:inference]

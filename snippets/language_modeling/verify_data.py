@@ -1,0 +1,27 @@
+"""Check a node's text before it joins, and see what damage is answered with."""
+
+from pathlib import Path
+
+from alphamed_tutorials.examples import find
+from alphamed_tutorials.partition import Partition
+from alphamed_tutorials.preparation import prepare
+
+prepare(find("language_modeling"), Path("data"), nodes=3, source=None, partition=Partition("owners"), seed=1)
+
+# --8<-- [start:verify]
+from alphamed_tutorials.examples.language_modeling.dataset_verify import DatasetVerify
+
+checker = DatasetVerify(task_id="my-task", current_node="node1")
+checker.data_dir = "data/nodes/node1"  # on AlphaMed: left as it is
+print(checker.verify_data())
+# --8<-- [end:verify]
+
+# --8<-- [start:damage]
+damaged = Path("damaged")
+damaged.mkdir()
+content = Path("data/nodes/node1/wiki.train.tokens").read_bytes()
+(damaged / "wiki.train.tokens").write_bytes(content[:5000] + b"caf\xe9" + content[5000:])  # Latin-1
+
+checker.data_dir = "damaged"
+print(checker.verify_data())
+# --8<-- [end:damage]

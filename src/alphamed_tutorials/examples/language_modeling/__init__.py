@@ -1,0 +1,1 @@
+"""A Transformer that predicts the next word of a text, trained on WikiText-2."""
