@@ -71,7 +71,7 @@ def test_the_matrix_shows_what_each_class_was_taken_for(recorded):
     record["experiments"][0]["runs"][2]["details"] = {f"test/confusion/{name}": n for name, n in confusion.items()}
     (recorded / "mnist.json").write_text(json.dumps(record), encoding="utf-8")
     html = replaced("{{ results-matrix: mnist/iid }}", recorded)
-    row = '<th scope="row">0</th><td style="--share:0.75">3</td><td style="--share:0.25">1</td><td>4</td><td>75.0 %</td>'
+    row = '<th scope="row">0</th><td style="--share:0.75">3</td><td style="--share:0.25">1</td><td>4</td><td>75.0\N{NO-BREAK SPACE}%</td>'
     assert row in html and '<td style="--share:1.00">5</td>' in html
 
 
@@ -91,7 +91,7 @@ def test_the_chart_draws_every_run_and_carries_its_data(recorded):
 @pytest.mark.parametrize(("language", "words"), [("en", "Accuracy on ants"), ("zh", "“ants”的准确率")])
 def test_the_accuracy_on_one_class_is_named_and_in_percent(language, words):
     assert results_html.metric_name("test/ants_accuracy", results_html.WORDS[language]) == words
-    assert results_html.show("test/ants_accuracy", 0.5) == "50.0 %"
+    assert results_html.show("test/ants_accuracy", 0.5) == "50.0\N{NO-BREAK SPACE}%"
     assert results_html.metric_name("test/other", results_html.WORDS[language]) == "test/other"
 
 
