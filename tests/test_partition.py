@@ -88,3 +88,42 @@ def test_bad_text_lists_what_is_allowed(text):
     assert isinstance(error.value, WrongUse)
     assert f'"{text}"' in str(error.value)
     assert "iid" in str(error.value) and "dirichlet:0.3" in str(error.value)
+
+
+def test_skew_gives_each_node_its_share_of_one_class():
+    labels = np.repeat([0, 1], 100)
+    parts = Partition.parse("skew:0.9").split(labels, 2, seed=0)
+    assert [np.bincount(labels[part]).tolist() for part in parts] == [[90, 10], [10, 90]]
+
+
+@pytest.mark.parametrize("nodes", [1, 2, 3, 5])
+def test_skew_loses_no_sample(nodes):
+    parts = Partition.parse("skew:0.9").split(LABELS, nodes, seed=1)
+    assert np.array_equal(np.sort(np.concatenate(parts)), np.arange(len(LABELS)))
+
+
+def test_owners_stay_whole_and_do_not_depend_on_the_seed():
+    owners = np.random.default_rng(0).integers(0, 40, len(LABELS))
+    parts, again = (Partition.parse("owners").split(LABELS, 3, seed, owners) for seed in (1, 2))
+    assert np.array_equal(np.sort(np.concatenate(parts)), np.arange(len(LABELS)))
+    held = [set(owners[part]) for part in parts]
+    assert not held[0] & held[1] and not held[0] & held[2] and not held[1] & held[2]
+    assert all(np.array_equal(a, b) for a, b in zip(parts, again))
+
+
+def test_with_fewer_owners_than_nodes_the_largest_is_cut():
+    owners = np.array(["Penn"] * 70 + ["Fudan"] * 50)
+    parts = Partition.parse("owners").split(np.zeros(120), 3, 0, owners)
+    assert sorted(map(len, parts)) == [35, 35, 50]
+    assert all(len(set(owners[part])) == 1 for part in parts)
+
+
+def test_a_data_set_without_owners_says_so():
+    with pytest.raises(WrongUse, match="knows no owners"):
+        Partition.parse("owners").split(LABELS, 3, 0)
+
+
+@pytest.mark.parametrize("text", ["skew:1.1", "skew:-0.1", "skew", "owners:3"])
+def test_bad_shares_are_refused(text):
+    with pytest.raises(WrongUse, match="is not a partition"):
+        Partition.parse(text)

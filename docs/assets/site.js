@@ -10,7 +10,7 @@ function repair() {
   // The theme takes a button's title away while its tip is open: the name must not go with it.
   document.querySelectorAll(".md-code__button[title]").forEach((button) => button.setAttribute("aria-label", button.title));
   document.querySelectorAll("nav.md-code__nav").forEach((nav) => nav.setAttribute("role", "none"));
-  document.querySelectorAll(".md-typeset__scrollwrap").forEach((box) => {
+  document.querySelectorAll(".md-typeset__scrollwrap, .tabbed-labels").forEach((box) => {
     box.scrollWidth > box.clientWidth ? box.setAttribute("tabindex", "0") : box.removeAttribute("tabindex");
   });
 }
