@@ -1,6 +1,7 @@
 """What several tests share."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -8,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="session")
@@ -19,15 +22,34 @@ def shared_data() -> Path:
     return folder
 
 
+@dataclass
+class Site:
+    """The built site and what the builds printed."""
+
+    path: Path
+    output: str
+
+    @property
+    def pages(self) -> list[str]:
+        """Addresses of all pages of both languages, without the error pages."""
+        found = (file.relative_to(self.path).as_posix() for file in self.path.rglob("*.html"))
+        return sorted(page for page in found if not page.endswith("404.html"))
+
+
+def build(config: Path, out: Path) -> str:
+    """Build one language as `make site` does and return what MkDocs printed."""
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--config-file", str(config), "--site-dir", str(out)]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}  # Material's advertisement of another tool
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
 @pytest.fixture(scope="session")
-def built_site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the site of both languages, strictly, and return its folder."""
-    site = tmp_path_factory.mktemp("site")
-    for configuration, folder in (("mkdocs.yml", site), ("mkdocs.en.yml", site / "en")):  # the first wipes its folder
-        command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-f", configuration, "-d", str(folder)]
-        build = subprocess.run(command, cwd=Path(__file__).parents[1], capture_output=True, text=True)
-        assert build.returncode == 0, build.stderr
-    return site
+def site(tmp_path_factory) -> Site:
+    """The site in a temporary folder: Chinese first, because its build empties the folder."""
+    path = tmp_path_factory.mktemp("built") / "site"
+    return Site(path, build(ROOT / "mkdocs.yml", path) + build(ROOT / "mkdocs.en.yml", path / "en"))
 
 
 @pytest.fixture(scope="session")

@@ -228,12 +228,12 @@ def resume(run: RunFolder, as_json: AsJson = False) -> None:
 
 def show_run(run: Any) -> None:
     """Show a finished run's metrics by round and what to do next."""
-    from .metrics import curves
+    from .metrics import tested
 
-    tested = {name: dict(nodes["aggregator"]) for name, nodes in curves(run.rows).items() if "aggregator" in nodes}
-    rounds = sorted({number for points in tested.values() for number in points})
-    rows = [(str(n), *(f"{points[n]:.4f}" if n in points else "" for points in tested.values())) for n in rounds]
-    show_table(f"{run.path}: {run.state} in {run.record['seconds']:.1f} s", ("round", *tested), rows)
+    curves = {name: dict(points) for name, points in tested(run.rows).items()}
+    rounds = sorted({number for points in curves.values() for number in points})
+    rows = [(str(n), *(f"{points[n]:.4f}" if n in points else "" for points in curves.values())) for n in rounds]
+    show_table(f"{run.path}: {run.state} in {run.record['seconds']:.1f} s", ("round", *curves), rows)
     say(f"Model: {run.path / 'model.pt'}. Next: playground export {run.path}")
 
 

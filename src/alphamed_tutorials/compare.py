@@ -7,7 +7,7 @@ from typing import Any
 
 from .engines.local import run_local
 from .examples import Example
-from .metrics import curves, details, plot
+from .metrics import details, plot, tested
 from .partition import Partition
 from .preparation import prepare
 from .runs import Run, write_json
@@ -73,11 +73,10 @@ def compare(
 
 
 def _summary(name: str, run: Run) -> dict[str, Any]:
-    tested = {metric: nodes["aggregator"] for metric, nodes in curves(run.rows).items() if "aggregator" in nodes}
     return {
         "name": name,
         "seconds": run.record["seconds"],
         "bytes_per_message": run.record["bytes_per_message"],
-        "metrics": tested,
+        "metrics": tested(run.rows),
         "details": details(run.rows),
     }

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .errors import WrongUse
+from .preparation import AGGREGATOR
 from .runs import Metric
 
 Curve = Sequence[tuple[int, float]]
@@ -25,6 +26,11 @@ def curves(rows: Sequence[Metric]) -> dict[str, dict[str, list[tuple[int, float]
 def details(rows: Sequence[Metric]) -> dict[str, float]:
     """Return the last value of each detail, such as `test/confusion/yes/no`."""
     return {row.name: row.value for row in rows if row.is_detail}
+
+
+def tested(rows: Sequence[Metric]) -> dict[str, list[tuple[int, float]]]:
+    """Return the curves of what the aggregator logged, by metric name: it alone runs the test."""
+    return {name: nodes[AGGREGATOR] for name, nodes in curves(rows).items() if AGGREGATOR in nodes}
 
 
 def plot(panels: Mapping[str, Mapping[str, Curve]], file: str | Path) -> None:

@@ -9,9 +9,9 @@ FOLDERS = {"zh": "", "en": "en"}  # where each language lies in the built site
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
-def test_reader_sees_the_tested_code(page, built_site):
+def test_reader_sees_the_tested_code(page, site):
     name = page.path.relative_to(ROOT / "docs" / page.language).with_suffix(".html")
-    html = (built_site / FOLDERS[page.language] / name).read_text("utf-8")
+    html = (site.path / FOLDERS[page.language] / name).read_text("utf-8")
     shown = [(language, text.strip("\n")) for language, text in code_blocks(html) if language in RUN_LANGUAGES]
     tested = [(block.language, block.text.strip("\n")) for block in page.blocks if block.language in RUN_LANGUAGES]
     assert shown == tested
