@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from alphamed_tutorials import record as recording
+from alphamed_tutorials.errors import WrongUse
 from alphamed_tutorials.examples import HERE, Example, find
 from alphamed_tutorials.partition import Partition
 from alphamed_tutorials.record import record
@@ -159,13 +160,47 @@ def test_an_interrupted_record_leaves_the_old_one(recorded, small, tmp_path, mon
         experiments.append(out.name)
         if len(experiments) == 2:
             raise KeyboardInterrupt
-        return {"counts": {}}
+        return {"counts": {}, "runs": []}
 
     monkeypatch.setattr(recording, "compare", interrupted)
     with pytest.raises(KeyboardInterrupt):
         record(small, results, tmp_path / "work", None)
     assert experiments == ["iid", "label_skew"]
     assert {path: path.read_bytes() for path in results.rglob("*") if path.is_file()} == before
+
+
+def copy_of_results(recorded, tmp_path, **changed) -> Path:
+    results = shutil.copytree(recorded[0], tmp_path / "results")
+    file = results / "small_mnist.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | changed))
+    return results
+
+
+def test_one_experiment_can_be_recorded_again_and_the_others_stay(recorded, small, tmp_path):
+    kept = {"name": "iid", "counts": {}, "runs": [{"seconds": 1000}]}
+    results = copy_of_results(recorded, tmp_path, experiments=[kept, {"name": "label_skew", "old": True}])
+    content = json.loads(record(small, results, tmp_path / "work", None, only=["label_skew"]).read_text())
+    assert content["experiments"][0] == kept
+    assert without_times(content["experiments"][1]) == without_times(recorded[1][0]["experiments"][1])
+    assert content["seconds"] == pytest.approx(1000 + sum(x["seconds"] for x in content["experiments"][1]["runs"]), 1e-3)
+    assert content["data"] == recorded[1][0]["data"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "what"),
+    [({"machine": {}}, "machine"), ({"versions": {}}, "versions"), ({"data": {"source": "mnist"}}, "source")],
+)
+def test_results_of_other_conditions_are_not_mixed(recorded, small, tmp_path, changed, what):
+    results = copy_of_results(recorded, tmp_path, **changed)
+    before = (results / "small_mnist.json").read_bytes()
+    with pytest.raises(WrongUse, match=f"another {what} .*record everything again"):
+        record(small, results, tmp_path / "work", None, only=["iid"])
+    assert (results / "small_mnist.json").read_bytes() == before and not (tmp_path / "work").exists()
+
+
+def test_an_unknown_experiment_is_refused(small, tmp_path):
+    with pytest.raises(WrongUse, match="small_mnist has no experiment owners, only iid, label_skew"):
+        record(small, tmp_path, tmp_path / "work", None, only=["owners"])
 
 
 def test_classes_keep_the_order_of_the_counts():
@@ -183,7 +218,7 @@ def test_the_name_of_the_source_is_its_folders(small, tmp_path, monkeypatch):
 
 def picture(folder: Path) -> dict:
     (folder / "compare.png").write_bytes(b"")
-    return {"counts": {}}
+    return {"counts": {}, "runs": []}
 
 
 def test_an_experiment_sets_arguments_of_the_scheduler(tmp_path, monkeypatch):

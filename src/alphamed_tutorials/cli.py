@@ -318,6 +318,9 @@ def record(
     example: ExampleName,
     source: Source = None,
     results: Annotated[Path, typer.Option(help="Folder of recorded results")] = Path("docs/results"),
+    only: Annotated[
+        list[str], typer.Option(metavar="NAME", help="Run this experiment only, keep the others; may be repeated")
+    ] = [],  # noqa: B006
     as_json: AsJson = False,
 ) -> None:
     """Record the results that the example's page shows."""
@@ -330,7 +333,7 @@ def record(
         with RunProgress() as progress, new_folder(None, f"{found.name}-record") as folder:
             from .record import record as record_results
 
-            result["file"] = str(record_results(found, results, folder.path, source, progress))
+            result["file"] = str(record_results(found, results, folder.path, source, progress, only))
         say(f"Recorded in {result['file']}")
 
 

@@ -1,8 +1,9 @@
 """Record the results the pages show."""
 
+import json
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ def record(
     work: Path,
     source: Path | None,
     on_event: Callable[[dict[str, Any]], None] = lambda event: None,
+    only: Collection[str] = (),
 ) -> Path:
-    """Run every experiment that the example's `[[record]]` tables name, and write what the pages draw from.
+    """Run the experiments that the example's `[[record]]` tables name, and write what the pages draw from.
 
     Args:
         example: The example.
@@ -29,42 +31,77 @@ def record(
         work: A new folder for data and runs.
         source: The real data set; embedded data if None.
         on_event: Called with each event of each run.
+        only: Names of the experiments to run, the others stay as they were recorded; all of them if empty.
 
     Returns:
         The written `<example>.json`; the pictures lie beside it in a folder of the example's name.
 
     Raises:
-        WrongUse: The example names no experiments.
+        WrongUse: The example names no such experiments, or the others were recorded under other conditions.
     """
-    started = time.monotonic()
-    experiments = []
-    plans = example.facts.get("record")
+    plans = {plan["name"]: plan for plan in example.facts.get("record", [])}
     if not plans:
         raise WrongUse(f"the example.toml of {example.name} has no [[record]] that says what to run")
-    for plan in plans:
-        partition, seed = Partition.parse(plan["partition"]), plan["seed"]
-        compared = compare(
-            example, work / plan["name"], plan["nodes"], plan["rounds"], partition, seed, source,
-            lambda event, name=plan["name"]: on_event({**event, "run": f"{name}, {event['run']}"}),
-            plan.get("settings", {}),
-        )  # fmt: skip
-        experiments.append({"name": plan["name"], **compared})
+    if unknown := set(only) - set(plans):
+        raise WrongUse(f"{example.name} has no experiment {', '.join(sorted(unknown))}, only {', '.join(plans)}")
+    conditions = {
+        "machine": machine(),
+        "versions": versions(),
+        "source": source.resolve().name if source else "embedded",
+    }
+    file = results / f"{example.name}.json"
+    experiments = _kept(file, conditions, set(plans) - set(only)) if only else {}
+    wanted = [name for name in plans if name not in experiments]
+    for name in wanted:
+        experiments[name] = _run(plans[name], example, work, source, on_event)
     content = {
         "example": example.name,
         "metric": example.facts["metrics"][0],
         "recorded": time.strftime("%Y-%m-%d"),
-        "seconds": round(time.monotonic() - started, 1),
-        "machine": machine(),
-        "versions": versions(),
-        "data": {"source": source.resolve().name if source else "embedded", **_size(experiments[0]["counts"])},
-        "experiments": experiments,
+        "seconds": round(sum(run["seconds"] for one in experiments.values() for run in one["runs"]), 1),
+        "machine": conditions["machine"],
+        "versions": conditions["versions"],
+        "data": {"source": conditions["source"], **_size(experiments[wanted[0]]["counts"])},
+        "experiments": [experiments[name] for name in plans],
     }
     pictures = results / example.name
     pictures.mkdir(parents=True, exist_ok=True)
-    for experiment in experiments:
-        shutil.copy(work / experiment["name"] / "compare.png", pictures / f"{experiment['name']}.png")
-    write_json(results / f"{example.name}.json", content)
-    return results / f"{example.name}.json"
+    for name in wanted:
+        shutil.copy(work / name / "compare.png", pictures / f"{name}.png")
+    write_json(file, content)
+    return file
+
+
+def _run(
+    plan: dict[str, Any],
+    example: Example,
+    work: Path,
+    source: Path | None,
+    on_event: Callable[[dict[str, Any]], None],
+) -> dict[str, Any]:
+    """Return what came of one `[[record]]` table."""
+    name = plan["name"]
+    compared = compare(
+        example, work / name, plan["nodes"], plan["rounds"], Partition.parse(plan["partition"]), plan["seed"], source,
+        lambda event: on_event({**event, "run": f"{name}, {event['run']}"}), plan.get("settings", {}),
+    )  # fmt: skip
+    return {"name": name, **compared}
+
+
+def _kept(file: Path, conditions: dict[str, Any], names: Collection[str]) -> dict[str, dict[str, Any]]:
+    """Return experiments recorded before, by name.
+
+    Raises:
+        WrongUse: They were recorded elsewhere, with other versions or other data: one file tells one story.
+    """
+    if not file.exists():
+        return {}
+    content = json.loads(file.read_text(encoding="utf-8"))
+    before = {"machine": content["machine"], "versions": content["versions"], "source": content["data"]["source"]}
+    for what, value in conditions.items():
+        if before[what] != value:
+            raise WrongUse(f"{file} was recorded with another {what} ({before[what]}): record everything again")
+    return {one["name"]: one for one in content["experiments"] if one["name"] in names}
 
 
 def _size(counts: dict[str, dict[str, dict[str, int]]]) -> dict[str, Any]:
