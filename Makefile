@@ -7,7 +7,7 @@ SITE_READY := .venv-site/.ready
 INPUTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup start test test-torchtext site serve clean
+.PHONY: help setup start test test-torchtext site serve notebooks clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -64,6 +64,9 @@ site/.built: $(if $(wildcard $(READY)),$(READY),$(SITE_READY)) $(SITE_SOURCES)
 	$(SITE_BIN)/python -m mkdocs build --strict --config-file mkdocs.yml
 	$(SITE_BIN)/python -m mkdocs build --strict --config-file mkdocs.en.yml
 	@touch $@
+
+notebooks: $(READY)  ## make the guides' notebooks anew, about five minutes
+	$(BIN)/python tools/notebooks.py
 
 PORT ?= 8000
 serve: site  ## build the site and serve it at http://127.0.0.1:8000

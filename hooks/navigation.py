@@ -26,4 +26,5 @@ def _paths(nav: list) -> list[str]:
 
 def on_config(config):
     docs = Path(config.docs_dir)
-    config.nav = expand(config.nav, [path.relative_to(docs).as_posix() for path in docs.rglob("*.md")])
+    pages = [path for suffix in ("md", "ipynb") for path in docs.rglob(f"*.{suffix}")]
+    config.nav = expand(config.nav, [path.relative_to(docs).as_posix() for path in pages])

@@ -55,7 +55,7 @@ class TransformerModel(nn.Module):
         num_heads: int = 2,
         num_layers: int = 2,
         hidden: int = 200,
-        dropout: float = 0.2,
+        dropout: float = 0.1,
     ):
         super().__init__()
         self.words = list(words)

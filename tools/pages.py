@@ -9,7 +9,7 @@ import markdown
 from mkdocs.config import load_config
 from pymdownx.snippets import SnippetMissingError, SnippetPreprocessor
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 LANGUAGES = ("zh", "en")
 INCLUDE = re.compile(r"""\s*-+8<-+\s+(["'])(?P<name>.+)\1\s*""")
 FENCE = re.compile(r"(?P<indent>\s*)(?P<fence>`{3,}|~{3,})(?P<info>[^`]*)")

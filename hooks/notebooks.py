@@ -1,0 +1,74 @@
+"""Show notebooks in the site's own dress: mkdocs-jupyter brings 600 kB of styles and scripts to every page of them."""
+
+import re
+from pathlib import Path
+
+from bs4 import BeautifulSoup, Tag
+from mkdocs.structure.toc import AnchorLink, TableOfContents
+from mkdocs.utils import get_relative_url
+
+WORDS = {"zh": {"guide": "改造示例", "download": "下载 Notebook"},
+         "en": {"guide": "The guide", "download": "Download the notebook"}}
+HEADING = re.compile(r"^#+ (.*?) *\{[^}]*#([\w-]+)[^}]*\}$", re.MULTILINE)
+
+
+def plain(html: str, anchors: dict[str, str]) -> BeautifulSoup:
+    """Return a rendered notebook as the theme marks up a page: headings, text, code, what it printed, pictures.
+
+    Args:
+        html: What mkdocs-jupyter made.
+        anchors: The anchor of each of the guide's headings, by its text; the notebook's are among them.
+    """
+    old, new = BeautifulSoup(html, "html.parser"), BeautifulSoup("", "html.parser")
+    for part in old.select(".jp-RenderedMarkdown, .highlight-ipynb, .jp-RenderedText, .jp-RenderedImage"):
+        if "jp-RenderedMarkdown" in part["class"]:
+            for code in part.select(".highlight pre"):
+                code.replace_with(_code(new, code))
+            for heading in part.select("h1, h2, h3, h4"):
+                _set_anchor(heading, anchors)
+            new.extend(list(part.children))
+        elif picture := part.find("img"):
+            new.append(picture)
+        else:
+            box = new.new_tag("div", attrs={"class": "highlight" if part.find("span") else "highlight output"})
+            box.append(_code(new, part.pre))
+            new.append(box)
+    return new
+
+
+def _code(soup: BeautifulSoup, pre: Tag) -> Tag:
+    """Return a `pre` whose content is in a `code`, where the theme puts its copy button."""
+    result, code = soup.new_tag("pre"), soup.new_tag("code")
+    code.extend(list(pre.children))
+    result.append(code)
+    return result
+
+
+def _set_anchor(heading: Tag, anchors: dict[str, str]) -> None:
+    heading.find("a", class_="anchor-link").decompose()
+    heading["id"] = "notebook" if heading.name == "h1" else anchors[heading.get_text()]
+
+
+def contents(page: BeautifulSoup) -> TableOfContents:
+    """Return the table of contents of a page."""
+    links: list[AnchorLink] = []
+    for heading in page.select("h2, h3"):
+        link = AnchorLink(heading.get_text(), heading["id"], int(heading.name[1]))
+        (links[-1].children if heading.name == "h3" and links else links).append(link)
+    return TableOfContents(links)
+
+
+def on_page_content(html, page, config, files):
+    if not page.file.src_uri.endswith(".ipynb"):
+        return html
+    guide = files.get_file_from_path(f"guides/{Path(page.file.src_uri).stem}.md")
+    headings = HEADING.findall(Path(guide.abs_src_path).read_text(encoding="utf-8"))
+    content = plain(html, {title.replace("`", ""): anchor for title, anchor in headings})
+    page.toc = contents(content)
+    words, buttons = WORDS[config.theme["language"]], BeautifulSoup("<p></p>", "html.parser")
+    for target, word in ((get_relative_url(guide.url, page.url), "guide"), (Path(page.file.src_uri).name, "download")):
+        button = buttons.new_tag("a", href=target, attrs={"class": "md-button"})
+        button.string = words[word]
+        buttons.p.extend([button, " "])
+    content.h1.insert_after(buttons)
+    return str(content)
