@@ -14,6 +14,7 @@ from pathlib import Path
 
 import nbformat
 from nbclient import NotebookClient
+from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 from pages import LANGUAGES, ROOT, Block, Page
 
@@ -136,28 +137,27 @@ def make(example: str) -> None:
             if cell["source"] != same["source"]:
                 raise SystemExit(f"{pages[language]}: this code is not that of the other language:\n{cell['source']}")
             cell.update(outputs=same["outputs"], execution_count=same["execution_count"])
-        write(pages[language], content, facts)
+        file = notebook_of(pages[language])
+        file.parent.mkdir(exist_ok=True)
+        nbformat.write(assemble(pages[language], content, facts), file)
 
 
-def write(page: Page, content: list[dict], facts: dict) -> None:
-    """Write a notebook beside the guides, with first and last words about where it comes from."""
+def assemble(page: Page, content: list[dict], facts: dict) -> NotebookNode:
+    """Return the notebook: title, where it comes from, the guide's cells, how the outputs were recorded."""
     words = WORDS[page.language]
     versions = words["and"].join(f"{name} {version}" for name, version in facts["versions"].items())
-    title, *rest = content
-    name, _, lead = title["source"].removeprefix("# ").partition("\n")
+    name, _, lead = content[0]["source"].removeprefix("# ").partition("\n")
     all_cells = [
         new_markdown_cell(f"# Notebook{words['colon']}{name}\n\n{words['start']}"),
-        *([new_markdown_cell(lead.strip())] if lead.strip() else []),
-        *rest,
+        *_markdown(lead),
+        *content[1:],
         new_markdown_cell(words["end"].format(**facts | {"versions": versions})),
     ]
     for number, cell in enumerate(all_cells):
         cell["id"] = f"cell-{number}"  # else random: every making would change every line
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     metadata = {"kernelspec": kernel, "language_info": {"name": "python"}, "recorded": facts}
-    file = notebook_of(page)
-    file.parent.mkdir(exist_ok=True)
-    nbformat.write(new_notebook(cells=all_cells, metadata=metadata), file)
+    return new_notebook(cells=all_cells, metadata=metadata)
 
 
 def notebook_of(page: Page) -> Path:

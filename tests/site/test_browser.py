@@ -17,7 +17,8 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip
 DOCS = Path(__file__).parents[2] / "docs" / "zh"
-PAGES = sorted(file.relative_to(DOCS).with_suffix(".html").as_posix() for file in DOCS.rglob("*.md"))
+SOURCES = [*DOCS.rglob("*.md"), *DOCS.rglob("*.ipynb")]
+PAGES = sorted(file.relative_to(DOCS).with_suffix(".html").as_posix() for file in SOURCES)
 CHECKED_ON_PHONES = [page for page in PAGES if page == "index.html" or page.startswith("guides/")]
 DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 375, "height": 800}
 

@@ -122,3 +122,14 @@ def test_each_page_links_to_itself_in_the_other_language(site, parsed):
     for page in site.pages:
         other = page.removeprefix("en/") if page.startswith("en/") else f"en/{page}"
         assert root / other in {target_file(root, page, link) for link in parsed[page].links if not is_foreign(link)}
+
+
+def test_a_notebook_has_the_site_s_dress_its_guide_s_anchors_and_its_file_beside_it(site, parsed):
+    notebooks = [page for page in parsed if "notebooks/" in page]
+    assert notebooks
+    for page in notebooks:
+        text, guide = (site.path / page).read_text(encoding="utf-8"), page.replace("notebooks/", "guides/")
+        assert "jp-" not in text and "<style" not in text
+        headings = set(re.findall(r'<h[23] id="([^"]+)"', text))
+        assert headings and headings <= parsed[guide].anchors
+        assert {Path(page).with_suffix(".ipynb").name, f"../guides/{Path(page).name}"} <= set(parsed[page].links)
