@@ -30,7 +30,7 @@ WORDS = {
                  "`.venv/bin/python -m ipykernel install --user --name alphamed-tutorials`，"
                  "然后在 Jupyter 里选择内核 `alphamed-tutorials`，在一个空文件夹中从上到下运行。\n\n"
                  "所用的是内嵌数据：**其中的指标没有意义**，只说明程序跑得通。",
-        "end": "以上输出录制于 {date}，共用 {seconds:.0f} 秒。软件版本：{versions}。",
+        "end": "以上输出录制于 {date}，共用 {seconds:.0f} 秒；机器：{cpu}，{cores} 核，{system}。软件版本：{versions}。",
         "and": "、",
         "colon": "：",
     },
@@ -41,7 +41,7 @@ WORDS = {
                  "`.venv/bin/python -m ipykernel install --user --name alphamed-tutorials`; "
                  "in Jupyter choose the kernel `alphamed-tutorials`, and run from top to bottom in an empty folder.\n\n"
                  "The data are embedded ones: **their metrics mean nothing** and only show that the program runs.",
-        "end": "These outputs were recorded on {date} and took {seconds:.0f} seconds in all. Versions: {versions}.",
+        "end": "These outputs were recorded on {date} in {seconds:.0f} seconds on {cpu}, {cores} cores, {system}. Versions: {versions}.",
         "and": ", ",
         "colon": ": ",
     },
@@ -123,14 +123,19 @@ def _stdout_joined(outputs: list[dict]) -> list[dict]:
 
 def make(example: str) -> None:
     """Write the notebook of an example's guide in every language."""
-    from alphamed_tutorials.machine import versions
+    from alphamed_tutorials.machine import machine, versions
 
     pages = {language: Page(ROOT / "docs" / language / "guides" / f"{example}.md") for language in LANGUAGES}
     contents = {language: cells(page) for language, page in pages.items()}
     started = time.monotonic()
     done = [cell for cell in contents[LANGUAGES[0]] if cell["cell_type"] == "code"]
     run(done)
-    facts = {"date": time.strftime("%Y-%m-%d"), "seconds": round(time.monotonic() - started, 1), "versions": versions()}
+    facts = {
+        "date": time.strftime("%Y-%m-%d"),
+        "seconds": round(time.monotonic() - started, 1),
+        "machine": machine(),
+        "versions": versions(),
+    }
     for language, content in contents.items():
         code = [cell for cell in content if cell["cell_type"] == "code"]
         for cell, same in zip(code, done, strict=True):
@@ -145,13 +150,13 @@ def make(example: str) -> None:
 def assemble(page: Page, content: list[dict], facts: dict) -> NotebookNode:
     """Return the notebook: title, where it comes from, the guide's cells, how the outputs were recorded."""
     words = WORDS[page.language]
-    versions = words["and"].join(f"{name} {version}" for name, version in facts["versions"].items())
+    versions = words["and"].join(f"{name} {version}" for name, version in sorted(facts["versions"].items()))  # as nbformat writes them
     name, _, lead = content[0]["source"].removeprefix("# ").partition("\n")
     all_cells = [
         new_markdown_cell(f"# Notebook{words['colon']}{name}\n\n{words['start']}"),
         *_markdown(lead),
         *content[1:],
-        new_markdown_cell(words["end"].format(**facts | {"versions": versions})),
+        new_markdown_cell(words["end"].format(**facts | facts["machine"] | {"versions": versions})),
     ]
     for number, cell in enumerate(all_cells):
         cell["id"] = f"cell-{number}"  # else random: every making would change every line
