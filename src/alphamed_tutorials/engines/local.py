@@ -6,20 +6,17 @@ messages and parameters is replaced, and each data owner trains at the moment th
 
 import contextlib
 import inspect
-import io
 import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import cloudpickle
 import torch
 from alphafed.fed_avg import FedAvgScheduler
-from alphafed.fed_avg.contractor import CheckinResponseEvent
 
 from ..errors import TutorialError
 from ..machine import machine, versions
@@ -27,6 +24,7 @@ from ..preparation import AGGREGATOR, node_folders
 from ..runs import Metric, Run, RunError
 from . import checkpoint
 from .nodes import ESSENTIAL, Node, NodeFailed
+from .platform import Channel, Contractor, refuse_diverged, serialise
 
 Listener = Callable[[dict[str, Any]], None]
 
@@ -228,7 +226,7 @@ class _Task:
             self.nodes[name] = Node(name, self.entry, Path(folder), root, log_file, record["seed"])
         self.aggregator = self.nodes[AGGREGATOR]
         self.owners = {name: node for name, node in self.nodes.items() if name != AGGREGATOR}
-        channel, contractor = _Channel(self), _Contractor(self)
+        channel, contractor = Channel(self), Contractor(self)
         self.aggregator.set_up(self.folder.name, contractor, channel, is_aggregator=True)
         for node in self.owners.values():
             node.set_up(self.folder.name, contractor, channel, is_aggregator=False)
@@ -305,7 +303,7 @@ class _Task:
             scheduler._aggregator = AGGREGATOR
             scheduler._wait_for_updating_model()
             scheduler._execute_training()
-            _refuse_diverged(scheduler)
+            refuse_diverged(scheduler)
             update = serialise(scheduler.state_dict())
         node.release()
         self._event("trained", round=number, node=name)
@@ -330,90 +328,6 @@ class _Task:
         event = {"event": kind, **fields}
         self.run.add_event(event)
         self.on_event(event)
-
-
-class _Channel:
-    """Stand in for the SDK's data channel: parameters change hands in memory."""
-
-    def __init__(self, task: _Task):
-        self.task = task
-        self.sent = b""
-
-    def batch_send_stream(self, source: str, target: list[str], data_stream: bytes, **_: Any) -> list[str]:
-        self.sent = data_stream
-        self.task.run.record["bytes_per_message"] = len(data_stream)
-        return target
-
-    def receive_stream(self, receiver: str, source: str, **_: Any) -> tuple[str, bytes]:
-        return source, self.sent
-
-    def batch_receive_stream(self, receiver: str, source_list: list[str], **_: Any) -> Mapping[str, bytes]:
-        aggregator = self.task.aggregator.scheduler
-        if aggregator.involve_aggregator:
-            _refuse_diverged(aggregator)  # it has just trained
-        return _Results(self.task, source_list)
-
-
-class _Results(Mapping):
-    """Each data owner's parameters, trained when the aggregator comes to them, so that only one set is in memory."""
-
-    def __init__(self, task: _Task, names: list[str]):
-        self.task, self.names = task, names
-
-    def __getitem__(self, name: str) -> bytes:
-        return self.task.train(name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.names)
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-
-class _Contractor:
-    """Stand in for the SDK's contractor: announcements have nobody to reach, check-ins are answered at once."""
-
-    def __init__(self, task: _Task):
-        self.task = task
-        self.answers: list[CheckinResponseEvent] = []
-
-    def query_nodes(self) -> list[str]:
-        return list(self.task.nodes)
-
-    def checkin(self, **fields: Any) -> str:
-        event = SimpleNamespace(nonce=fields["peer_id"], **fields)
-        with self.task.aggregator.active() as scheduler:
-            scheduler._handle_check_in(event)
-        return event.nonce
-
-    def respond_check_in(self, round: int, aggregator: str, nonce: str, requester_id: str) -> None:
-        self.answers.append(CheckinResponseEvent(round=round, aggregator=aggregator, nonce=nonce))
-
-    def contract_events(self, timeout: int = 0) -> Iterator[CheckinResponseEvent]:
-        while self.answers:
-            yield self.answers.pop()
-
-    def start_round(self, **_: Any) -> None: ...
-    def notify_ready_for_aggregation(self, **_: Any) -> None: ...
-    def close_round(self, **_: Any) -> None: ...
-
-
-def serialise(state_dict: Mapping[str, torch.Tensor]) -> bytes:
-    """Return a state dict as the bytes the SDK sends."""
-    buffer = io.BytesIO()
-    torch.save(state_dict, buffer)
-    return buffer.getvalue()
-
-
-def _refuse_diverged(scheduler: FedAvgScheduler) -> None:
-    """Stop a node whose parameters are not numbers before the average spreads them to everybody."""
-    parameters = {name for name, _ in scheduler.model.named_parameters()}  # a buffer may hold infinity, as masks do
-    for name, tensor in scheduler.state_dict().items():
-        if torch.isnan(tensor).any() or (name in parameters and torch.isinf(tensor).any()):
-            raise ArithmeticError(
-                f"after local training {name} holds NaN or infinity, and the average would carry it to every node: "
-                "lower the learning rate, clip gradients, or look for broken samples on this node"
-            )
 
 
 def _refuse_shared_model(node: Node, aggregator: Node) -> None:
