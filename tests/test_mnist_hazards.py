@@ -84,7 +84,7 @@ class MomentumScheduler(MNISTScheduler):
         optimizer, node = super().build_optimizer(model), Path(self.data_dir).name
 
         def look(optimizer, *_):
-            SEEN.append((node, [entry["momentum_buffer"].clone() for entry in optimizer.state.values()]))
+            SEEN.append((node, optimizer, [entry["momentum_buffer"].clone() for entry in optimizer.state.values()]))
 
         optimizer.register_step_pre_hook(look)
         optimizer.register_step_post_hook(look)
@@ -93,8 +93,9 @@ class MomentumScheduler(MNISTScheduler):
 
 def test_momentum_survives_rounds_on_its_own_node(nodes, tmp_path):
     run_local(MomentumScheduler(max_rounds=2), nodes.parent, tmp_path / "run")
-    momenta = {name: [momentum for node, momentum in SEEN if node == name] for name in ("node1", "node2")}
-    for before_and_after in momenta.values():
+    momenta = {name: [momentum for node, _, momentum in SEEN if node == name] for name in ("node1", "node2")}
+    for name, before_and_after in momenta.items():
+        assert len({id(optimizer) for node, optimizer, _ in SEEN if node == name}) == 1  # not one for each round
         before, after = before_and_after[::2], before_and_after[1::2]
         assert len(before) == 2 * 12 and before[0] == []
         for kept, left in zip(before[1:], after):

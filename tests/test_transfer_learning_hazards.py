@@ -294,23 +294,24 @@ def test_finetuning_changes_everything_and_counts_batches(small):
 
 
 class MomentumScheduler(TransferScheduler):
-    def train_an_epoch(self):
-        optimizer = self.optimizer
-        kept = [entry["momentum_buffer"].clone() for entry in optimizer.state_dict()["state"].values()]
-        super().train_an_epoch()
-        assert self.optimizer is optimizer  # not one of its own for each round
-        left = [entry["momentum_buffer"].clone() for entry in self.optimizer.state_dict()["state"].values()]
-        SEEN.append((Path(self.data_dir).name, kept, left))
+    def build_optimizer(self, model):
+        optimizer, node = super().build_optimizer(model), Path(self.data_dir).name
+
+        def look(optimizer, *_):
+            SEEN.append((node, optimizer, [entry["momentum_buffer"].clone() for entry in optimizer.state.values()]))
+
+        optimizer.register_step_pre_hook(look)
+        optimizer.register_step_post_hook(look)
+        return optimizer
 
 
 def test_momentum_survives_rounds_on_its_own_node(small, tmp_path):
     run_local(MomentumScheduler(max_rounds=2), small, tmp_path / "run")
-    first = {node: (kept, left) for node, kept, left in SEEN[:2]}
-    second = {node: kept for node, kept, _ in SEEN[2:]}
-    assert set(second) == {"node1", "node2"}
-    for node, kept in second.items():
-        assert first[node][0] == [] and len(kept) == 2
-        assert all(torch.equal(left, now) for left, now in zip(first[node][1], kept))
+    for name in ("node1", "node2"):
+        optimizers, momenta = zip(*((optimizer, momentum) for node, optimizer, momentum in SEEN if node == name))
+        assert len(set(map(id, optimizers))) == 1  # not one of its own for each round
+        before, after, kept, _ = momenta  # one batch a round
+        assert before == [] and len(kept) == 2 and all(torch.equal(*pair) for pair in zip(kept, after))
 
 
 def test_a_schedule_follows_the_rounds(small):
