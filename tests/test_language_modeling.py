@@ -166,7 +166,10 @@ def test_modes_are_right_when_training_follows_a_test(small, tmp_path):
     (tmp_path / "wiki.train.tokens").write_text((small / "nodes/aggregator/wiki.test.tokens").read_text())
     (tmp_path / "wiki.test.tokens").write_text((small / "nodes/aggregator/wiki.test.tokens").read_text())
     scheduler, seen = alone(tmp_path), []
-    look = lambda module, inputs, output: seen.append((scheduler.phase, module.training, output.requires_grad))  # noqa: E731
+
+    def look(module, inputs, output):
+        seen.append((scheduler.phase, module.training, output.requires_grad))
+
     scheduler.model.register_forward_hook(look)
     for scheduler.phase in ("test", "train", "test again", "train again"):
         scheduler.run_test() if "test" in scheduler.phase else scheduler.train_an_epoch()

