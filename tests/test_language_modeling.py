@@ -54,8 +54,9 @@ def one_thread():
 # ---- leakage
 
 
-@pytest.mark.parametrize("mode", ["train", "eval"])
+@pytest.mark.parametrize("mode", ["train", "eval", "test"])
 def test_no_score_sees_a_later_word(model, mode):
+    """Torch computes attention in another way where nothing asks for gradients, as in a test."""
     model.train(mode == "train")
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout | torch.nn.MultiheadAttention):
@@ -64,7 +65,8 @@ def test_no_score_sees_a_later_word(model, mode):
     for place in (1, 17, 34):
         changed = tokens.clone()
         changed[:, place:] = (changed[:, place:] + 7) % 60
-        before, after = model(tokens), model(changed)
+        with torch.set_grad_enabled(mode != "test"):
+            before, after = model(tokens), model(changed)
         assert torch.allclose(before[:, :place], after[:, :place], atol=1e-6)
         assert not torch.allclose(before[:, place], after[:, place], atol=1e-3)
 
@@ -133,27 +135,58 @@ def test_unigram_perplexity_is_that_of_the_best_constant_answer():
     assert text_data.unigram_perplexity(torch.arange(50)) == pytest.approx(50)
 
 
-def test_perplexity_counts_every_word_once_whatever_the_batches(small, tmp_path):
-    values = set()
+class Writer:
+    """Take the place of TensorBoard's writer."""
+
+    def __init__(self):
+        self.scalars = {}
+
+    def add_scalar(self, name, value, step):
+        self.scalars[name] = value
+
+
+def alone(data_dir, **settings):
+    """Return a scheduler as it is on a node, without an engine."""
+    scheduler = LanguageModelScheduler(words=WORDS, **settings)
+    scheduler.data_dir, scheduler.current_round, scheduler.tb_writer = str(data_dir), 1, Writer()
+    return scheduler
+
+
+def test_perplexity_counts_every_word_once_whatever_the_batches(small):
+    values = []
     for batch_size in (2, 7, 100):
-        torch.manual_seed(0)
-        scheduler = LanguageModelScheduler(words=WORDS, batch_size=batch_size)
-        scheduler.data_dir, scheduler.current_round, logged = str(small / "nodes/aggregator"), 1, {}
-        scheduler.tb_writer = type("Writer", (), {"add_scalar": lambda self, name, value, step: logged.update({name: value})})()
+        scheduler = alone(small / "nodes/aggregator", batch_size=batch_size)
         scheduler.run_test()
         assert not scheduler.model.training
-        values.add(round(logged["test/perplexity"], 4))
-    assert len(values) == 1
+        values.append(scheduler.tb_writer.scalars["test/perplexity"])
+    assert values == pytest.approx([values[0]] * 3, rel=1e-6)
+
+
+def test_modes_are_right_when_training_follows_a_test(small, tmp_path):
+    (tmp_path / "wiki.train.tokens").write_text((small / "nodes/aggregator/wiki.test.tokens").read_text())
+    (tmp_path / "wiki.test.tokens").write_text((small / "nodes/aggregator/wiki.test.tokens").read_text())
+    scheduler, seen = alone(tmp_path), []
+
+    def look(module, inputs, output):
+        seen.append((scheduler.phase, module.training, output.requires_grad))
+
+    scheduler.model.register_forward_hook(look)
+    for scheduler.phase in ("test", "train", "test again", "train again"):
+        scheduler.run_test() if "test" in scheduler.phase else scheduler.train_an_epoch()
+    assert list(dict.fromkeys(seen)) == [
+        ("test", False, False), ("train", True, True), ("test again", False, False), ("train again", True, True),
+    ]  # fmt: skip
 
 
 # ---- federated is centralised
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_one_node_one_epoch_is_the_centralised_program(small, tmp_path):
-    run = run_local(LanguageModelScheduler(max_rounds=1, seed=1), small, tmp_path / "run")
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_one_node_is_the_centralised_program(small, tmp_path, rounds):
+    run = run_local(LanguageModelScheduler(max_rounds=rounds, seed=1), small, tmp_path / "run")
     train_centralised = runpy.run_path(str(CENTRALISED))["train_centralised"]
-    model, perplexity = train_centralised(small / "nodes/node1", small / "nodes/aggregator", num_epochs=1, seed=1)
+    model, perplexity = train_centralised(small / "nodes/node1", small / "nodes/aggregator", num_epochs=rounds, seed=1)
     federated = torch.load(run.path / "model.pt")
     assert list(federated) == list(model.state_dict())
     for name, value in model.state_dict().items():

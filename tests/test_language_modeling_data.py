@@ -2,13 +2,12 @@
 
 import gzip
 import inspect
-import logging
 import os
-import tempfile
-from pathlib import Path
+from functools import partial
 
 import pytest
 import torch
+import verifying
 from alphafed.scheduler import DataChecker
 from alphamed_tutorials.errors import TutorialError
 from alphamed_tutorials.examples import find
@@ -17,6 +16,7 @@ from alphamed_tutorials.examples.language_modeling import prepare as wikitext
 from alphamed_tutorials.examples.language_modeling.dataset_verify import DatasetVerify
 from alphamed_tutorials.partition import Partition
 from alphamed_tutorials.preparation import node_folders, prepare
+from verifying import assert_locked_is_refused, assert_refused, open_folder
 
 FILE = "wiki.train.tokens"
 
@@ -25,11 +25,7 @@ def make(out, partition="iid", nodes=3, seed=1, source=None):
     return prepare(find("language_modeling"), out, nodes, source, Partition.parse(partition), seed)
 
 
-def check(data_dir, splits=("train",)):
-    verify = DatasetVerify("task", "hospital")
-    verify.data_dir = str(data_dir)
-    verify.required_splits = splits
-    return verify.verify_data()
+check = partial(verifying.check, DatasetVerify)
 
 
 def article(number, sentences=12):
@@ -218,7 +214,7 @@ def add(split, text):
     return lambda node: (node / f"wiki.{split}.tokens").write_text(text, encoding="utf-8")
 
 
-BAD = {
+DAMAGES = {
     "missing folder": (lambda node: (node / FILE).unlink() or node.rmdir(), "node", "the folder is missing"),
     "missing file": (lambda node: (node / FILE).unlink(), FILE, "the file is missing"),
     "folder for a file": (lambda node: (node / FILE).unlink() or (node / FILE).mkdir(), FILE, "cannot be read: Is a"),
@@ -246,40 +242,18 @@ BAD = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", BAD)
+@pytest.mark.parametrize("name", DAMAGES)
 def test_bad_data_is_refused_with_node_file_reason_and_advice(node, name, caplog):
-    damage, file, reason = BAD[name]
+    damage, file, reason = DAMAGES[name]
     damage(node)
-    ok, text = check(node)
-    assert ok is False
-    line = next((line for line in text.splitlines() if reason in line), "")
-    assert line.startswith(f"hospital: {node.parent}/") and f"{file}: " in line, text
-    for line in text.splitlines():  # English reason (Chinese reason). English advice (Chinese advice)
-        before, after = line.split("). ")
-        for part in (before, after.removesuffix(")")):
-            assert any("一" <= letter <= "鿿" for letter in part.rpartition("(")[2]), part
-    verify = DatasetVerify("task", "hospital")
-    verify.data_dir = str(node)
-    assert verify.run() is False
-    logged = [(record.name, record.levelno, record.getMessage()) for record in caplog.records]
-    assert logged == [("app", logging.ERROR, line) for line in text.splitlines()]
+    assert_refused(DatasetVerify, node, file, reason, caplog)
 
 
-def test_what_may_not_be_read_is_refused():
-    with tempfile.TemporaryDirectory() as folder:  # not in pytest's own, which strangers may not enter at all
-        os.chmod(folder, 0o755)
-        file = Path(folder) / FILE
-        file.write_text(articles(), encoding="utf-8")
-        file.chmod(0)
-        is_root = os.geteuid() == 0
-        try:
-            if is_root:
-                os.seteuid(65534)
-            ok, text = check(folder)
-        finally:
-            if is_root:
-                os.seteuid(0)
-    assert not ok and "cannot be read: Permission denied (无法读取). Give the training user access" in text
+@pytest.mark.parametrize("locked", [FILE, "."])
+def test_what_may_not_be_read_is_refused(locked):
+    with open_folder() as folder:
+        (folder / FILE).write_text(articles(), encoding="utf-8")
+        assert_locked_is_refused(DatasetVerify, folder, locked)
 
 
 def test_the_unforeseen_is_a_refusal_too(node, monkeypatch):

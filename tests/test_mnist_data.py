@@ -3,19 +3,18 @@
 import gzip
 import hashlib
 import inspect
-import logging
 import os
 import pickle
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from pathlib import Path
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import verifying
 from alphafed.scheduler import DataChecker
 from alphamed_tutorials import preparation
 from alphamed_tutorials.errors import TutorialError
@@ -24,6 +23,7 @@ from alphamed_tutorials.examples.mnist import prepare as mnist
 from alphamed_tutorials.examples.mnist.data import DigitDataset
 from alphamed_tutorials.examples.mnist.dataset_verify import DatasetVerify
 from alphamed_tutorials.partition import Partition
+from verifying import assert_locked_is_refused, assert_refused, open_folder
 
 EXAMPLE = SimpleNamespace(name="mnist", prepare=mnist.prepare)
 IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
@@ -53,11 +53,7 @@ def write(folder, images, labels, prefix="train", packed=True):
     return folder
 
 
-def check(data_dir, splits=("train",)):
-    verify = DatasetVerify("task", "hospital")
-    verify.data_dir = str(data_dir)
-    verify.required_splits = splits
-    return verify.verify_data()
+check = partial(verifying.check, DatasetVerify)
 
 
 @pytest.fixture
@@ -319,7 +315,7 @@ def relabel(value):
 
 IMAGE_BYTES = 20 * 28 * 28
 PAGE = b"\xef\xbb\xbf\r\n <!DOCTYPE html><html>Please log in</html>"
-BAD = {
+DAMAGES = {
     "missing folder": (lambda node: shutil.rmtree(raw(node)), "raw", "the folder is missing"),
     "missing data folder": (shutil.rmtree, "raw", "the folder is missing"),
     "missing images": (lambda node: (raw(node) / f"{IMAGES}.gz").unlink(), f"{IMAGES}.gz", "the file is missing"),
@@ -392,25 +388,11 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("name", BAD)
+@pytest.mark.parametrize("name", DAMAGES)
 def test_bad_data_is_refused_with_node_file_reason_and_advice(node, name, caplog):
-    damage, file, reason = BAD[name]
+    damage, file, reason = DAMAGES[name]
     damage(node)
-    ok, text = check(node)
-    assert ok is False
-    line = next(line for line in text.splitlines() if reason in line)
-    assert line.startswith(f"hospital: {node}/") and f"{file}: " in line
-    assert "Traceback" not in text
-    for line in text.splitlines():  # English reason (Chinese reason). English advice (Chinese advice)
-        before, after = line.split("). ")
-        for part in (before, after.removesuffix(")")):
-            assert any("一" <= letter <= "鿿" for letter in part.rpartition("(")[2]), part
-
-    verify = DatasetVerify("task", "hospital")
-    verify.data_dir = str(node)
-    assert verify.run() is False
-    logged = [(record.name, record.levelno, record.getMessage()) for record in caplog.records]
-    assert logged == [("app", logging.ERROR, line) for line in text.splitlines()]
+    assert_refused(DatasetVerify, node, file, reason, caplog)
 
 
 def test_a_plain_file_is_taken_before_a_packed_one_as_training_does(node):
@@ -419,35 +401,11 @@ def test_a_plain_file_is_taken_before_a_packed_one_as_training_does(node):
     assert DigitDataset(node, train=True).labels.max() == 77
 
 
-@pytest.fixture
-def stranger():
-    """Return a function that runs another one without root's right to read everything."""
-
-    def run(function, *args):
-        if os.geteuid() != 0:
-            return function(*args)
-        os.seteuid(65534)
-        try:
-            return function(*args)
-        finally:
-            os.seteuid(0)
-
-    return run
-
-
-@pytest.mark.parametrize("locked", ["file", "folder", "data folder"])
-def test_what_may_not_be_read_is_refused(stranger, locked):
-    with tempfile.TemporaryDirectory() as folder:  # not in pytest's own, which strangers may not enter at all
-        os.chmod(folder, 0o755)
-        node = Path(folder) / "node"
-        write(raw(node), *digits())
-        closed = {"file": raw(node) / f"{IMAGES}.gz", "folder": raw(node), "data folder": node}[locked]
-        assert stranger(check, node)[0]
-        closed.chmod(0)
-        ok, text = stranger(check, node)
-        closed.chmod(0o755)
-    assert not ok
-    assert f"{IMAGES}" in text and "cannot be read: Permission denied (无法读取). Give the training user access" in text
+@pytest.mark.parametrize("locked", [f"MNIST/raw/{IMAGES}.gz", "MNIST/raw", "."])
+def test_what_may_not_be_read_is_refused(locked):
+    with open_folder() as folder:
+        write(raw(folder), *digits())
+        assert_locked_is_refused(DatasetVerify, folder, locked)
 
 
 def test_every_problem_is_reported_once(node):

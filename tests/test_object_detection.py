@@ -1,16 +1,16 @@
 """Object detection: its data and their verification, and the hazards of federating it."""
 
-import errno
 import logging
 import math
-import os
 import runpy
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import verifying
 from alphamed_tutorials.engines.local import run_local
 from alphamed_tutorials.errors import TutorialError
 from alphamed_tutorials.examples import find
@@ -30,6 +30,7 @@ from alphamed_tutorials.partition import Partition
 from alphamed_tutorials.preparation import prepare as prepare_folder
 from torchvision.io import read_image, write_png
 from torchvision.ops import FrozenBatchNorm2d
+from verifying import assert_locked_is_refused, assert_refused, open_folder
 
 EXAMPLE = find("object_detection")
 SNIPPETS = Path(__file__).parents[1] / "snippets" / "object_detection"
@@ -39,10 +40,7 @@ def prepare(out, nodes=3, partition="iid", source=None, seed=1):
     return prepare_folder(EXAMPLE, out, nodes, source, Partition.parse(partition), seed)
 
 
-def check(data_dir):
-    verify = DatasetVerify("task", "hospital")
-    verify.data_dir = str(data_dir)
-    return verify.verify_data()
+check = partial(verifying.check, DatasetVerify)
 
 
 @pytest.fixture(autouse=True)
@@ -247,14 +245,12 @@ DAMAGES = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_damage_is_named_with_file_and_reason(node, damage):
-    find_file, spoil, reason = DAMAGES[damage]
-    file = find_file(node)
-    spoil(file)
-    ok, text = check(node)
-    assert not ok and text.startswith(f"hospital: {file}: ") and reason in text, text
-    assert len(text.splitlines()) == 1 and text.count(". ") == 1  # one problem, and what to do about it
+@pytest.mark.parametrize("name", DAMAGES)
+def test_bad_data_is_refused_with_node_file_reason_and_advice(node, name, caplog):
+    find_file, damage, reason = DAMAGES[name]
+    damage(find_file(node))
+    text = assert_refused(DatasetVerify, node, str(find_file(node)), reason, caplog)
+    assert len(text.splitlines()) == 1  # one problem, and what to do about it
 
 
 @pytest.mark.parametrize("place", ["", "PNGImages", "PedMasks", "Annotation"])
@@ -271,17 +267,11 @@ def test_an_empty_set_is_refused(node):
     assert not ok and "holds no picture" in text
 
 
-def test_an_unreadable_file_is_named(node, monkeypatch):
-    read, closed = Path.read_bytes, picture(node)
-
-    def refuse(path):  # root may read everything
-        if path == closed:
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
-        return read(path)
-
-    monkeypatch.setattr(Path, "read_bytes", refuse)
-    ok, text = check(node)
-    assert not ok and f"{closed}: cannot be read: Permission denied" in text
+@pytest.mark.parametrize("locked", ["PNGImages/DayPed00001.png", "PNGImages", "."])
+def test_what_may_not_be_read_is_refused(drawn, locked):
+    with open_folder() as folder:
+        shutil.copytree(drawn / "PennFudanPed", folder / "PennFudanPed")
+        assert_locked_is_refused(DatasetVerify, folder, f"PennFudanPed/{locked}")
 
 
 def test_every_problem_is_reported_at_once_and_logged(node, caplog):
@@ -318,11 +308,16 @@ def test_a_picture_and_its_mask_are_mirrored_together(drawn):
     mirrored = 0
     for i in range(6):
         (image, target), (original, straight) = train[i], plain[i]
+        for marked, (x1, y1, x2, y2) in zip(target["masks"], target["boxes"].int().tolist()):
+            assert marked[y1:y2, x1:x2].sum() == marked.sum()
         if not torch.equal(image, original):
             mirrored += 1
             image, target["masks"] = image.flip(-1), target["masks"].flip(-1)
         assert torch.equal(image, original) and torch.equal(target["masks"], straight["masks"])
     assert 0 < mirrored < 6
+    for i, name in enumerate(plain.names):  # a test sees the file's own pixels
+        pixels = read_image(str(drawn / "PennFudanPed/PNGImages" / f"{name}.png"))
+        assert all(torch.equal(plain[i][0], pixels / 255) for _ in range(5))
 
 
 def test_pictures_of_different_sizes_go_into_one_batch(drawn):
@@ -501,12 +496,13 @@ def test_same_seed_same_parameters(tiny, finished, tmp_path):
     assert (again.path / "model.pt").read_bytes() == (finished.path / "model.pt").read_bytes()
 
 
-def test_one_node_is_the_centralised_program(drawn, tmp_path):
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_one_node_is_the_centralised_program(drawn, tmp_path, rounds):
     prepare(tmp_path / "data", nodes=1, source=drawn)
     nodes = tmp_path / "data" / "nodes"
-    run = run_local(ObjectDetectionScheduler(**SMALL), tmp_path / "data", tmp_path / "run")
+    run = run_local(ObjectDetectionScheduler(**SMALL | {"max_rounds": rounds}), tmp_path / "data", tmp_path / "run")
     train_centralised = runpy.run_path(str(SNIPPETS / "train_centralised.py"))["train_centralised"]
-    model, precision = train_centralised(nodes / "node1", nodes / "aggregator", num_epochs=1, seed=1, min_size=48)
+    model, precision = train_centralised(nodes / "node1", nodes / "aggregator", num_epochs=rounds, seed=1, min_size=48)
     federated = torch.load(run.path / "model.pt", weights_only=True)
     assert all(torch.equal(federated[name], value) for name, value in model.state_dict().items())
     assert run.metrics["test/box_ap50"] == precision["box_ap50"]
@@ -525,26 +521,43 @@ def test_owners_need_no_pretrained_weights(tiny, finished):
     assert torch.allclose(federated[f"backbone.{name}"], value)  # frozen: still the pretrained one after training
 
 
-def test_step_size_warms_up_and_falls_with_the_rounds_though_the_optimizer_is_kept():
-    scheduler = ObjectDetectionScheduler(max_rounds=4, learning_rate=1.0, warmup_steps=2)
-    sizes = []
+class Silent:
+    """A metrics writer for a scheduler that no engine runs."""
+
+    def add_scalar(self, *_): ...
+
+
+def alone(data_dir, **settings):
+    """Return a scheduler as it is on a node, without an engine."""
+    scheduler = ObjectDetectionScheduler(**SMALL | settings)
+    scheduler.data_dir, scheduler.current_round, scheduler.tb_writer = str(data_dir), 1, Silent()
+    return scheduler
+
+
+def test_step_size_warms_up_and_falls_with_the_rounds_though_the_optimizer_is_kept(tiny):
+    scheduler = alone(tiny / "nodes" / "node1", max_rounds=4, batch_size=1, warmup_steps=2)  # two steps a round
+    optimizer, sizes, moments = scheduler.optimizer, [], []
+
+    def look(*_):
+        sizes.append(optimizer.param_groups[0]["lr"] / scheduler.learning_rate)
+        moments.append(len(optimizer.state))
+
+    optimizer.register_step_pre_hook(look)
     for scheduler.current_round in (1, 2, 3, 4):
-        for _ in range(2):
-            sizes.append(scheduler.step_size())
-            scheduler.steps += 1
+        scheduler.train_an_epoch()
+        assert scheduler.optimizer is optimizer  # not one of its own for each round
     later = [(1 + math.cos(math.pi * share)) / 2 for share in (0.25, 0.5, 0.75)]
     assert sizes == pytest.approx([0.5, 1, later[0], later[0], later[1], later[1], later[2], later[2]])
+    assert moments[0] == 0 and all(moments[1:])  # what AdamW remembers is never lost
 
 
 def test_a_test_leaves_no_gradient_and_training_turns_the_mode_back(tiny):
-    scheduler = ObjectDetectionScheduler(**SMALL)
-    scheduler.is_aggregator, scheduler.current_round = True, 1
-    scheduler.data_dir = str(tiny / "nodes" / "aggregator")
-    scheduler.tb_writer = type("Writer", (), {"add_scalar": lambda *_: None})()
-    scheduler.run_test()
-    assert not scheduler.model.training and all(p.grad is None for p in scheduler.model.parameters())
-    scheduler.train_an_epoch()
-    assert scheduler.model.training
+    scheduler, seen = alone(tiny / "nodes" / "aggregator"), []
+    look = lambda module, *_: seen.append((scheduler.phase, module.training, torch.is_grad_enabled()))  # noqa: E731
+    scheduler.model.roi_heads.register_forward_hook(look)
+    for scheduler.phase in ("test", "train", "test again"):
+        scheduler.run_test() if "test" in scheduler.phase else scheduler.train_an_epoch()
+    assert list(dict.fromkeys(seen)) == [("test", False, False), ("train", True, True), ("test again", False, False)]
 
 
 # ---- export
@@ -562,6 +575,17 @@ def test_torchscript_is_exact_for_sizes_that_torchvision_rounds_apart(finished):
             expected, found = predictor(picture), script(picture)
         assert len(expected[0]) and largest_difference(expected, found) == 0
         assert expected[3].shape[1:] == (height, width)
+
+
+def test_the_exported_model_sees_what_a_test_sees(finished, tiny):
+    scheduler = alone(tiny / "nodes" / "aggregator")
+    scheduler.load_state_dict(torch.load(finished.path / "model.pt", weights_only=True))
+    predictor = Predictor(scheduler.model.cpu().eval(), least_score=0.0)
+    with torch.no_grad():
+        for picture, (images, _) in zip(sample_inputs(scheduler.data_dir, 2), scheduler.test_loader):
+            tested = scheduler.model(images)[0]
+            expected = (tested["boxes"], tested["labels"], tested["scores"], tested["masks"][:, 0])
+            assert len(tested["boxes"]) and largest_difference(expected, predictor(picture)) == 0
 
 
 def test_sample_inputs_are_raw_pictures(tiny):

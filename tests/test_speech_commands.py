@@ -130,13 +130,14 @@ def test_labels_do_not_depend_on_a_node_s_own_folders(voices, tmp_path, missing)
 
 def test_a_test_leaves_the_model_as_it_is_and_says_the_same_twice(three):
     task = alone(three / "nodes" / "aggregator")
-    before = {name: value.clone() for name, value in task.model.state_dict().items()}
+    before, outputs = {name: value.clone() for name, value in task.model.state_dict().items()}, []
+    task.model.register_forward_hook(lambda module, inputs, output: outputs.append(output))
     task.run_test()
     first = dict(task.tb_writer.scalars)
     task.run_test()
     assert all(torch.equal(value, before[name]) for name, value in task.model.state_dict().items())
     assert first == task.tb_writer.scalars
-    assert not any(parameter.grad is not None for parameter in task.model.parameters())
+    assert outputs and not any(output.requires_grad for output in outputs)
 
 
 def test_a_clip_s_answer_does_not_depend_on_its_neighbours(three, trained):
@@ -206,9 +207,12 @@ def test_the_predictor_resamples_and_scales_as_training_does(three, trained):
     model.load_state_dict(state_of(trained))
     predictor = Predictor(model).eval()
     clips = data.find_clips(three / "nodes" / "aggregator", train=False)
+    dataset = data.WordDataset(three / "nodes" / "aggregator", train=False)
     with torch.no_grad():
         probabilities = predictor(torch.stack([data.read_clip(path) for path, _ in clips]))
+        tested = model(dataset.waveforms.unsqueeze(1)).exp()
     labels = torch.tensor([label for _, label in clips])
+    assert torch.equal(labels, dataset.labels) and torch.allclose(probabilities, tested, atol=1e-4)
     assert torch.allclose(probabilities.sum(1), torch.ones(len(clips)))
     assert (probabilities.argmax(1) == labels).float().mean().item() == pytest.approx(trained.metrics["test/accuracy"])
 

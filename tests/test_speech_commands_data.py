@@ -2,7 +2,6 @@
 
 import inspect
 import io
-import logging
 import os
 import shutil
 import struct
@@ -11,12 +10,13 @@ import sys
 import tarfile
 import time
 import wave
-from pathlib import Path
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+import verifying
 from alphafed.scheduler import DataChecker
 from alphamed_tutorials import preparation
 from alphamed_tutorials.errors import TutorialError
@@ -26,6 +26,7 @@ from alphamed_tutorials.examples.speech_commands.data import WordDataset, find_c
 from alphamed_tutorials.examples.speech_commands.dataset_verify import DatasetVerify
 from alphamed_tutorials.examples.speech_commands.model import RECORDED_RATE, WORDS
 from alphamed_tutorials.partition import Partition
+from verifying import assert_locked_is_refused, assert_refused, open_folder
 
 EXAMPLE = SimpleNamespace(name="speech_commands", prepare=speech.prepare)
 CLIP = "0123abcd_nohash_0.wav"
@@ -58,11 +59,15 @@ def write_set(folder, speakers=6, takes=2):
     return folder
 
 
-def check(data_dir, splits=("train",)):
-    verify = DatasetVerify("task", "hospital")
-    verify.data_dir = str(data_dir)
-    verify.required_splits = splits
-    return verify.verify_data()
+check = partial(verifying.check, DatasetVerify)
+
+
+def write_clips(folder):
+    """Write one sound clip of each word and return the folder."""
+    for word in WORDS:
+        (folder / word).mkdir(parents=True)
+        (folder / word / CLIP).write_bytes(wav())
+    return folder
 
 
 def speakers(folder):
@@ -72,10 +77,7 @@ def speakers(folder):
 @pytest.fixture
 def node(tmp_path):
     """Return a node's data folder with one sound clip of each word."""
-    for word in WORDS:
-        (tmp_path / "node" / word).mkdir(parents=True)
-        (tmp_path / "node" / word / CLIP).write_bytes(wav())
-    return tmp_path / "node"
+    return write_clips(tmp_path / "node")
 
 
 @pytest.fixture(scope="module")
@@ -330,7 +332,7 @@ def same_speaker_on_both_sides(node):
 
 FLOATS = wav().replace(b"fmt \x10\0\0\0\x01\0", b"fmt \x10\0\0\0\x03\0")
 LONG_HEADER = wav()[:40] + struct.pack("<I", 32000) + wav()[44:]
-BAD = {
+DAMAGES = {
     "missing data folder": (shutil.rmtree, "node", "the folder is missing"),
     "missing word folder": (lambda node: shutil.rmtree(node / "stop"), "stop", "the word's folder is missing"),
     "unknown word folder": (lambda node: (node / "yse").mkdir(), "yse", "yse is not among the words down, go"),
@@ -364,39 +366,18 @@ BAD = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", BAD)
+@pytest.mark.parametrize("name", DAMAGES)
 def test_bad_data_is_refused_with_node_file_reason_and_advice(node, name, caplog):
-    damage, file, reason = BAD[name]
+    damage, file, reason = DAMAGES[name]
     damage(node)
-    ok, text = check(node)
-    assert ok is False
-    line = next(line for line in text.splitlines() if reason in line)
-    assert line.startswith(f"hospital: {node}") and f"{file}: " in line
-    assert "Traceback" not in text
-    for line in text.splitlines():  # English reason (Chinese reason). English advice (Chinese advice)
-        before, after = line.split("). ")
-        for part in (before, after.removesuffix(")")):
-            assert any("一" <= letter <= "鿿" for letter in part.rpartition("(")[2]), part
-
-    verify = DatasetVerify("task", "hospital")
-    verify.data_dir = str(node)
-    assert verify.run() is False
-    logged = [(record.name, record.levelno, record.getMessage()) for record in caplog.records]
-    assert logged == [("app", logging.ERROR, line) for line in text.splitlines()]
+    assert_refused(DatasetVerify, node, file, reason, caplog)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_clip_without_permission_is_refused(node):
-    (node / "yes" / CLIP).chmod(0)
-    assert f"{CLIP}: cannot be read: Permission denied" in check(node)[1]
-
-
-def test_a_clip_that_the_disk_does_not_give_is_refused(node, monkeypatch):
-    def refuse(path):
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(Path, "read_bytes", refuse)
-    assert f"{CLIP}: cannot be read: Permission denied" in check(node)[1]
+@pytest.mark.parametrize("locked", [f"yes/{CLIP}", "yes", "."])
+def test_what_may_not_be_read_is_refused(locked):
+    with open_folder() as folder:
+        write_clips(folder)
+        assert_locked_is_refused(DatasetVerify, folder, locked)
 
 
 def test_every_damage_is_named_and_a_flood_is_cut(node):

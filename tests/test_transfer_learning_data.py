@@ -3,17 +3,17 @@
 import hashlib
 import inspect
 import io
-import logging
 import os
 import shutil
-import tempfile
 import zipfile
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import verifying
 from alphafed.scheduler import DataChecker
 from alphamed_tutorials import preparation
 from alphamed_tutorials.errors import TutorialError
@@ -23,6 +23,7 @@ from alphamed_tutorials.examples.transfer_learning import prepare as preparing
 from alphamed_tutorials.examples.transfer_learning.dataset_verify import DatasetVerify
 from alphamed_tutorials.partition import Partition
 from PIL import Image
+from verifying import assert_locked_is_refused, assert_refused, open_folder
 
 
 def prepare(out, partition="iid", nodes=3, seed=1, source=None):
@@ -47,11 +48,7 @@ def write(folder, ants=3, bees=4, start=0):
     return folder
 
 
-def check(data_dir, splits=("train",)):
-    verify = DatasetVerify("task", "hospital")
-    verify.data_dir = str(data_dir)
-    verify.required_splits = splits
-    return verify.verify_data()
+check = partial(verifying.check, DatasetVerify)
 
 
 @pytest.fixture
@@ -233,7 +230,7 @@ def nothing_left(node):
 
 
 FOLDER = "Is a directory"
-BAD = {
+DAMAGES = {
     "data folder missing": (shutil.rmtree, "train", "the folder is missing"),
     "split missing": (lambda node: shutil.rmtree(node / "train"), "train", "the folder is missing"),
     "class folder missing": (
@@ -272,25 +269,11 @@ BAD = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", BAD)
+@pytest.mark.parametrize("name", DAMAGES)
 def test_bad_data_is_refused_with_node_file_reason_and_advice(node, name, caplog):
-    damage, file, reason = BAD[name]
+    damage, file, reason = DAMAGES[name]
     damage(node)
-    ok, text = check(node)
-    assert ok is False
-    line = next(line for line in text.splitlines() if reason in line)
-    assert line.startswith(f"hospital: {node}/") and f"{file}: " in line
-    assert "Traceback" not in text and "/__w/" not in text
-    for line in text.splitlines():  # English reason (Chinese reason). English advice (Chinese advice)
-        before, after = line.split("). ")
-        for part in (before, after.removesuffix(")")):
-            assert any("一" <= letter <= "鿿" for letter in part.rpartition("(")[2]), part
-
-    verify = DatasetVerify("task", "hospital")
-    verify.data_dir = str(node)
-    assert verify.run() is False
-    logged = [(record.name, record.levelno, record.getMessage()) for record in caplog.records]
-    assert logged == [("app", logging.ERROR, line) for line in text.splitlines()]
+    assert_refused(DatasetVerify, node, file, reason, caplog)
 
 
 def test_an_animated_picture_is_refused(node):
@@ -324,25 +307,11 @@ def test_every_problem_is_reported_once(node):
     assert len(check(node, ("train", "test"))[1].splitlines()) == 3
 
 
-@pytest.mark.parametrize("locked", ["train/ants/1.jpg", "train/ants", "train"])
+@pytest.mark.parametrize("locked", ["train/ants/1.jpg", "train/ants", "train", "."])
 def test_what_may_not_be_read_is_refused(locked):
-    def stranger():
-        if os.geteuid() != 0:
-            return check(folder)
-        os.seteuid(65534)
-        try:
-            return check(folder)
-        finally:
-            os.seteuid(0)
-
-    with tempfile.TemporaryDirectory() as folder:  # not in pytest's own, which strangers may not enter at all
-        os.chmod(folder, 0o755)
-        write(Path(folder) / "train")
-        assert stranger()[0]
-        (Path(folder) / locked).chmod(0)
-        ok, text = stranger()
-        (Path(folder) / locked).chmod(0o755)
-    assert not ok and "cannot be read: Permission denied (无法读取). Give the training user access" in text
+    with open_folder() as folder:
+        write(folder / "train")
+        assert_locked_is_refused(DatasetVerify, folder, locked)
 
 
 def test_the_unforeseen_is_a_refusal_too(node):

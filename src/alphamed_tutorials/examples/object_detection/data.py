@@ -44,7 +44,7 @@ def build_target(instances: torch.Tensor) -> dict[str, torch.Tensor]:
     """Return what a mask picture [H, W] says: 0 is background, 1 the first pedestrian, 2 the second …"""
     numbers = instances.unique()
     masks = instances == numbers[numbers > 0][:, None, None]  # [P, H, W]
-    boxes = masks_to_boxes(masks) + torch.tensor([0, 0, 1, 1]) if len(masks) else torch.zeros(0, 4)
+    boxes = masks_to_boxes(masks) + torch.tensor([0, 0, 1, 1])  # theirs name the last pixel inside
     return {
         "boxes": boxes.float(),  # [P, 4], also for a picture without anybody
         "labels": torch.ones(len(masks), dtype=torch.int64),

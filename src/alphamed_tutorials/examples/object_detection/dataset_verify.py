@@ -101,12 +101,13 @@ def find_names(folder: Path) -> list[str]:
     """Return the names of all pictures, also of those that only a mask or an annotation tells of."""
     names: set[str] = set()
     for place, pattern in PLACES.items():
-        if not (folder / place).is_dir():
-            raise data_error(folder / place, "the folder is missing (缺少文件夹)", "Copy PennFudan's folder there (请拷入)")
         ending = pattern.format("")
         try:
             names |= {path.name.removesuffix(ending) for path in (folder / place).iterdir() if path.name.endswith(ending)}
-        except OSError as error:
+        except FileNotFoundError:
+            reason, advice = "the folder is missing (缺少文件夹)", "Copy PennFudan's folder there (请拷入)"
+            raise data_error(folder / place, reason, advice) from None
+        except OSError as error:  # no permission, a file of that name, a broken disk
             reason = f"cannot be read: {error.strerror} (无法读取)"
             raise data_error(folder / place, reason, "Give the training user access (请为训练用户开放权限)") from None
     if not names:

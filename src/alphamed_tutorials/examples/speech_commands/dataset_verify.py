@@ -36,13 +36,18 @@ def data_error(path: Path, reason: str, advice: str) -> DataError:
     return DataError(f"{path}: {reason}. {advice}")
 
 
+def unreadable(path: Path, error: OSError) -> DataError:
+    """Return the error that reports a file or folder without permission, of the wrong kind, or on a broken disk."""
+    reason = f"cannot be read: {error.strerror} (无法读取)"
+    return data_error(path, reason, "Give the training user access (请为训练用户开放权限)")
+
+
 def read_bytes(path: Path) -> bytes:
     """Return what a file holds."""
     try:
         return path.read_bytes()
-    except OSError as error:  # no permission, a folder of that name, a broken disk
-        reason = f"cannot be read: {error.strerror} (无法读取)"
-        raise data_error(path, reason, "Give the training user access (请为训练用户开放权限)") from None
+    except OSError as error:
+        raise unreadable(path, error) from None
 
 
 def read_clip(path: Path) -> torch.Tensor:
@@ -95,12 +100,20 @@ def read_test_list(folder: Path) -> set[str]:
 
 
 def look_at_folders(folder: Path) -> list[DataError]:
-    """Report word folders that are missing and folders that are no known word."""
+    """Report word folders that are missing or closed, and folders that are no known word."""
     if not folder.is_dir():
         return [data_error(folder, "the folder is missing (缺少文件夹)", "Copy the data there (请拷入数据)")]
-    advice = "Copy it, or make an empty one if this node has no such clip (请拷入；本节点没有该词时建一个空文件夹)"
-    errors = [data_error(folder / word, "the word's folder is missing (缺少该词的文件夹)", advice)
-              for word in WORDS if not (folder / word).is_dir()]
+    errors = []
+    for path in (folder, *(folder / word for word in WORDS)):
+        try:
+            next(path.iterdir(), None)
+        except (FileNotFoundError, NotADirectoryError):
+            advice = "Copy it, or make an empty one if this node has no such clip (请拷入；本节点没有该词时建一个空文件夹)"
+            errors.append(data_error(path, "the word's folder is missing (缺少该词的文件夹)", advice))
+        except OSError as error:
+            errors.append(unreadable(path, error))
+            if path == folder:
+                return errors
     for path in sorted(folder.iterdir()):
         if path.is_dir() and path.name not in OTHERS.union(WORDS) and not path.name.startswith("."):
             reason = f"{path.name} is not among the words {', '.join(WORDS)} (不在单词表中)"

@@ -79,7 +79,7 @@ def list_pictures(folder: Path) -> list[tuple[Path, str]]:
         raise data_error(folder, "the folder is missing (缺少文件夹)", "Copy the pictures there (请拷入图片)") from None
     except OSError as error:
         reason = f"cannot be read: {error.strerror} (无法读取)"
-        raise data_error(folder, reason, "Give the training user access (请为训练用户开放权限)") from None
+        raise data_error(Path(error.filename), reason, "Give the training user access (请为训练用户开放权限)") from None
     errors = []
     for name in sorted({*CLASSES, *found} - ({*CLASSES} & {*found})):
         reason, advice = "is no class of this task (不是本任务的类别)", "Move the folder away (请移走此文件夹)"
