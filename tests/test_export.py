@@ -114,7 +114,8 @@ def test_a_failing_onnx_is_reported_and_fails_nothing(run, quick):
 def test_a_disagreeing_onnx_is_reported_and_not_kept(run, monkeypatch, quick):
     monkeypatch.setattr(exporting, "write_onnx", lambda predictor, inputs, file: file.write_text("onnx"))
     monkeypatch.setattr(exporting, "predict_onnx", lambda file, inputs: torch.zeros(len(inputs), 10))
-    assert re.search("predicts something else: outputs differ by 0.*, for 20 of 20 inputs", export(run)["onnx"]["error"])
+    error = export(run)["onnx"]["error"]
+    assert re.search("predicts something else: outputs differ by 0.*, for 20 of 20 inputs", error)
     assert not list(run.path.glob("*model.onnx"))
 
 

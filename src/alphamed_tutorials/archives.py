@@ -1,4 +1,4 @@
-"""Unpack the archive that a data set comes in: below one folder, no links, and no more than a disk should have to take."""
+"""Unpack the archive that a data set comes in: below one folder, without links, and only so much."""
 
 import shutil
 import stat

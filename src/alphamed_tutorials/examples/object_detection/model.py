@@ -113,7 +113,7 @@ class SteadyTransform(GeneralizedRCNNTransform):
         scale = min(shorter / min(height, width), self.max_size / max(height, width))
         size = [int(height * scale), int(width * scale)]
         if not torch.jit.is_scripting():
-            if torch.jit.is_tracing():  # for ONNX: the same in double precision, by tensors, so that sizes stay variable
+            if torch.jit.is_tracing():  # for ONNX: the same in doubles, by tensors, so that sizes stay variable
                 sides = torch._shape_as_tensor(image)[-2:].double()
                 most = torch.tensor([shorter, self.max_size], dtype=torch.double)
                 size = (sides * (most / torch.stack([sides.min(), sides.max()])).min()).long().unbind()
