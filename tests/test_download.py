@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 from alphamed_tutorials import download
-from alphamed_tutorials.download import DownloadError, fetch
+from alphamed_tutorials.archives import SUFFIXES
+from alphamed_tutorials.download import DownloadError, RemoteFile, fetch
+from alphamed_tutorials.examples import find_all
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB: several pieces
 MD5 = "md5:" + hashlib.md5(CONTENT).hexdigest()
@@ -282,6 +284,18 @@ def test_a_path_must_stay_below_the_folder(server, tmp_path, path):
 def test_a_checksum_must_say_its_kind(server, tmp_path, checksum):
     with pytest.raises(ValueError, match="must begin with md5: or sha256:"):
         fetch([table(server, "fine", checksum=checksum)], tmp_path)
+
+
+@pytest.mark.parametrize("example", find_all(), ids=lambda example: example.name)
+def test_every_example_names_its_official_files(example):
+    tables = example.facts["download"]
+    assert len({entry["path"] for entry in tables}) == len(tables)
+    for file in (RemoteFile(**entry) for entry in tables):
+        kind, _, digits = file.checksum.partition(":")
+        assert len(bytes.fromhex(digits)) == {"md5": 16, "sha256": 32}[kind] and digits == digits.lower()
+        assert file.urls and all(url.endswith("/" + Path(file.path).name) for url in file.urls)
+        # what is fetched, `prepare --source` takes
+        assert file.path.endswith(SUFFIXES) or example.name == "mnist"
 
 
 @pytest.mark.real_data

@@ -1,5 +1,6 @@
 """The exported models stand alone and agree; what goes wrong is said and leaves no file behind."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -113,13 +114,22 @@ def test_a_failing_onnx_is_reported_and_fails_nothing(run, quick):
 def test_a_disagreeing_onnx_is_reported_and_not_kept(run, monkeypatch, quick):
     monkeypatch.setattr(exporting, "write_onnx", lambda predictor, inputs, file: file.write_text("onnx"))
     monkeypatch.setattr(exporting, "predict_onnx", lambda file, inputs: torch.zeros(len(inputs), 10))
-    assert "predicts something else" in export(run)["onnx"]["error"]
+    error = export(run)["onnx"]["error"]
+    assert re.search("predicts something else: outputs differ by 0.*, for 20 of 20 inputs", error)
     assert not list(run.path.glob("*model.onnx"))
 
 
 def test_a_failing_onnx_is_shown_by_the_command(playground, run, quick):
     finished = playground("export", run.path)
     assert finished.code == 0 and "NotImplementedError: left out" in finished.out
+
+
+def test_a_model_may_say_how_much_onnx_may_round(run, monkeypatch, quick):
+    monkeypatch.setattr(exporting, "write_onnx", lambda predictor, inputs, file: file.write_text("onnx"))
+    monkeypatch.setattr(exporting, "predict_onnx", lambda file, inputs: load_predictor(run)[0](inputs) + 2e-5)
+    assert "for 20 of 20 inputs" in export(run)["onnx"]["error"]
+    monkeypatch.setattr(find("mnist").module("model").Predictor, "onnx_tolerance", 1e-4, raising=False)
+    assert export(run)["onnx"]["max_difference"] == pytest.approx(2e-5, rel=0.1)
 
 
 @pytest.mark.parametrize("wrong", [lambda outputs: outputs + 2e-5, lambda outputs: outputs * float("nan")])

@@ -1,7 +1,10 @@
 """Object detection: its data and their verification, and the hazards of federating it."""
 
+import hashlib
 import logging
 import math
+import pickle
+import re
 import runpy
 import shutil
 from functools import partial
@@ -11,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 import verifying
+from alphamed_tutorials import export as exporting
 from alphamed_tutorials.engines.local import run_local
 from alphamed_tutorials.errors import TutorialError
 from alphamed_tutorials.examples import find
@@ -29,11 +33,13 @@ from alphamed_tutorials.export import largest_difference
 from alphamed_tutorials.partition import Partition
 from alphamed_tutorials.preparation import prepare as prepare_folder
 from torchvision.io import read_image, write_png
+from torchvision.models.detection import MaskRCNN_ResNet50_FPN_Weights, maskrcnn_resnet50_fpn
 from torchvision.ops import FrozenBatchNorm2d
 from verifying import assert_locked_is_refused, assert_refused, open_folder
 
 EXAMPLE = find("object_detection")
 SNIPPETS = Path(__file__).parents[1] / "snippets" / "object_detection"
+COCO = MaskRCNN_ResNet50_FPN_Weights.COCO_V1
 
 
 def prepare(out, nodes=3, partition="iid", source=None, seed=1):
@@ -441,30 +447,70 @@ def test_resnet50_is_the_tutorials_model_with_both_heads_replaced():
         assert set(model.eval()([torch.rand(3, 64, 96)])[0]) == {"boxes", "labels", "scores", "masks"}
 
 
-@pytest.mark.parametrize("place", ["node", "cache"])
-def test_resnet50_takes_coco_weights_from_the_node_or_torchvisions_cache(tmp_path, monkeypatch, place):
-    from torchvision.models.detection import maskrcnn_resnet50_fpn
+def save_coco(folder: Path, content: dict | bytes, monkeypatch) -> Path:
+    """Write a file in the place of COCO's weights, under a name that fits its content as torchvision's names do."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "weights.pth"
+    file.write_bytes(content) if isinstance(content, bytes) else torch.save(content, file)
+    name = f"maskrcnn_resnet50_fpn_coco-{hashlib.sha256(file.read_bytes()).hexdigest()[:8]}.pth"
+    monkeypatch.setattr("alphamed_tutorials.examples.object_detection.model.COCO_FILE", name)
+    return file.rename(folder / name)
 
+
+@pytest.fixture
+def aggregator(tmp_path, monkeypatch) -> ObjectDetectionScheduler:
+    """Return the tutorial's own route at an aggregator whose data folder and torchvision cache hold no weights."""
     monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path / "hub"))
-    folder = tmp_path / "node" if place == "node" else tmp_path / "hub" / "checkpoints"
-    folder.mkdir(parents=True)
-    torch.manual_seed(0)
-    official = maskrcnn_resnet50_fpn(weights=None, weights_backbone=None).state_dict()
-    torch.save({k: v for k, v in official.items() if not k.endswith("num_batches_tracked")}, folder / COCO_FILE)
     scheduler = ObjectDetectionScheduler(backbone="resnet50", min_size=64)
     scheduler.data_dir, scheduler.is_aggregator = str(tmp_path / "node"), True
-    taken = scheduler.model.state_dict()
-    name = "backbone.body.layer2.0.conv1.weight"
-    assert torch.equal(taken[name].cpu(), official[name])
-    assert isinstance(scheduler.optimizer, torch.optim.SGD)
+    return scheduler
 
 
-def test_missing_coco_weights_say_how_to_get_them(tmp_path, monkeypatch):
-    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
-    scheduler = ObjectDetectionScheduler(backbone="resnet50")
-    scheduler.data_dir, scheduler.is_aggregator = str(tmp_path / "node"), True
-    with pytest.raises(FileNotFoundError, match=f'{COCO_FILE} into {tmp_path}/node.*weights="COCO_V1"'):
-        scheduler.build_model()
+@pytest.mark.parametrize("place", ["node", "hub/checkpoints"])
+def test_resnet50_takes_coco_weights_from_the_node_or_torchvisions_cache(aggregator, tmp_path, monkeypatch, place):
+    torch.manual_seed(0)
+    weights = maskrcnn_resnet50_fpn(weights=None, weights_backbone=None).state_dict()
+    older = {  # names as in the official file
+        re.sub(r"(_blocks\.\d|rpn\.head\.conv)(\.0)+\.", r"\1.", name): value
+        for name, value in weights.items()
+        if not name.endswith("num_batches_tracked")
+    }
+    assert "rpn.head.conv.weight" in older and "backbone.fpn.inner_blocks.0.weight" in older
+    save_coco(tmp_path / place, older, monkeypatch)
+    taken = aggregator.model.cpu()
+    heads = ("roi_heads.box_predictor.", "roi_heads.mask_predictor.mask_fcn", "roi_heads.mask_predictor.conv5_mask.")
+    same = {name for name, value in taken.state_dict().items() if torch.equal(value, weights[name])}
+    assert {name for name in taken.state_dict() if not name.startswith(heads)} <= same
+    assert taken.roi_heads.box_predictor.cls_score.out_features == 2
+    assert taken.roi_heads.mask_predictor.mask_fcn_logits.out_channels == 2
+    assert isinstance(aggregator.optimizer, torch.optim.SGD)
+
+
+def test_missing_coco_weights_say_how_to_get_them(aggregator, tmp_path):
+    with pytest.raises(FileNotFoundError) as error:
+        aggregator.build_model()
+    for part in (tmp_path / "node" / COCO_FILE, tmp_path / "hub/checkpoints" / COCO_FILE, COCO.url, "carry it over"):
+        assert str(part) in str(error.value)
+
+
+def test_another_file_in_the_place_of_cocos_weights_is_refused(aggregator, tmp_path, monkeypatch):
+    file = save_coco(tmp_path / "node", b"<html>", monkeypatch)
+    file.write_bytes(b"<html>404")
+    with pytest.raises(ValueError, match=rf"{file} is damaged or another file .*its SHA-256 begins with"):
+        aggregator.build_model()
+
+
+def test_weights_are_never_unpickled_as_objects(aggregator, tmp_path, monkeypatch):
+    """Unpickled without care, a file of weights may run any program."""
+
+    class Trap:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "sprung",)
+
+    save_coco(tmp_path / "node", pickle.dumps(Trap()), monkeypatch)
+    with pytest.raises(pickle.UnpicklingError):
+        aggregator.build_model()
+    assert not (tmp_path / "sprung").exists()
 
 
 def test_another_backbone_is_refused():
@@ -563,18 +609,49 @@ def test_a_test_leaves_no_gradient_and_training_turns_the_mode_back(tiny):
 # ---- export
 
 
-def test_torchscript_is_exact_for_sizes_that_torchvision_rounds_apart(finished):
+class Scaled(torch.nn.Module):
+    """Answer with a picture as the model scales it."""
+
+    def __init__(self):
+        super().__init__()
+        self.transform = build_model(min_size=256).eval().transform
+
+    def forward(self, picture: torch.Tensor) -> torch.Tensor:
+        return self.transform.resize(picture.float(), None)[0]
+
+
+def test_exported_forms_scale_pictures_to_the_size_that_python_does(tmp_path):
+    """In single precision, as torchvision computes when exported, (323, 253) and (427, 440) come out a pixel apart."""
+    scaled = Scaled()
+    script = torch.jit.script(scaled)
+    exporting.write_onnx(scaled, [torch.zeros(3, 300, 400)], tmp_path / "scaled.onnx")
+    torch.manual_seed(0)
+    sizes = [(323, 253), (427, 440), (100, 900), *torch.randint(90, 700, (60, 2)).tolist()]
+    pictures = [torch.rand(3, *size) for size in sizes]
+    for picture, (found,) in zip(pictures, exporting.predict_onnx(tmp_path / "scaled.onnx", pictures)):
+        assert torch.equal(script(picture), scaled(picture))
+        assert torch.allclose(found, scaled(picture), atol=1e-4), picture.shape
+
+
+@pytest.fixture(scope="module")
+def predictor(finished) -> Predictor:
+    """Return the trained model; after one round it is not sure of much."""
     scheduler = ObjectDetectionScheduler(**SMALL | {"min_size": 96})
     scheduler.load_state_dict(torch.load(finished.path / "model.pt", weights_only=True))
-    predictor = Predictor(scheduler.model.cpu(), least_score=0.0).eval()
+    return Predictor(scheduler.model.cpu(), least_score=0.05).eval()
+
+
+def test_both_exported_forms_find_what_python_finds_on_20_pictures(predictor, tmp_path):
+    draw_pictures(tmp_path, 20)
+    pictures = [read_image(str(file)) for file in sorted((tmp_path / "PNGImages").iterdir())]
+    with torch.no_grad():
+        expected = [predictor(picture) for picture in pictures]
+    assert sum(len(boxes) for boxes, *_ in expected) > 20 and len({picture.shape for picture in pictures}) > 10
     script = torch.jit.script(predictor)
-    torch.manual_seed(0)
-    for height, width in ((100, 130), (97, 128), (103, 150), (110, 150), (121, 133)):
-        picture = torch.randint(0, 256, (3, height, width), dtype=torch.uint8)
-        with torch.no_grad():
-            expected, found = predictor(picture), script(picture)
-        assert len(expected[0]) and largest_difference(expected, found) == 0
-        assert expected[3].shape[1:] == (height, width)
+    assert largest_difference(expected, [script(picture) for picture in pictures]) == 0
+    exporting.write_onnx(predictor, pictures, tmp_path / "model.onnx")
+    found = exporting.predict_onnx(tmp_path / "model.onnx", pictures)
+    assert largest_difference(expected, found) <= predictor.onnx_tolerance
 
 
 def test_the_exported_model_sees_what_a_test_sees(finished, tiny):

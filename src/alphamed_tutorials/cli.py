@@ -34,7 +34,7 @@ Seed = Annotated[int, typer.Option(help="Start of all random numbers", min=0)]
 PartitionText = Annotated[
     str, typer.Option(metavar="iid|dirichlet:ALPHA|skew:SHARE|owners", help="How the data is split over the nodes")
 ]
-Source = Annotated[Path | None, typer.Option(help="Folder of the real data set", show_default="embedded data")]
+Source = Annotated[Path | None, typer.Option(help="The real data set, folder or archive", show_default="embedded data")]
 
 
 def example_of_use(line: str) -> str:

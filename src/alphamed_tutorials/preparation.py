@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from .errors import WrongUse
+from .archives import SUFFIXES, find_archive, unpack
+from .errors import TutorialError, WrongUse
 from .partition import Partition
 
 AGGREGATOR = "aggregator"  # the node that tests; all others own training data
@@ -18,10 +19,10 @@ def prepare(example: Any, out: Path, nodes: int, source: Path | None, partition:
     """Write one data folder for each node of a task, all of them or none.
 
     Args:
-        example: What to prepare: its `name`, and `prepare` of its `prepare.py`.
+        example: What to prepare: its `name`, `prepare` of its `prepare.py`, and what to `unpack` of an archive.
         out: The folder to make; it must not exist yet.
         nodes: How many data owners there are, beside the aggregator.
-        source: The folder of the real data set, or None for embedded data.
+        source: The folder of the real data set, its archive or the folder with that, or None for embedded data.
         partition: How the training samples are dealt out to the owners.
         seed: Start of the random numbers: the same seed gives the same files.
 
@@ -36,8 +37,12 @@ def prepare(example: Any, out: Path, nodes: int, source: Path | None, partition:
     # What is unfinished lies beside `out`, hidden and under a name of its own: left behind by a kill, it is in nobody's
     # way and nobody takes it for data. The example makes it, when it has found its source sound.
     unfinished = out.with_name(f".{out.name}.{uuid4().hex}.unfinished")
+    unpacked = unfinished.with_suffix(".unpacked")  # on the same disk, so that the example can link files
     try:
-        counts = example.prepare(unfinished, nodes, partition, seed, source)
+        archive = None if source is None else find_archive(Path(source))
+        if archive:
+            unpack(archive, unpacked, example.unpack)
+        counts = example.prepare(unfinished, nodes, partition, seed, unpacked if archive else source)
         facts = {
             "example": example.name,
             "nodes": nodes,
@@ -49,8 +54,11 @@ def prepare(example: Any, out: Path, nodes: int, source: Path | None, partition:
         (unfinished / "prepare.json").write_text(json.dumps(facts, ensure_ascii=False, indent=2) + "\n", "utf-8")
         _check_is_new(out)  # somebody else may have made it meanwhile
         unfinished.rename(out)
+    except TutorialError as error:  # the files it names are gone with this folder: name the archive they came from
+        raise type(error)(str(error).replace(str(unpacked), str(source))) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.rmtree(unpacked, ignore_errors=True)
     return facts
 
 
@@ -60,8 +68,8 @@ def _check_arguments(out: Path, nodes: int, source: Path | None, seed: int) -> N
         raise WrongUse(f"{nodes} nodes cannot train: give at least 1 data owner")
     if seed < 0:
         raise WrongUse(f"{seed} is no seed: give a whole number from 0 on")
-    if source is not None and not Path(source).is_dir():
-        raise WrongUse(f"{source}: there is no such folder; give the folder that holds the data set")
+    if source is not None and not (Path(source).is_dir() or str(source).endswith(SUFFIXES) and Path(source).is_file()):
+        raise WrongUse(f"{source}: there is no such folder or archive; give the one that holds the data set")
 
 
 def _check_is_new(out: Path) -> None:

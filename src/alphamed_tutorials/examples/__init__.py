@@ -124,6 +124,11 @@ class Example:
         return self.facts["run"].get("embedded_settings", {})
 
     @property
+    def unpack(self) -> tuple[str, ...]:
+        """What at the top of the official archive is needed; all of it where nothing is named."""
+        return tuple(self.facts["data"].get("unpack", ()))
+
+    @property
     def verify_class(self) -> type:
         """The class `DatasetVerify` of `dataset_verify.py`."""
         return self.member("dataset_verify", "DatasetVerify")

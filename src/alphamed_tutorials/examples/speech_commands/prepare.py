@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import os
 import shutil
-import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +28,7 @@ def prepare(
         nodes: How many data owners there are.
         partition: How the training clips are dealt out to them.
         seed: Start of the partition's random numbers.
-        source: A folder that holds Speech Commands or its archive, or None for the embedded voices.
+        source: A folder that holds Speech Commands, or None for the embedded voices.
 
     Returns:
         Number of clips by node, split and word.
@@ -56,29 +55,12 @@ def prepare(
 def open_source(source: Path | None, out: Path) -> Iterator[Path]:
     """Give the folder of the source for as long as it is needed; its clips were found sound."""
     with contextlib.ExitStack() as stack:
-        folder = Path(source or "")
-        archives = sorted(folder.glob("speech_commands*.tar.gz")) if source and not (folder / WORDS[0]).exists() else []
-        if source is None or archives:
-            out.mkdir(parents=True)  # on the same disk, so that clips can be linked
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=out)))
         if source is None:
-            speak_all(folder)
-        elif archives:
-            unpack(archives[0], folder)
-        check(folder)
-        yield folder
-
-
-def unpack(archive: Path, folder: Path) -> None:
-    """Take the ten words and the list of test clips out of an official archive."""
-    try:
-        with tarfile.open(archive) as opened:
-            for member in opened:
-                parts = Path(member.name).parts
-                if member.isfile() and (parts[:1] == (TEST_LIST,) or (len(parts) == 2 and parts[0] in WORDS)):
-                    opened.extract(member, folder, filter="data")
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise TutorialError(f"{archive} cannot be unpacked ({error}): download it again") from error
+            out.mkdir(parents=True)  # on the same disk, so that clips can be linked
+            source = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=out)))
+            speak_all(source)
+        check(source)
+        yield source
 
 
 def check(folder: Path) -> None:

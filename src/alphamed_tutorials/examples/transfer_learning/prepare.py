@@ -3,7 +3,6 @@
 import os
 import shutil
 import tempfile
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +27,7 @@ def prepare(out: Path, nodes: int, partition: Partition, seed: int, source: Path
         nodes: How many data owners there are.
         partition: How the training pictures are dealt out to them.
         seed: Start of the partition's random numbers.
-        source: A folder with `hymenoptera_data` or `hymenoptera_data.zip`, or None for embedded pictures.
+        source: A folder with `hymenoptera_data`, or None for embedded pictures.
 
     Returns:
         Number of pictures by node, split and class.
@@ -37,7 +36,7 @@ def prepare(out: Path, nodes: int, partition: Partition, seed: int, source: Path
         TutorialError: The pictures of `source` are missing or damaged, or cannot be dealt out so; nothing was written.
     """
     with tempfile.TemporaryDirectory(prefix="pictures-") as scratch:
-        folder = write_embedded(Path(scratch)) if source is None else find_folder(Path(source), Path(scratch))
+        folder = write_embedded(Path(scratch)) if source is None else find_folder(Path(source))
         refuse_damaged(folder)
         train, test = (list_pictures(folder / name) for name in FOLDERS.values())
         labels = np.array([CLASSES.index(name) for _, name in train])
@@ -48,20 +47,12 @@ def prepare(out: Path, nodes: int, partition: Partition, seed: int, source: Path
     return counts
 
 
-def find_folder(source: Path, scratch: Path) -> Path:
-    """Return the folder that holds `train` and `val`: `source` itself, one in it, or its unpacked archive."""
+def find_folder(source: Path) -> Path:
+    """Return the folder that holds `train` and `val`: `source` itself, or one in it."""
     for folder in (source, source / NAME):
         if any((folder / name).is_dir() for name in FOLDERS.values()):
             return folder
-    archive = source / f"{NAME}.zip"
-    if not archive.is_file():
-        raise TutorialError(f"the source cannot be used: {source} holds neither train and val nor {archive.name}")
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            opened.extractall(scratch)
-    except zipfile.BadZipFile as error:
-        raise TutorialError(f"the source cannot be used: {archive} is damaged ({error}); download it again") from None
-    return scratch / NAME
+    raise TutorialError(f"the source cannot be used: {source} holds neither train and val nor {NAME}")
 
 
 def refuse_damaged(folder: Path) -> None:
