@@ -48,14 +48,14 @@ answers = [(file, *predict(file)) for file in files]
 labels = [int(file.parent.name == "bees") for file in files]
 sure = [each[2][label].item() for each, label in zip(answers, labels)]  # of what is right
 order = sorted(range(len(files)), key=sure.__getitem__)  # the worst first
-figure = Figure(figsize=(8, 4.5), layout="constrained")
+figure = Figure(figsize=(5.6, 3.8), layout="constrained")
 for axes, i in zip(figure.subplots(2, 4).flat, order[:4] + order[-4:]):
     file, pixels, probabilities = answers[i]
     axes.imshow(pixels.permute(1, 2, 0))
     axes.axis("off")
     guess = ("ants", "bees")[probabilities.argmax()]
     verdict = "right" if guess == file.parent.name else "wrong"
-    title = f"{file.parent.name}: {guess} {probabilities.max():.0%}, {verdict}"
-    axes.set_title(title, fontsize=9)
+    title = f"{file.parent.name}: {guess}\n{probabilities.max():.0%}, {verdict}"
+    axes.set_title(title, fontsize=10)
 figure.savefig("predictions.png", dpi=150)
 # --8<-- [end:pictures]
