@@ -46,7 +46,7 @@ predictor, _ = load_predictor(whole)  # finetuned for one round only
 files = sorted(Path("data/nodes/aggregator/val").glob("*/*.jpg"))
 answers = [(file, *predict(file)) for file in files]
 labels = [int(file.parent.name == "bees") for file in files]
-sure = [each[2][label].item() for each, label in zip(answers, labels)]  # of what is right
+sure = [each[2][label].item() for each, label in zip(answers, labels)]  # of the truth
 order = sorted(range(len(files)), key=sure.__getitem__)  # the worst first
 figure = Figure(figsize=(5.6, 3.8), layout="constrained")
 for axes, i in zip(figure.subplots(2, 4).flat, order[:4] + order[-4:]):
