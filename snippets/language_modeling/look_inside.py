@@ -14,17 +14,19 @@ model = TransformerModel(words)
 for name, part in model.named_children():
     print(name, sum(parameter.numel() for parameter in part.parameters()))
 scores = model(tokens)
-print(scores.shape, "sent each round:", sum(x.numel() for x in model.state_dict().values()) * 4, "bytes")
+numbers = sum(entry.numel() for entry in model.state_dict().values())
+print(scores.shape, "sent each round:", numbers * 4, "bytes")
 # --8<-- [end:shapes]
 
 # --8<-- [start:mask]
-print(torch.full((4, 4), float("-inf")).triu(1))  # row: the word that looks; column: what it sees
+print(torch.full((4, 4), float("-inf")).triu(1))  # row: who looks; column: at what
 
 model.eval()
 changed = tokens.clone()
 changed[:, 20:] = 0  # another end of the story
 with torch.no_grad():
-    print(torch.allclose(model(tokens)[:, :20], model(changed)[:, :20], atol=1e-5))  # the past cannot know
+    past, past_of_changed = model(tokens)[:, :20], model(changed)[:, :20]
+print(torch.allclose(past, past_of_changed, atol=1e-5))  # the past cannot know
 # --8<-- [end:mask]
 
 # --8<-- [start:step]
@@ -32,9 +34,10 @@ import torch.nn.functional as F
 
 model.train()
 optimizer = torch.optim.Adam(model.parameters(), lr=0.001)
-loss = F.cross_entropy(model(tokens).flatten(0, 1), targets.flatten())  # forward: [350, 4000] against [350]
+scores = model(tokens).flatten(0, 1)  # forward: [350, 4000]
+loss = F.cross_entropy(scores, targets.flatten())  # against [350]
 loss.backward()  # backward: the chain rule fills every .grad
-length = torch.nn.utils.clip_grad_norm_(model.parameters(), 0.5)  # all gradients together: at most 0.5 long
+length = torch.nn.utils.clip_grad_norm_(model.parameters(), 0.5)  # all gradients together
 optimizer.step()
 optimizer.zero_grad()
 print(f"loss {loss:.2f}, perplexity {math.exp(loss):.0f}, gradient was {length:.2f} long")
@@ -44,5 +47,6 @@ print(f"loss {loss:.2f}, perplexity {math.exp(loss):.0f}, gradient was {length:.
 model.eval()  # dropout off
 with torch.no_grad():  # and nothing to note
     best = model(tokens[:1])[0, -1].softmax(0).topk(3)
-print([(words[index], round(share.item(), 4)) for share, index in zip(best.values, best.indices)])
+for share, index in zip(best.values, best.indices):
+    print(words[index], round(share.item(), 4))
 # --8<-- [end:inference]

@@ -16,7 +16,8 @@ own = [
     for i in (1, 2, 3)
 ]
 print([len(words) for words in own])  # all shapes match, so nothing errors
-print("same index on all three:", sum(len(set(trio)) == 1 for trio in zip(*own)), "of 1000")
+same = sum(len(set(trio)) == 1 for trio in zip(*own))
+print("same index on all three:", same, "of 1000")
 for index in (5, 50, 500):
     print(index, [words[index] for words in own])
 # --8<-- [end:own]

@@ -14,13 +14,15 @@ words = read_words()
 
 # --8<-- [start:main]
 place = Path("one-place")
-prepare(find("language_modeling"), place, nodes=1, source=None, partition=Partition(), seed=1)
+one_owner = find("language_modeling")
+prepare(one_owner, place, nodes=1, source=None, partition=Partition(), seed=1)
 torch.set_num_threads(1)  # the last digits depend on it
 model, perplexity = train_centralised(
     place / "nodes/node1", place / "nodes/aggregator", num_epochs=1, seed=1
 )
 test_text = build_dataloader(place / "nodes/aggregator", "test", words).dataset.tokens
-print(f"perplexity {perplexity:.0f}, unigram {unigram_perplexity(test_text):.0f}, guessing {len(words)}")
+unigram = unigram_perplexity(test_text)
+print(f"perplexity {perplexity:.0f}, unigram {unigram:.0f}, guessing {len(words)}")
 # --8<-- [end:main]
 
 # --8<-- [start:one_node]
@@ -29,5 +31,6 @@ from alphamed_tutorials.engines.local import run_local
 task = LanguageModelScheduler(max_rounds=1, seed=1)
 run_local(task, data="one-place", out="one-node", seed=1)
 federated = torch.load("one-node/model.pt", weights_only=True)
-print(all(torch.equal(federated[name], value) for name, value in model.state_dict().items()))
+own = model.state_dict()
+print(all(torch.equal(federated[name], value) for name, value in own.items()))
 # --8<-- [end:one_node]

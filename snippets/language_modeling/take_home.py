@@ -40,7 +40,8 @@ import json
 
 import onnxruntime
 
-Path("vocabulary.json").write_text(json.dumps(words, ensure_ascii=False), encoding="utf-8")
-session = onnxruntime.InferenceSession("first-run/model.onnx")  # with vocabulary.json: not even torch
+vocabulary = json.dumps(words, ensure_ascii=False)
+Path("vocabulary.json").write_text(vocabulary, encoding="utf-8")
+session = onnxruntime.InferenceSession("first-run/model.onnx")  # not even torch
 print(session.run(["outputs"], {"inputs": [indices]})[0].round(4)[0, :5])
 # --8<-- [end:onnx]

@@ -20,10 +20,12 @@ vocabulary.set_default_index(vocabulary["<unk>"])
 
 # --8<-- [start:batchify]
 with open("wiki.train.tokens", encoding="utf-8") as lines:
-    indices = torch.cat([torch.tensor(vocabulary(tokenizer(line)), dtype=torch.long) for line in lines])
+    parts = [torch.tensor(vocabulary(tokenizer(line)), dtype=torch.long) for line in lines]
+indices = torch.cat(parts)
 
 batch_size, length = 20, 35
-columns = indices[: len(indices) // batch_size * batch_size].view(batch_size, -1).t()  # [T, 20]
+whole = len(indices) // batch_size * batch_size
+columns = indices[:whole].view(batch_size, -1).t()  # [T, 20]
 inputs, targets = columns[:length], columns[1 : length + 1].flatten()
 print(len(vocabulary), columns.shape, inputs.shape, targets.shape)
 # --8<-- [end:batchify]

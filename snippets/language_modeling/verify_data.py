@@ -20,7 +20,8 @@ print(checker.verify_data())
 damaged = Path("damaged")
 damaged.mkdir()
 content = Path("data/nodes/node1/wiki.train.tokens").read_bytes()
-(damaged / "wiki.train.tokens").write_bytes(content[:5000] + b"caf\xe9" + content[5000:])  # Latin-1
+content = content[:5000] + b"caf\xe9" + content[5000:]  # é in Latin-1
+(damaged / "wiki.train.tokens").write_bytes(content)
 
 checker.data_dir = "damaged"
 print(checker.verify_data())

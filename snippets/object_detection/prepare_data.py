@@ -8,7 +8,8 @@ from alphamed_tutorials.partition import Partition
 from alphamed_tutorials.preparation import prepare
 
 facts = prepare(
-    find("object_detection"), Path("data"), nodes=3, source=None,  # no source: drawn pictures
+    find("object_detection"), Path("data"),
+    nodes=3, source=None,  # no source: drawn pictures
     partition=Partition("owners"), seed=1,
 )  # fmt: skip
 for node, splits in facts["counts"].items():

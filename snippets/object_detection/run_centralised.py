@@ -11,7 +11,8 @@ from train_centralised import train_centralised
 
 # --8<-- [start:main]
 place = Path("one-place")
-prepare(find("object_detection"), place, nodes=1, source=None, partition=Partition(), seed=1)
+one_owner = find("object_detection")
+prepare(one_owner, place, nodes=1, source=None, partition=Partition(), seed=1)
 torch.set_num_threads(1)  # the last digits depend on it
 model, precision = train_centralised(
     place / "nodes/node1", place / "nodes/aggregator", num_epochs=1, seed=1,
@@ -26,5 +27,6 @@ from alphamed_tutorials.engines.local import run_local
 task = ObjectDetectionScheduler(max_rounds=1, min_size=96, learning_rate=0.002, seed=1)
 run_local(task, data="one-place", out="one-node", seed=1)
 federated = torch.load("one-node/model.pt", weights_only=True)
-print(all(torch.equal(federated[name], value) for name, value in model.state_dict().items()))
+own = model.state_dict()
+print(all(torch.equal(federated[name], value) for name, value in own.items()))
 # --8<-- [end:one_node]

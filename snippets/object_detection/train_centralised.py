@@ -4,7 +4,10 @@
 import math
 
 import torch
-from alphamed_tutorials.examples.object_detection.data import PooledEvaluation, build_dataloader
+from alphamed_tutorials.examples.object_detection.data import (
+    PooledEvaluation,
+    build_dataloader,
+)
 from alphamed_tutorials.examples.object_detection.model import build_model
 from torch import nn
 
@@ -14,7 +17,9 @@ def train_an_epoch(model, loader, optimizer, device, step_sizes):
     model.train()
     for images, targets in loader:
         images = [image.to(device) for image in images]
-        targets = [{name: value.to(device) for name, value in target.items()} for target in targets]
+        targets = [
+            {name: value.to(device) for name, value in target.items()} for target in targets
+        ]
         for group in optimizer.param_groups:
             group["lr"] = next(step_sizes)
         losses = model(images, targets)
@@ -44,11 +49,13 @@ def schedule(learning_rate, num_epochs, steps_per_epoch, warmup_steps=20):
         yield learning_rate * warmup * (1 + math.cos(math.pi * share)) / 2
 
 
-def train_centralised(train_dir, test_dir, num_epochs, seed, min_size=256, learning_rate=0.001):
+def train_centralised(
+    train_dir, test_dir, num_epochs, seed, min_size=256, learning_rate=0.001
+):
     torch.manual_seed(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = build_model("lite0", min_size, weights="package").to(device)
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    parameters = [each for each in model.parameters() if each.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=learning_rate)
     loader = build_dataloader(train_dir, train=True, batch_size=2)
     step_sizes = schedule(learning_rate, num_epochs, len(loader))

@@ -21,7 +21,8 @@ for loudness in samples.float().abs().view(20, -1).mean(1):  # twenty pieces of 
 
 # --8<-- [start:speakers]
 def speakers(node):
-    return {path.name.split("_")[0] for path in Path("data/nodes", node).glob("*/*.wav")}
+    clips = Path("data/nodes", node).glob("*/*.wav")
+    return {clip.name.split("_")[0] for clip in clips}
 
 
 nodes = ["aggregator", "node1", "node2", "node3"]

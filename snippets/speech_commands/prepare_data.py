@@ -8,7 +8,8 @@ from alphamed_tutorials.partition import Partition
 from alphamed_tutorials.preparation import prepare
 
 facts = prepare(
-    find("speech_commands"), Path("data"), nodes=3, source=None,  # no source: embedded data
+    find("speech_commands"), Path("data"),
+    nodes=3, source=None,  # no source: embedded data
     partition=Partition("owners"), seed=1,  # no speaker is on two nodes
 )  # fmt: skip
 for node, splits in facts["counts"].items():

@@ -11,7 +11,8 @@ from train_centralised import train_centralised
 
 # --8<-- [start:main]
 place = Path("one-place")
-prepare(find("speech_commands"), place, nodes=1, source=None, partition=Partition(), seed=1)
+one_owner = find("speech_commands")
+prepare(one_owner, place, nodes=1, source=None, partition=Partition(), seed=1)
 torch.set_num_threads(1)  # fastest for a small model; the last digits depend on it
 model, accuracy = train_centralised(
     place / "nodes/node1", place / "nodes/aggregator", num_epochs=4, seed=1
@@ -25,5 +26,6 @@ from alphamed_tutorials.engines.local import run_local
 task = SpeechCommandsScheduler(max_rounds=4, merge_epochs=1, seed=1)
 run_local(task, data="one-place", out="one-node", seed=1)
 federated = torch.load("one-node/model.pt", weights_only=True)
-print(all(torch.equal(federated[name], value) for name, value in model.state_dict().items()))
+own = model.state_dict()
+print(all(torch.equal(federated[name], value) for name, value in own.items()))
 # --8<-- [end:one_node]

@@ -26,7 +26,7 @@ import torch
 
 predictor = torch.jit.load("first-run/model.ts")  # torch and a file
 words = ["down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes"]
-clip = sorted(Path("data/nodes/aggregator/stop").glob("*.wav"))[0]  # 16 kHz, one channel, 16 bits
+clip = sorted(Path("data/nodes/aggregator/stop").glob("*.wav"))[0]  # 16 kHz, 16 bits
 with wave.open(str(clip)) as file:
     samples = torch.frombuffer(bytearray(file.readframes(16000)), dtype=torch.int16)
 probability, index = predictor(samples.unsqueeze(0))[0].max(0)

@@ -26,7 +26,8 @@ def run_test(model, loader, device):
     model.eval()
     correct = 0
     for waveforms, labels in loader:
-        correct += (model(waveforms.to(device)).argmax(1) == labels.to(device)).sum().item()
+        guesses = model(waveforms.to(device)).argmax(1)
+        correct += (guesses == labels.to(device)).sum().item()
     return correct / len(loader.dataset)
 
 
@@ -37,7 +38,7 @@ def train_centralised(train_dir, test_dir, num_epochs, seed):
     optimizer = torch.optim.Adam(model.parameters(), lr=0.005, weight_decay=1e-4)
     loader = build_dataloader(train_dir, train=True, batch_size=32)
     for epoch in range(num_epochs):
-        for group in optimizer.param_groups:  # from 0.005 down to zero, along half a cosine
+        for group in optimizer.param_groups:  # down to zero, along half a cosine
             group["lr"] = 0.005 * (1 + math.cos(math.pi * (epoch / num_epochs))) / 2
         train_an_epoch(model, loader, optimizer, device)
     test_loader = build_dataloader(test_dir, train=False, batch_size=1000)

@@ -38,7 +38,7 @@ optimizer = torch.optim.SGD(model.head.parameters(), lr=0.001, momentum=0.9)
 loss = F.cross_entropy(model.head(features), targets)
 loss.backward()
 print(model.head.weight.grad.shape)  # the head has gradients
-print({parameter.grad for parameter in model.backbone.parameters()})  # the backbone none
+print({parameter.grad for parameter in model.backbone.parameters()})  # nothing
 optimizer.step()
 optimizer.zero_grad()
 # --8<-- [end:step]

@@ -8,7 +8,8 @@ from alphamed_tutorials.partition import Partition
 from alphamed_tutorials.preparation import prepare
 
 facts = prepare(
-    find("transfer_learning"), Path("data"), nodes=3, source=None,  # no source: embedded
+    find("transfer_learning"), Path("data"),
+    nodes=3, source=None,  # no source: embedded
     partition=Partition(), seed=1,
 )  # fmt: skip
 for node, splits in facts["counts"].items():

@@ -11,7 +11,8 @@ from train_centralised import train_centralised
 
 # --8<-- [start:main]
 place = Path("one-place")
-prepare(find("transfer_learning"), place, nodes=1, source=None, partition=Partition(), seed=1)
+one_owner = find("transfer_learning")
+prepare(one_owner, place, nodes=1, source=None, partition=Partition(), seed=1)
 torch.set_num_threads(1)  # the last digits of a result depend on it
 model, accuracy = train_centralised(
     place / "nodes/node1", place / "nodes/aggregator", num_epochs=2, seed=1

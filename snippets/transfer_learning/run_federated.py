@@ -18,8 +18,11 @@ print(run.state, f"accuracy {run.metrics['test/accuracy']:.3f}")
 # --8<-- [end:run]
 
 # --8<-- [start:finetune]
-task = TransferScheduler(max_rounds=1, freeze_backbone=False, learning_rate=0.005, seed=1)
-whole = run_local(task, data="data", out="finetuned", seed=1, example="transfer_learning")
+task = TransferScheduler(
+    max_rounds=1, freeze_backbone=False, learning_rate=0.005, seed=1
+)
+name = "transfer_learning"
+whole = run_local(task, data="data", out="finetuned", seed=1, example=name)
 sizes = [each.record["bytes_per_message"] for each in (run, whole)]
 print(f"one message: {sizes[0]:,} bytes frozen, {sizes[1]:,} bytes finetuned")
 print(f"{sizes[1] // sizes[0]} times as much")

@@ -11,6 +11,8 @@ from alphamed_tutorials.preparation import prepare
 prepare(find("transfer_learning"), Path("data"), nodes=3, source=None, partition=Partition(), seed=1)
 task = TransferScheduler(max_rounds=2, seed=1)
 run = run_local(task, data="data", out="first-run", seed=1, example="transfer_learning")
+task = TransferScheduler(max_rounds=1, freeze_backbone=False, learning_rate=0.005, seed=1)
+whole = run_local(task, data="data", out="finetuned", seed=1, example="transfer_learning")
 
 # --8<-- [start:export]
 from alphamed_tutorials.export import export
@@ -37,21 +39,23 @@ print(dict(zip(("ants", "bees"), probabilities.tolist())))
 # --8<-- [end:predict]
 
 # --8<-- [start:pictures]
+from alphamed_tutorials.export import load_predictor
 from matplotlib.figure import Figure
 
+predictor, _ = load_predictor(whole)  # finetuned for one round only
 files = sorted(Path("data/nodes/aggregator/val").glob("*/*.jpg"))
 answers = [(file, *predict(file)) for file in files]
 labels = [int(file.parent.name == "bees") for file in files]
-sure = [answer[2][label].item() for answer, label in zip(answers, labels)]  # of the right one
+sure = [each[2][label].item() for each, label in zip(answers, labels)]  # of the truth
 order = sorted(range(len(files)), key=sure.__getitem__)  # the worst first
-figure = Figure(figsize=(8, 4.5), layout="constrained")
+figure = Figure(figsize=(5.6, 3.8), layout="constrained")
 for axes, i in zip(figure.subplots(2, 4).flat, order[:4] + order[-4:]):
     file, pixels, probabilities = answers[i]
     axes.imshow(pixels.permute(1, 2, 0))
     axes.axis("off")
     guess = ("ants", "bees")[probabilities.argmax()]
     verdict = "right" if guess == file.parent.name else "wrong"
-    title = f"{file.parent.name}: {guess} {probabilities.max():.0%}, {verdict}"
-    axes.set_title(title, fontsize=9)
+    title = f"{file.parent.name}: {guess}\n{probabilities.max():.0%}, {verdict}"
+    axes.set_title(title, fontsize=10)
 figure.savefig("predictions.png", dpi=150)
 # --8<-- [end:pictures]

@@ -16,7 +16,7 @@ UNKNOWN = "<unk>"  # index 0, for every word that is not in the vocabulary
 
 
 def tokenize(line: str) -> list[str]:
-    """Split a line into lower-case words and punctuation, token for token as torchtext's `basic_english` did."""
+    """Split a line into lower-case words and marks, as torchtext's `basic_english` did."""
     line = line.lower().replace('"', "").replace("<br />", " ")
     line = re.sub(r"([.,'()!?])", r" \1 ", line)
     return re.sub("[;:]", " ", line).split()
@@ -31,9 +31,10 @@ def read_tokens(file: Path) -> list[str]:
 
 # --8<-- [start:vocabulary]
 def build_vocabulary(tokens: Iterable[str], size: int) -> list[str]:
-    """Return the unknown word and the most frequent words, `size` in all; the place in the list is the index."""
+    """Return the unknown word and the most frequent ones, `size` in all, by index."""
     counts = Counter(token for token in tokens if token != UNKNOWN)
-    by_count = sorted(counts, key=lambda word: (-counts[word], word))  # equally frequent words: by the alphabet
+    # Equally frequent words: by the alphabet.
+    by_count = sorted(counts, key=lambda word: (-counts[word], word))
     return [UNKNOWN, *by_count[: size - 1]]
 
 
@@ -77,7 +78,7 @@ class TextDataset(Dataset):
 def build_dataloader(
     data_dir: str | Path, split: str, words: Sequence[str], batch_size: int = 10, length: int = 35
 ) -> DataLoader:
-    """Return batches of ([N, length], [N, length]); training pieces come in a new order each epoch."""
+    """Return batches of ([N, length], [N, length]), for training in a new order."""
     dataset = TextDataset(data_dir, split, words, length)
     return DataLoader(dataset, batch_size=batch_size, shuffle=split == "train")
 # --8<-- [end:dataset]
@@ -85,7 +86,7 @@ def build_dataloader(
 
 # --8<-- [start:unigram]
 def unigram_perplexity(tokens: torch.Tensor) -> float:
-    """Return the lowest perplexity on these tokens that a model can have which ignores what came before."""
+    """Return the lowest perplexity that a model without context can have on these tokens."""
     shares = tokens.unique(return_counts=True)[1].double() / tokens.numel()
     return torch.exp(-(shares * shares.log()).sum()).item()
 # --8<-- [end:unigram]

@@ -11,7 +11,7 @@ from torch import nn
 
 # --8<-- [start:position]
 class PositionalEncoding(nn.Module):
-    """Add to each word's vector where the word stands; attention alone does not see any order.
+    """Add to each word's vector where the word stands; attention does not see order.
 
     Args:
         width: Numbers in a word's vector.
@@ -27,7 +27,7 @@ class PositionalEncoding(nn.Module):
         table = torch.zeros(max_length, width)
         table[:, 0::2] = torch.sin(positions * frequencies)
         table[:, 1::2] = torch.cos(positions * frequencies)
-        self.register_buffer("table", table, persistent=False)  # the same on every node: no need to send it
+        self.register_buffer("table", table, persistent=False)  # never sent
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return [N, T, width] of [N, T, width]."""
@@ -40,7 +40,7 @@ class TransformerModel(nn.Module):
     """Give each next word of a text a score.
 
     Args:
-        words: The vocabulary: word i has index i, and index 0 stands for every word that is not in it.
+        words: The vocabulary; index 0 stands for every word not in it.
         width: Numbers in a word's vector.
         num_heads: Heads of each attention.
         num_layers: Encoder layers.
@@ -70,9 +70,10 @@ class TransformerModel(nn.Module):
         nn.init.zeros_(self.decoder.bias)
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Return scores [N, T, words] of the words that follow each of the tokens [N, T]."""
+        """Return scores [N, T, words] of what follows each of the tokens [N, T]."""
         length = tokens.shape[1]
-        mask = torch.full((length, length), float("-inf"), device=tokens.device).triu(1)  # nobody looks ahead
+        # Nobody looks ahead.
+        mask = torch.full((length, length), float("-inf"), device=tokens.device).triu(1)
         x = self.position(self.embedding(tokens) * self.scale)  # [N, T, width]
         x = self.encoder(x, mask=mask, is_causal=True)  # [N, T, width]
         return self.decoder(x)
@@ -95,7 +96,8 @@ class Predictor(nn.Module):
         self.words = model.words
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Return the probability of each word [N, words] to follow a text [N, T] of word indices."""
-        known = torch.where((tokens >= 0) & (tokens < len(self.words)), tokens, torch.zeros_like(tokens))
+        """Return each word's probability [N, words] to follow a text [N, T] of indices."""
+        inside = (tokens >= 0) & (tokens < len(self.words))
+        known = torch.where(inside, tokens, torch.zeros_like(tokens))
         return self.model(known)[:, -1].softmax(1)
 # --8<-- [end:predictor]

@@ -23,8 +23,8 @@ class LanguageModelScheduler(FedAvgScheduler):  # (1)!
     Args:
         max_rounds: Rounds to run.
         merge_epochs: Local epochs each data owner trains in a round.
-        log_rounds: The aggregator tests every so many rounds (and in the first and the last).
-        involve_aggregator: The aggregator trains too; it then needs training data of its own.
+        log_rounds: The aggregator tests every so many rounds, and at both ends.
+        involve_aggregator: The aggregator trains too, and needs training data.
         batch_size: Pieces of text in a batch.
         learning_rate: Step size of Adam.
         words: The vocabulary; the example's own if left out.
@@ -81,7 +81,8 @@ class LanguageModelScheduler(FedAvgScheduler):  # (1)!
             nn.utils.clip_grad_norm_(self.model.parameters(), 0.5)
             self.optimizer.step()
             total_loss += loss.item() * len(tokens)
-        self.tb_writer.add_scalar("train/loss", total_loss / len(self.train_loader.dataset), self.current_round)
+        mean_loss = total_loss / len(self.train_loader.dataset)
+        self.tb_writer.add_scalar("train/loss", mean_loss, self.current_round)
     # --8<-- [end:train_an_epoch]
 
     @torch.no_grad()
@@ -91,10 +92,12 @@ class LanguageModelScheduler(FedAvgScheduler):  # (1)!
         for tokens, targets in self.test_loader:
             tokens, targets = tokens.to(self.device), targets.to(self.device)
             scores = self.model(tokens).flatten(0, 1)
-            total_loss += F.cross_entropy(scores, targets.flatten(), reduction="sum").item()
+            loss = F.cross_entropy(scores, targets.flatten(), reduction="sum")
+            total_loss += loss.item()
             all_targets.append(targets.flatten())
         all_targets = torch.cat(all_targets)
         perplexity = math.exp(total_loss / len(all_targets))
         self.tb_writer.add_scalar("test/perplexity", perplexity, self.current_round)
-        self.tb_writer.add_scalar("test/unigram_perplexity", unigram_perplexity(all_targets), self.current_round)
+        unigram = unigram_perplexity(all_targets)
+        self.tb_writer.add_scalar("test/unigram_perplexity", unigram, self.current_round)
 # --8<-- [end:scheduler]

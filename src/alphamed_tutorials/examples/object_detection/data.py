@@ -26,22 +26,25 @@ class PedestrianDataset(Dataset):
         self.folder, self.train = Path(data_dir) / "PennFudanPed", train
         self.names = sorted(path.stem for path in (self.folder / "PNGImages").glob("*.png"))
         if not self.names:
-            raise FileNotFoundError(f"{self.folder / 'PNGImages'} holds no picture: put PennFudan's files of this node there")
+            pictures = self.folder / "PNGImages"
+            raise FileNotFoundError(f"{pictures} holds no picture: put PennFudan's files there")
 
     def __len__(self) -> int:
         return len(self.names)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """Return a picture [3, H, W], 0 to 1, and its pedestrians: boxes [P, 4], labels [P] and masks [P, H, W]."""
-        image = read_image(str(self.folder / "PNGImages" / f"{self.names[index]}.png"), ImageReadMode.RGB) / 255
-        instances = read_image(str(self.folder / "PedMasks" / f"{self.names[index]}_mask.png"))[0]
+        """Return a picture [3, H, W], 0 to 1, and its P pedestrians: boxes, labels, masks."""
+        name = self.names[index]
+        picture = self.folder / "PNGImages" / f"{name}.png"
+        image = read_image(str(picture), ImageReadMode.RGB) / 255
+        instances = read_image(str(self.folder / "PedMasks" / f"{name}_mask.png"))[0]
         if self.train and torch.rand(()) < 0.5:
             image, instances = image.flip(-1), instances.flip(-1)
         return image, build_target(instances)
 
 
 def build_target(instances: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Return what a mask picture [H, W] says: 0 is background, 1 the first pedestrian, 2 the second …"""
+    """Return what a mask [H, W] says: 0 is background, 1 the first pedestrian, 2 the second …"""
     numbers = instances.unique()
     masks = instances == numbers[numbers > 0][:, None, None]  # [P, H, W]
     boxes = masks_to_boxes(masks) + torch.tensor([0, 0, 1, 1])  # theirs name the last pixel inside
@@ -59,8 +62,9 @@ def collate(samples: list[tuple]) -> tuple[list, list]:
 
 
 def build_dataloader(data_dir: str | Path, train: bool, batch_size: int) -> DataLoader:
-    """Return batches of (pictures, targets), two lists; training pictures come in a new order each epoch."""
-    return DataLoader(PedestrianDataset(data_dir, train), batch_size=batch_size, shuffle=train, collate_fn=collate)
+    """Return batches of two lists, pictures and targets; for training in a new order."""
+    dataset = PedestrianDataset(data_dir, train)
+    return DataLoader(dataset, batch_size=batch_size, shuffle=train, collate_fn=collate)
 # --8<-- [end:dataset]
 
 
@@ -72,7 +76,7 @@ def sample_inputs(data_dir: str | Path, count: int) -> list[torch.Tensor]:
 
 # --8<-- [start:evaluation]
 class PooledEvaluation:
-    """Collect what a model finds and what there is; every picture gets a number of its own, whoever it came from."""
+    """Collect what a model finds and what there is; every picture gets its own number."""
 
     def __init__(self):
         self.pictures: list[dict] = []
@@ -80,13 +84,14 @@ class PooledEvaluation:
         self.found: list[dict] = []
 
     def add(self, target: dict[str, torch.Tensor], output: dict[str, torch.Tensor]) -> None:
-        """Add one picture: its pedestrians, and the model's boxes, labels, scores and masks [D, 1, H, W]."""
+        """Add one picture: its pedestrians and the model's D detections."""
         picture = len(self.pictures) + 1
         height, width = target["masks"].shape[-2:]
         self.pictures.append({"id": picture, "height": height, "width": width})
         for entry in entries(picture, target["boxes"], target["labels"], target["masks"]):
             self.truth.append({**entry, "id": len(self.truth) + 1, "iscrowd": 0})
-        found = entries(picture, output["boxes"], output["labels"], output["masks"][:, 0] > 0.5)
+        masks = output["masks"][:, 0] > 0.5  # [D, H, W]
+        found = entries(picture, output["boxes"], output["labels"], masks)
         for entry, score in zip(found, output["scores"].tolist()):
             self.found.append({**entry, "score": score})
 
@@ -101,27 +106,36 @@ class PooledEvaluation:
         with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints
             truth = COCO()
             truth.dataset = {
-                "images": self.pictures, "annotations": self.truth, "categories": [{"id": 1}], "info": {},
+                "images": self.pictures, "annotations": self.truth,
+                "categories": [{"id": 1}], "info": {},
             }  # fmt: skip
             truth.createIndex()
             for name, kind in (("box", "bbox"), ("mask", "segm")):
-                evaluation = COCOeval(truth, truth.loadRes([dict(entry) for entry in self.found]), kind)
+                found = truth.loadRes([dict(entry) for entry in self.found])
+                evaluation = COCOeval(truth, found, kind)
                 evaluation.evaluate()
                 evaluation.accumulate()
                 evaluation.summarize()
-                result |= {f"{name}_ap50": float(evaluation.stats[1]), f"{name}_ap": float(evaluation.stats[0])}
+                ap, ap50 = map(float, evaluation.stats[:2])
+                result |= {f"{name}_ap50": ap50, f"{name}_ap": ap}
         return result
 
 
-def entries(picture: int, boxes: torch.Tensor, labels: torch.Tensor, masks: torch.Tensor) -> list[dict]:
-    """Return boxes and masks as COCO writes them: x, y, width, height, and masks by run lengths."""
+def entries(
+    picture: int, boxes: torch.Tensor, labels: torch.Tensor, masks: torch.Tensor
+) -> list[dict]:
+    """Return what COCO writes: boxes as x, y, width, height, masks by run lengths."""
     from pycocotools import mask as rle
 
     corners = boxes.cpu().double()
     sizes = torch.cat([corners[:, :2], corners[:, 2:] - corners[:, :2]], dim=1).tolist()
-    columns = np.asfortranarray(masks.cpu().numpy().astype(np.uint8).transpose(1, 2, 0))  # [H, W, P], column by column
+    layers = masks.cpu().numpy().astype(np.uint8).transpose(1, 2, 0)  # [H, W, P]
+    codes = rle.encode(np.asfortranarray(layers))  # column by column
     return [
-        {"image_id": picture, "category_id": label, "bbox": size, "area": float(rle.area(code)), "segmentation": code}
-        for size, label, code in zip(sizes, labels.tolist(), rle.encode(columns))
+        {
+            "image_id": picture, "category_id": label, "bbox": size,
+            "area": float(rle.area(code)), "segmentation": code,
+        }  # fmt: skip
+        for size, label, code in zip(sizes, labels.tolist(), codes)
     ]
 # --8<-- [end:evaluation]

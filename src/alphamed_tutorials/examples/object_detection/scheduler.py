@@ -21,13 +21,13 @@ class ObjectDetectionScheduler(FedAvgScheduler):  # (1)!
     Args:
         max_rounds: Rounds to run.
         merge_epochs: Local epochs each data owner trains in a round.
-        log_rounds: The aggregator tests every so many rounds (and in the first and the last).
-        involve_aggregator: The aggregator trains too; it then needs training data of its own.
-        calculation_timeout: Seconds the aggregator waits for a round's slowest data owner.
-        backbone: `lite0` (AdamW, light enough for a CPU) or `resnet50` (the tutorial's own, with SGD).
+        log_rounds: The aggregator tests every so many rounds, and at both ends.
+        involve_aggregator: The aggregator trains too, and needs training data.
+        calculation_timeout: Seconds the aggregator waits for the slowest data owner.
+        backbone: `lite0` (with AdamW) or `resnet50` (the tutorial's, with SGD).
         min_size: Pictures are scaled so that their shorter side has so many pixels.
         batch_size: Pictures in a batch.
-        learning_rate: Step size of the optimizer in the first round; later rounds take ever smaller ones.
+        learning_rate: Step size in the first round; it falls with the rounds.
         warmup_steps: Steps of a node over which the step size grows to its full length.
         seed: Start of each node's random numbers.
     """
@@ -68,11 +68,12 @@ class ObjectDetectionScheduler(FedAvgScheduler):  # (1)!
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         weights = None
         if getattr(self, "is_aggregator", False):  # (5)!
-            weights = "package" if self.backbone == "lite0" else find_coco_weights(self.data_dir)
+            lite = self.backbone == "lite0"
+            weights = "package" if lite else find_coco_weights(self.data_dir)
         return build_model(self.backbone, self.min_size, weights).to(self.device)
 
     def build_optimizer(self, model: nn.Module) -> Optimizer:
-        parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        parameters = [each for each in model.parameters() if each.requires_grad]
         if self.backbone == "lite0":
             return AdamW(parameters, lr=self.learning_rate)
         return SGD(parameters, lr=self.learning_rate, momentum=0.9, weight_decay=0.0005)
@@ -84,7 +85,7 @@ class ObjectDetectionScheduler(FedAvgScheduler):  # (1)!
         return build_dataloader(self.data_dir, train=False, batch_size=1)
 
     def step_size(self) -> float:  # (6)!
-        """Return this step's learning rate: half a cosine over the rounds, after a warm-up over the first steps."""
+        """Return this step's learning rate: half a cosine over the rounds, after a warm-up."""
         share = (self.current_round - 1) / self.max_rounds
         warmup = min(1.0, (self.steps + 1) / self.warmup_steps)
         return self.learning_rate * warmup * (1 + math.cos(math.pi * share)) / 2
@@ -95,7 +96,10 @@ class ObjectDetectionScheduler(FedAvgScheduler):  # (1)!
         total_loss = 0.0
         for images, targets in self.train_loader:
             images = [image.to(self.device) for image in images]
-            targets = [{name: value.to(self.device) for name, value in target.items()} for target in targets]
+            targets = [
+                {name: value.to(self.device) for name, value in target.items()}
+                for target in targets
+            ]
             for group in self.optimizer.param_groups:
                 group["lr"] = self.step_size()
             losses = self.model(images, targets)
@@ -106,7 +110,8 @@ class ObjectDetectionScheduler(FedAvgScheduler):  # (1)!
             self.optimizer.step()
             self.steps += 1
             total_loss += loss.item() * len(images)
-        self.tb_writer.add_scalar("train/loss", total_loss / len(self.train_loader.dataset), self.current_round)
+        mean_loss = total_loss / len(self.train_loader.dataset)
+        self.tb_writer.add_scalar("train/loss", mean_loss, self.current_round)
     # --8<-- [end:train_an_epoch]
 
     @torch.no_grad()

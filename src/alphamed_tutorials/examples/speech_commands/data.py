@@ -21,7 +21,8 @@ def read_clip(path: Path) -> torch.Tensor:
         path: A WAV file: 16,000 samples per second, one channel, 16 bits.
 
     Returns:
-        Exactly one second of samples [16000] as they lie in the file; a shorter clip ends in silence.
+        Exactly one second of samples [16000] as they lie in the file;
+        a shorter clip ends in silence.
 
     Raises:
         ValueError: The file has another rate, more channels, or other samples.
@@ -29,22 +30,29 @@ def read_clip(path: Path) -> torch.Tensor:
     with wave.open(str(path)) as file:
         found = file.getframerate(), file.getnchannels(), file.getsampwidth()
         if found != (RECORDED_RATE, 1, 2):
-            raise ValueError(f"{path} has rate, channels, bytes {found}: convert it to {(RECORDED_RATE, 1, 2)}")
-        samples = torch.frombuffer(bytearray(file.readframes(RECORDED_RATE)), dtype=torch.int16)
+            wanted = (RECORDED_RATE, 1, 2)
+            raise ValueError(f"{path} has rate, channels, bytes {found}: convert it to {wanted}")
+        frames = bytearray(file.readframes(RECORDED_RATE))
+        samples = torch.frombuffer(frames, dtype=torch.int16)
     return F.pad(samples, (0, RECORDED_RATE - len(samples)))
 # --8<-- [end:read_clip]
 
 
 # --8<-- [start:find_clips]
 def find_clips(data_dir: str | Path, train: bool) -> list[tuple[Path, int]]:
-    """Return the clips of a split with their labels: those that `testing_list.txt` names are the test set."""
+    """Return a split's clips with their labels; `testing_list.txt` names the test set."""
     folder = Path(data_dir)
     listed = folder / "testing_list.txt"
     test = set(listed.read_text().split()) if listed.exists() else set()
-    clips = [(path, label) for label, word in enumerate(WORDS) for path in sorted((folder / word).glob("*.wav"))]
-    found = [(path, label) for path, label in clips if (f"{path.parent.name}/{path.name}" in test) != train]
+    found = [
+        (path, label)
+        for label, word in enumerate(WORDS)
+        for path in sorted((folder / word).glob("*.wav"))
+        if (f"{word}/{path.name}" in test) != train
+    ]
     if not found:
-        raise FileNotFoundError(f"{folder} holds no {'train' if train else 'test'} clip: put WORD/*.wav there")
+        split = "train" if train else "test"
+        raise FileNotFoundError(f"{folder} holds no {split} clip: put WORD/*.wav there")
     return found
 # --8<-- [end:find_clips]
 
@@ -56,14 +64,17 @@ class WordDataset(Dataset):
     All clips are kept in memory, 32 kB each.
 
     Args:
-        data_dir: A node's data folder: a folder for each word, in it WAV files; `testing_list.txt` names the test set.
+        data_dir: A node's data folder: a folder for each word, in it WAV files;
+            `testing_list.txt` names the test set.
         train: The clips that are not in that list if true, else those that are.
     """
 
     def __init__(self, data_dir: str | Path, train: bool):
         clips = find_clips(data_dir, train)
         # One by one: so many clips in one call would need several times their memory.
-        self.waveforms = torch.stack([resample(read_clip(path) / 32768, RECORDED_RATE, MODEL_RATE) for path, _ in clips])
+        self.waveforms = torch.stack(
+            [resample(read_clip(path) / 32768, RECORDED_RATE, MODEL_RATE) for path, _ in clips]
+        )
         self.labels = torch.tensor([label for _, label in clips])
 
     def __len__(self) -> int:
@@ -75,27 +86,29 @@ class WordDataset(Dataset):
 
 
 def build_dataloader(data_dir: str | Path, train: bool, batch_size: int) -> DataLoader:
-    """Return batches of ([N, 1, 8000], [N]); training clips come in a new order each epoch."""
+    """Return batches of ([N, 1, 8000], [N]), for training in a new order each epoch."""
     return DataLoader(WordDataset(data_dir, train), batch_size=batch_size, shuffle=train)
 # --8<-- [end:dataset]
 
 
 # --8<-- [start:augment]
 def augment(waveforms: torch.Tensor) -> torch.Tensor:
-    """Return each waveform [N, 1, T] as another speaker might have said it: earlier or later, higher or lower, louder."""
+    """Return each waveform [N, 1, T] as another speaker might have said it."""
     count, _, length = waveforms.shape
     draw = torch.rand(4, count, 1).to(waveforms.device) * 2 - 1  # from -1 to 1
     speed, shift = 1 + 0.15 * draw[0], 0.1 * length * draw[1]
-    # Where in the old waveform each new sample lies; between two old samples take the line between them.
+    # Where in the old waveform each new sample lies; between two old ones take the line.
     middle = (length - 1) / 2
-    places = (torch.arange(length, device=waveforms.device) - middle) * speed + middle + shift  # [N, T]
+    steps = torch.arange(length, device=waveforms.device)
+    places = (steps - middle) * speed + middle + shift  # [N, T]
     left = places.floor().long()
     part = places - left
     padded = F.pad(waveforms[:, 0], (1, 1))  # zeros at both ends, for what lies outside
     left_values = padded.gather(1, (left + 1).clamp(0, length + 1))
     right_values = padded.gather(1, (left + 2).clamp(0, length + 1))
     changed = left_values * (1 - part) + right_values * part
-    gain, noise = 2 ** draw[2], 0.005 * (draw[3] + 1) * torch.randn(changed.shape).to(changed.device)
+    gain = 2 ** draw[2]
+    noise = 0.005 * (draw[3] + 1) * torch.randn(changed.shape).to(changed.device)
     return (gain * changed + noise).unsqueeze(1)
 # --8<-- [end:augment]
 

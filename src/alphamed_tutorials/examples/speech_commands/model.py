@@ -6,9 +6,9 @@ import torch.nn.functional as F
 from torch import nn
 from torchaudio.transforms import Resample
 
-# What the task means by class 0, class 1, …: the list travels with the task, no node makes its own.
+# Class 0, class 1, …: the list travels with the task, no node makes its own.
 WORDS = ("down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes")
-RECORDED_RATE, MODEL_RATE = 16000, 8000  # samples per second: in the files, and what the model hears
+RECORDED_RATE, MODEL_RATE = 16000, 8000  # samples a second: in files, in the model
 # --8<-- [end:imports]
 
 
@@ -46,7 +46,7 @@ class M5(nn.Module):
 
 # --8<-- [start:predictor]
 class Predictor(nn.Module):
-    """Answer for samples as they lie in a file: what is exported, so that no caller has to remember the resampling.
+    """Answer for samples as they lie in a file; exported, so that no caller resamples.
 
     Args:
         model: The trained network.

@@ -22,10 +22,10 @@ class SpeechCommandsScheduler(FedAvgScheduler):  # (1)!
     Args:
         max_rounds: Rounds to run.
         merge_epochs: Local epochs each data owner trains in a round.
-        log_rounds: The aggregator tests every so many rounds (and in the first and the last).
-        involve_aggregator: The aggregator trains too; it then needs training data of its own.
+        log_rounds: The aggregator tests every so many rounds, and at both ends.
+        involve_aggregator: The aggregator trains too, and needs training data.
         batch_size: Clips in a batch.
-        learning_rate: Step size of Adam in the first round; it falls to zero along half a cosine.
+        learning_rate: Step size of Adam at first; it falls along half a cosine.
         weight_decay: Weight decay of Adam.
         seed: Start of each node's random numbers.
     """
@@ -60,7 +60,9 @@ class SpeechCommandsScheduler(FedAvgScheduler):  # (1)!
         return M5().to(self.device)
 
     def build_optimizer(self, model: nn.Module) -> Optimizer:  # (5)!
-        return Adam(model.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay)
+        return Adam(
+            model.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay
+        )
 
     def build_train_dataloader(self) -> DataLoader:
         return build_dataloader(self.data_dir, train=True, batch_size=self.batch_size)
@@ -80,7 +82,8 @@ class SpeechCommandsScheduler(FedAvgScheduler):  # (1)!
             loss.backward()
             self.optimizer.step()
             total_loss += loss.item() * len(labels)
-        self.tb_writer.add_scalar("train/loss", total_loss / len(self.train_loader.dataset), self.current_round)
+        mean_loss = total_loss / len(self.train_loader.dataset)
+        self.tb_writer.add_scalar("train/loss", mean_loss, self.current_round)
     # --8<-- [end:train_an_epoch]
 
     def set_learning_rate(self) -> None:  # (6)!
@@ -92,17 +95,20 @@ class SpeechCommandsScheduler(FedAvgScheduler):  # (1)!
     @torch.no_grad()
     def run_test(self) -> None:  # (7)!
         self.model.eval()
-        total_loss, confusion = 0.0, torch.zeros(len(WORDS), len(WORDS))  # row: what was said, column: what was heard
+        total_loss = 0.0
+        confusion = torch.zeros(len(WORDS), len(WORDS))  # row: said, column: heard
         for waveforms, labels in self.test_loader:
             log_probabilities = self.model(waveforms.to(self.device)).cpu()
             total_loss += F.nll_loss(log_probabilities, labels, reduction="sum").item()
             for said, heard in zip(labels, log_probabilities.argmax(1)):
                 confusion[said, heard] += 1
         count = len(self.test_loader.dataset)
-        self.tb_writer.add_scalar("test/accuracy", confusion.trace().item() / count, self.current_round)
+        accuracy = confusion.trace().item() / count
+        self.tb_writer.add_scalar("test/accuracy", accuracy, self.current_round)
         self.tb_writer.add_scalar("test/loss", total_loss / count, self.current_round)
         if self.current_round == self.max_rounds:  # (8)!
             for said, row in zip(WORDS, confusion.tolist()):
                 for heard, number in zip(WORDS, row):
-                    self.tb_writer.add_scalar(f"test/confusion/{said}/{heard}", number, self.current_round)
+                    name = f"test/confusion/{said}/{heard}"
+                    self.tb_writer.add_scalar(name, number, self.current_round)
 # --8<-- [end:scheduler]
