@@ -231,7 +231,8 @@ def test_an_experiment_sets_arguments_of_the_scheduler(tmp_path, monkeypatch):
 
     monkeypatch.setattr(recording, "compare", compare)
     record(find("transfer_learning"), tmp_path, tmp_path / "work", None)
-    assert given == [{}, {}, {"freeze_backbone": False, "learning_rate": 0.005}]
+    assert given == [plan.get("settings", {}) for plan in find("transfer_learning").facts["record"]]
+    assert given[2] == {"freeze_backbone": False, "learning_rate": 0.005}
     scheduler = find("transfer_learning").build_scheduler(4, 1, **given[2])
     assert (scheduler.freeze_backbone, scheduler.learning_rate, scheduler.max_rounds) == (False, 0.005, 4)
 
