@@ -226,8 +226,10 @@ def test_moved_run_folder(tmp_path):
 
 # The class is defined in the started script, and the run goes on in this process, which has not got it.
 CHILD = f"""
+import signal
 import sys
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs, these tests among them, ignore it
 sys.path.insert(0, {str(HERE)!r})
 from alphamed_tutorials.engines.local import run_local
 from schedulers import Tiny
