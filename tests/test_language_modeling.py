@@ -15,6 +15,7 @@ from alphamed_tutorials.engines.local import run_local
 from alphamed_tutorials.examples.language_modeling import data as text_data
 from alphamed_tutorials.examples.language_modeling.model import Predictor, TransformerModel
 from alphamed_tutorials.examples.language_modeling.scheduler import LanguageModelScheduler
+from watching import Writer
 
 WORDS = ["<unk>", *(f"word{i}" for i in range(1, 60))]
 CENTRALISED = Path(__file__).parents[1] / "snippets" / "language_modeling" / "train_centralised.py"
@@ -133,16 +134,6 @@ def test_unigram_perplexity_is_that_of_the_best_constant_answer():
     best = torch.nn.functional.cross_entropy(shares.log().repeat(6, 1), tokens).exp().item()
     assert text_data.unigram_perplexity(tokens) == pytest.approx(best)
     assert text_data.unigram_perplexity(torch.arange(50)) == pytest.approx(50)
-
-
-class Writer:
-    """Take the place of TensorBoard's writer."""
-
-    def __init__(self):
-        self.scalars = {}
-
-    def add_scalar(self, name, value, step):
-        self.scalars[name] = value
 
 
 def alone(data_dir, **settings):

@@ -20,6 +20,7 @@ from alphamed_tutorials.examples.mnist.prepare import write_digits
 from alphamed_tutorials.examples.mnist.scheduler import MNISTScheduler
 from alphamed_tutorials.partition import Partition
 from alphamed_tutorials.preparation import prepare
+from watching import Writer, watch_momentum
 
 SEEN = []  # what the schedulers below saw, in order: the engine runs them in this process
 
@@ -28,12 +29,6 @@ SEEN = []  # what the schedulers below saw, in order: the engine runs them in th
 def forget():
     SEEN.clear()
     torch.set_num_threads(1)  # fastest for a small network, as in a run
-
-
-class Writer:
-    """Take the place of TensorBoard's writer."""
-
-    def add_scalar(self, *_): ...
 
 
 def scheduler_at(folder: Path, kind: type = MNISTScheduler, **settings) -> MNISTScheduler:
@@ -83,13 +78,8 @@ def test_every_entry_that_is_averaged_is_a_float():
 
 class MomentumScheduler(MNISTScheduler):
     def build_optimizer(self, model):
-        optimizer, node = super().build_optimizer(model), Path(self.data_dir).name
-
-        def look(optimizer, *_):
-            SEEN.append((node, optimizer, [entry["momentum_buffer"].clone() for entry in optimizer.state.values()]))
-
-        optimizer.register_step_pre_hook(look)
-        optimizer.register_step_post_hook(look)
+        optimizer = super().build_optimizer(model)
+        watch_momentum(optimizer, Path(self.data_dir).name, SEEN)
         return optimizer
 
 

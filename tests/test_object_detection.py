@@ -36,6 +36,7 @@ from torchvision.io import read_image, write_png
 from torchvision.models.detection import MaskRCNN_ResNet50_FPN_Weights, maskrcnn_resnet50_fpn
 from torchvision.ops import FrozenBatchNorm2d
 from verifying import assert_locked_is_refused, assert_refused, open_folder
+from watching import Writer
 
 EXAMPLE = find("object_detection")
 SNIPPETS = Path(__file__).parents[1] / "snippets" / "object_detection"
@@ -567,16 +568,10 @@ def test_owners_need_no_pretrained_weights(tiny, finished):
     assert torch.allclose(federated[f"backbone.{name}"], value)  # frozen: still the pretrained one after training
 
 
-class Silent:
-    """A metrics writer for a scheduler that no engine runs."""
-
-    def add_scalar(self, *_): ...
-
-
 def alone(data_dir, **settings):
     """Return a scheduler as it is on a node, without an engine."""
     scheduler = ObjectDetectionScheduler(**SMALL | settings)
-    scheduler.data_dir, scheduler.current_round, scheduler.tb_writer = str(data_dir), 1, Silent()
+    scheduler.data_dir, scheduler.current_round, scheduler.tb_writer = str(data_dir), 1, Writer()
     return scheduler
 
 

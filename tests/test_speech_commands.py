@@ -15,6 +15,7 @@ from alphamed_tutorials.metrics import details
 from alphamed_tutorials.partition import Partition
 from alphamed_tutorials.preparation import prepare
 from torch import nn
+from watching import Writer
 
 SNIPPETS = Path(__file__).parents[1] / "snippets" / "speech_commands"
 
@@ -61,20 +62,10 @@ def state_of(run):
     return torch.load(run.path / "model.pt", weights_only=True)
 
 
-class Silent:
-    """A metrics writer for a scheduler that no engine runs."""
-
-    def __init__(self):
-        self.scalars = {}
-
-    def add_scalar(self, name, value, step):
-        self.scalars[name] = value
-
-
 def alone(data_dir, **settings):
     """Return a scheduler as it is on a node, without an engine."""
     task = SpeechCommandsScheduler(**{"max_rounds": 4, "seed": 1, **settings})
-    task.data_dir, task.current_round, task.tb_writer = str(data_dir), 1, Silent()
+    task.data_dir, task.current_round, task.tb_writer = str(data_dir), 1, Writer()
     return task
 
 

@@ -28,6 +28,7 @@ from alphamed_tutorials.partition import Partition
 from alphamed_tutorials.preparation import prepare
 from torchvision.io import write_jpeg
 from torchvision.models import ResNet18_Weights
+from watching import Writer, watch_momentum
 
 SNIPPETS = Path(__file__).parents[1] / "snippets" / "transfer_learning"
 LITE0, RESNET = (BACKBONES[name].file for name in ("efficientnet_lite0", "resnet18"))
@@ -41,12 +42,6 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(outer)
-
-
-class Writer:
-    """Take the place of TensorBoard's writer."""
-
-    def add_scalar(self, *_): ...
 
 
 def scheduler_at(folder: Path, kind: type = TransferScheduler, **settings) -> TransferScheduler:
@@ -319,13 +314,8 @@ def test_finetuning_changes_everything_and_counts_batches(small):
 
 class MomentumScheduler(TransferScheduler):
     def build_optimizer(self, model):
-        optimizer, node = super().build_optimizer(model), Path(self.data_dir).name
-
-        def look(optimizer, *_):
-            SEEN.append((node, optimizer, [entry["momentum_buffer"].clone() for entry in optimizer.state.values()]))
-
-        optimizer.register_step_pre_hook(look)
-        optimizer.register_step_post_hook(look)
+        optimizer = super().build_optimizer(model)
+        watch_momentum(optimizer, Path(self.data_dir).name, SEEN)
         return optimizer
 
 

@@ -16,10 +16,9 @@ import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
-from pages import LANGUAGES, ROOT, Block, Page
+from pages import HEADING, LANGUAGES, ROOT, Block, Page
 
 TIME_LIMIT = 600  # seconds a cell
-HEADING = re.compile(r"(?P<level>#+) (?P<title>.*?)(?: *\{[^}]*\})?")
 LINK = re.compile(r"!?\[(?P<text>[^][]*)\]\((?P<target>[^()]*)\)(\{[^}]*\})?")
 PICTURE = re.compile(r'(?:plot|savefig|write_png)\(.*"(?P<file>[^"]+\.png)"')  # a file that the code draws
 NOT_PROSE = re.compile(r"!!!|\?\?\?|===|\||<|\{\{|!\[|\[.*\]\(.*\)\{ \.md-button|\*\[")

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 LANGUAGES = ("zh", "en")
 INCLUDE = re.compile(r"""\s*-+8<-+\s+(["'])(?P<name>.+)\1\s*""")
 FENCE = re.compile(r"(?P<indent>\s*)(?P<fence>`{3,}|~{3,})(?P<info>[^`]*)")
+HEADING = re.compile(r"(?P<level>#{1,6})\s+(?P<title>.*?)(?:\s*\{:?[^}]*#(?P<anchor>[\w-]+)[^}]*\})?\s*")
 NOT_RUN = re.compile(r"\s*<!--\s*not run:(?P<reason>.*)-->\s*")
 
 

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import names
-from pages import LANGUAGES, Block, Line, Page
+from pages import HEADING, LANGUAGES, Block, Line, Page
 from pymdownx.snippets import SnippetPreprocessor
 
 RUN_LANGUAGES = ("python", "sh")
 SHOWN_LANGUAGES = ("csv", "html", "ini", "json", "markdown", "mermaid", "text", "toml", "yaml")
-HEADING = re.compile(r"(?P<level>#{1,6})\s+(?P<title>.*?)(?:\s*\{:?[^}]*#(?P<anchor>[\w-]+)[^}]*\})?\s*")
 INLINE_CODE = re.compile(r"(?<!`)(`+)(?!`)(?P<code>.+?)(?<!`)\1(?!`)")
 ANNOTATION = re.compile(r"#\s*\((\d+)\)!?")
 PROPER_NAMES = re.compile(r"AlphaMed|Flower|Python|PyTorch|TorchScript")  # these stay as they are in Chinese
