@@ -42,8 +42,10 @@ def draw(curves: list[Curve], x_label: str, y_label: str, description: str, show
     y_ticks = ticks(min(values), max(values))
 
     def place(x: float, y: float) -> tuple[float, float]:
-        return (LEFT + (RIGHT - LEFT) * (x - 1) / max(rounds - 1, 1),
-                BOTTOM - (BOTTOM - TOP) * (y - y_ticks[0]) / (y_ticks[-1] - y_ticks[0]))
+        return (
+            LEFT + (RIGHT - LEFT) * (x - 1) / max(rounds - 1, 1),
+            BOTTOM - (BOTTOM - TOP) * (y - y_ticks[0]) / (y_ticks[-1] - y_ticks[0]),
+        )
 
     x_ticks = [x for x in ticks(1, rounds) if x == int(x) and 1 < x <= rounds]
     parts = [f"<title>{escape(y_label)}</title><desc>{escape(description)}</desc>"]
@@ -63,8 +65,10 @@ def legend(curves: list[Curve]) -> str:
 
 
 def _y_tick(y: float, text: str) -> str:
-    return (f'<path class="grid" d="M{LEFT} {y:.1f}H{RIGHT}"/>'
-            f'<text class="y" x="{LEFT - 8}" y="{y + 4:.1f}">{escape(text)}</text>')
+    return (
+        f'<path class="grid" d="M{LEFT} {y:.1f}H{RIGHT}"/>'
+        f'<text class="y" x="{LEFT - 8}" y="{y + 4:.1f}">{escape(text)}</text>'
+    )
 
 
 def _x_tick(x: float, text: str) -> str:

@@ -9,14 +9,14 @@ CHINESE = "[\u2018-\u201d\u2026\u3000-\u303f\u3400-\u9fff\uff00-\uffef]"  # quot
 class JoinedLines(InlineProcessor):
     """Drop the line end."""
 
-    def handleMatch(self, m, data):  # noqa: N802 (Python-Markdown's name)
+    def handleMatch(self, m, data):
         return "", m.start(), m.end()
 
 
 class ChineseLines(Extension):
     """Bring the joining into Python-Markdown, after code spans and links."""
 
-    def extendMarkdown(self, md):  # noqa: N802 (Python-Markdown's name)
+    def extendMarkdown(self, md):
         md.inlinePatterns.register(JoinedLines(f"(?<={CHINESE})[ ]?\n(?={CHINESE})", md), "chinese-lines", 5)
 
 

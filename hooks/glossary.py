@@ -64,7 +64,7 @@ class GlossaryLinks(Treeprocessor):
             anchor, meaning = self.terms[match[0].lower()]
             seen.add(anchor)
             link = ElementTree.Element("a", {"href": f"/{PAGE}#{anchor}", "class": "term", "title": meaning})
-            link.text, link.tail = match[0], text[match.end():]
+            link.text, link.tail = match[0], text[match.end() :]
             self._shorten(parent, before, text[: match.start()])
             parent.insert(0 if before is None else list(parent).index(before) + 1, link)
             before = link
@@ -84,7 +84,7 @@ class GlossaryExtension(Extension):
         super().__init__()
         self.links = GlossaryLinks(terms)
 
-    def extendMarkdown(self, md):  # noqa: N802 (Python-Markdown's name)
+    def extendMarkdown(self, md):
         md.treeprocessors.register(self.links, "glossary", 7)
 
 

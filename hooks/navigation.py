@@ -9,8 +9,9 @@ def expand(nav: list, pages: list[str]) -> list:
     items = []
     for item in nav:
         if isinstance(item, dict):
-            items.append({title: expand(below, pages) if isinstance(below, list) else below
-                          for title, below in item.items()})
+            items.append(
+                {title: expand(below, pages) if isinstance(below, list) else below for title, below in item.items()}
+            )
         elif item.endswith("/*"):
             items += [page for page in sorted(pages) if page.startswith(item[:-1]) and page not in named]
         else:

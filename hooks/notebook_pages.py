@@ -7,8 +7,10 @@ from bs4 import BeautifulSoup, Tag
 from mkdocs.structure.toc import AnchorLink, TableOfContents
 from mkdocs.utils import get_relative_url
 
-WORDS = {"zh": {"guide": "改造示例", "download": "下载 Notebook"},
-         "en": {"guide": "The guide", "download": "Download the notebook"}}
+WORDS = {
+    "zh": {"guide": "改造示例", "download": "下载 Notebook"},
+    "en": {"guide": "The guide", "download": "Download the notebook"},
+}
 HEADING = re.compile(r"^#+ (.*?) *\{[^}]*#([\w-]+)[^}]*\}$", re.MULTILINE)
 
 

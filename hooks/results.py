@@ -1,22 +1,27 @@
 """Replace the placeholders for recorded results in a page. The figures come from `docs/results/<example>.json` only.
 
-    {{ result: mnist/iid/federated }}     the last value of the example's metric
-    {{ results-table: mnist/iid }}        one row a run
-    {{ results-chart: mnist/iid }}        one curve a run, the data folded below
-    {{ results-counts: mnist/iid }}       samples of each class on each node
-    {{ results-matrix: mnist/iid }}       what the federated model took each class for, where that was recorded
-    {{ results-machine: mnist }}          where, when and with what it was recorded, in one sentence
+{{ result: mnist/iid/federated }}     the last value of the example's metric
+{{ results-table: mnist/iid }}        one row a run
+{{ results-chart: mnist/iid }}        one curve a run, the data folded below
+{{ results-counts: mnist/iid }}       samples of each class on each node
+{{ results-matrix: mnist/iid }}       what the federated model took each class for, where that was recorded
+{{ results-machine: mnist }}          where, when and with what it was recorded, in one sentence
 """
 
 import json
 import re
 from pathlib import Path
 
-import results_html
 from mkdocs.exceptions import PluginError
 
-DRAW = {"results-table": results_html.table, "results-chart": results_html.figure, "results-counts": results_html.counts,
-        "results-matrix": results_html.matrix}
+import results_html
+
+DRAW = {
+    "results-table": results_html.table,
+    "results-chart": results_html.figure,
+    "results-counts": results_html.counts,
+    "results-matrix": results_html.matrix,
+}
 WANTED = {"result": 3, "results-machine": 1} | dict.fromkeys(DRAW, 2)  # how many names each takes
 PLACEHOLDER = re.compile(r"\{\{\s*(results?\b[\w-]*)\s*:?\s*([^{}]*?)\s*\}\}")
 
@@ -66,6 +71,7 @@ def replace(markdown: str, page: str, folder: Path, language: str) -> str:
     Raises:
         PluginError: A placeholder asks for what was not recorded; the message names the page and the placeholder.
     """
+
     def answer_or_fail(match: re.Match) -> str:
         try:
             return answer(match[1], match[2], folder, language)

@@ -5,29 +5,77 @@ from html import escape
 import chart
 
 WORDS = {
-    "zh": {"run": "训练方式", "round": "轮次", "node": "数据方", "total": "合计", "right": "正确率", "corner": "实际 ＼ 判为", "seconds": "用时（秒）", "message": "每条消息",
-           "centralised": "集中训练", "federated": "联邦学习", "alone": "{} 单独训练", "data": "图中的数据", "end": "{}最终为 {}",
-           "and": "；", "stop": "。", "iid": "随机均分（IID）", "owners": "按数据的天然归属", "test/unigram_perplexity": "一元模型的测试困惑度", "dirichlet": "标签偏斜（Dirichlet {}）",
-           "skew": "标签偏斜（每方各以一类为主，占该类的 {}）", "class": "“{}”的准确率",
-           "setting": "{partition}，{nodes} 个数据方，{rounds} 轮，种子 {seed}",
-           "test/accuracy": "测试准确率", "test/loss": "测试损失", "train/loss": "训练损失", "test/perplexity": "测试困惑度",
-           "test/box_ap50": "框 AP50", "test/box_ap": "框 AP",
-           "test/mask_ap50": "掩码 AP50", "test/mask_ap": "掩码 AP",
-           "machine": "本页的结果于 {date} 录制，全部训练共用 {seconds} 秒；机器：{cpu}，{cores} 核，内存 {memory} GiB，{system}；"
-                      "种子：{seeds}；软件版本：{versions}。"},
-    "en": {"run": "Training", "round": "Round", "node": "Data owner", "total": "Total", "right": "Right", "corner": "True ＼ taken for", "seconds": "Seconds",
-           "message": "One message", "centralised": "Centralised", "federated": "Federated", "alone": "{} alone",
-           "data": "The data of this chart", "end": "{} ends at {}", "and": "; ", "stop": ".", "iid": "random, equal parts (IID)",
-           "test/unigram_perplexity": "Unigram test perplexity",
-           "dirichlet": "label skew (Dirichlet {})", "skew": "label skew (each owner holds a share of {} of one class)",
-           "class": "Accuracy on {}", "setting": "{partition}, {nodes} data owners, {rounds} rounds, seed {seed}",
-           "test/accuracy": "Test accuracy", "test/loss": "Test loss", "train/loss": "Training loss",
-           "test/perplexity": "Test perplexity",
-           "owners": "by owner of the data", "test/box_ap50": "Box AP50", "test/box_ap": "Box AP",
-           "test/mask_ap50": "Mask AP50", "test/mask_ap": "Mask AP",
-           "machine": "Recorded on {date}; all trainings together took {seconds} seconds on {cpu}, {cores} cores, "
-                      "{memory} GiB of memory, {system}. Seed: {seeds}. Versions: {versions}."},
+    "zh": {
+        "run": "训练方式",
+        "round": "轮次",
+        "node": "数据方",
+        "total": "合计",
+        "right": "正确率",
+        "corner": "实际 ＼ 判为",
+        "seconds": "用时（秒）",
+        "message": "每条消息",
+        "centralised": "集中训练",
+        "federated": "联邦学习",
+        "alone": "{} 单独训练",
+        "data": "图中的数据",
+        "end": "{}最终为 {}",
+        "and": "；",
+        "stop": "。",
+        "iid": "随机均分（IID）",
+        "owners": "按数据的天然归属",
+        "test/unigram_perplexity": "一元模型的测试困惑度",
+        "dirichlet": "标签偏斜（Dirichlet {}）",
+        "skew": "标签偏斜（每方各以一类为主，占该类的 {}）",
+        "class": "“{}”的准确率",
+        "setting": "{partition}，{nodes} 个数据方，{rounds} 轮，种子 {seed}",
+        "test/accuracy": "测试准确率",
+        "test/loss": "测试损失",
+        "train/loss": "训练损失",
+        "test/perplexity": "测试困惑度",
+        "test/box_ap50": "框 AP50",
+        "test/box_ap": "框 AP",
+        "test/mask_ap50": "掩码 AP50",
+        "test/mask_ap": "掩码 AP",
+        "machine": "本页的结果于 {date} 录制，全部训练共用 {seconds} 秒；机器：{cpu}，{cores} 核，内存 {memory} GiB，{system}；"
+        "种子：{seeds}；软件版本：{versions}。",
+    },
+    "en": {
+        "run": "Training",
+        "round": "Round",
+        "node": "Data owner",
+        "total": "Total",
+        "right": "Right",
+        "corner": "True ＼ taken for",
+        "seconds": "Seconds",
+        "message": "One message",
+        "centralised": "Centralised",
+        "federated": "Federated",
+        "alone": "{} alone",
+        "data": "The data of this chart",
+        "end": "{} ends at {}",
+        "and": "; ",
+        "stop": ".",
+        "iid": "random, equal parts (IID)",
+        "test/unigram_perplexity": "Unigram test perplexity",
+        "dirichlet": "label skew (Dirichlet {})",
+        "skew": "label skew (each owner holds a share of {} of one class)",
+        "class": "Accuracy on {}",
+        "setting": "{partition}, {nodes} data owners, {rounds} rounds, seed {seed}",
+        "test/accuracy": "Test accuracy",
+        "test/loss": "Test loss",
+        "train/loss": "Training loss",
+        "test/perplexity": "Test perplexity",
+        "owners": "by owner of the data",
+        "test/box_ap50": "Box AP50",
+        "test/box_ap": "Box AP",
+        "test/mask_ap50": "Mask AP50",
+        "test/mask_ap": "Mask AP",
+        "machine": "Recorded on {date}; all trainings together took {seconds} seconds on {cpu}, {cores} cores, "
+        "{memory} GiB of memory, {system}. Seed: {seeds}. Versions: {versions}.",
+    },
 }
+
+
 def show(metric: str, value: float) -> str:
     """Return a metric's value as a reader wants it: accuracies in percent."""
     return f"{100 * value:.1f}\N{NO-BREAK SPACE}%" if metric.endswith("accuracy") else f"{value:.3g}"
@@ -70,8 +118,15 @@ def table(record: dict, experiment: dict, language: str) -> str:
     words, runs = WORDS[language], experiment["runs"]
     metrics = sorted((name for name in runs[0]["metrics"] if name.startswith("test/")), key=record["metric"].__ne__)
     head = [words["run"], *(escape(metric_name(name, words)) for name in metrics), words["seconds"], words["message"]]
-    rows = [[escape(label(run, words)), *(last(name, run) for name in metrics), f"{run['seconds']:.1f}",
-             f"{run['bytes_per_message'] / 1000:,.0f} kB" if run["name"] == "federated" else "–"] for run in runs]
+    rows = [
+        [
+            escape(label(run, words)),
+            *(last(name, run) for name in metrics),
+            f"{run['seconds']:.1f}",
+            f"{run['bytes_per_message'] / 1000:,.0f} kB" if run["name"] == "federated" else "–",
+        ]
+        for run in runs
+    ]
     return f'<div class="results">{html_table(head, rows)}<p>{escape(setting(experiment, words))}</p></div>'
 
 
@@ -89,8 +144,11 @@ def make_curves(record: dict, experiment: dict, words: dict) -> list[chart.Curve
     nodes = [name for name in runs if name not in ("federated", "centralised")]
     styles = {"federated": "federated", "centralised": "centralised"}
     styles |= {name: f"node-{i % 6 + 1}" for i, name in enumerate(nodes)}
-    return [chart.Curve(label(runs[name], words), style, runs[name]["metrics"][record["metric"]])
-            for name, style in styles.items() if name in runs]
+    return [
+        chart.Curve(label(runs[name], words), style, runs[name]["metrics"][record["metric"]])
+        for name, style in styles.items()
+        if name in runs
+    ]
 
 
 def figure(record: dict, experiment: dict, language: str) -> str:
@@ -98,11 +156,18 @@ def figure(record: dict, experiment: dict, language: str) -> str:
     words, metric = WORDS[language], record["metric"]
     curves, title = make_curves(record, experiment, words), metric_name(metric, words)
     ends = [words["end"].format(curve.label, show(metric, curve.points[-1][1])) for curve in curves]
-    picture = chart.draw(curves, words["round"], title, words["and"].join(ends) + words["stop"],
-                         lambda value: show(metric, value).replace(".0\N{NO-BREAK SPACE}%", "\N{NO-BREAK SPACE}%"))
-    return (f'<figure class="results"><p class="chart-title">{title}</p>{picture}{chart.legend(curves)}'
-            f'<figcaption>{escape(setting(experiment, words))}</figcaption>'
-            f'<details><summary>{words["data"]}</summary>{chart_data(curves, metric, words)}</details></figure>')
+    picture = chart.draw(
+        curves,
+        words["round"],
+        title,
+        words["and"].join(ends) + words["stop"],
+        lambda value: show(metric, value).replace(".0\N{NO-BREAK SPACE}%", "\N{NO-BREAK SPACE}%"),
+    )
+    return (
+        f'<figure class="results"><p class="chart-title">{title}</p>{picture}{chart.legend(curves)}'
+        f"<figcaption>{escape(setting(experiment, words))}</figcaption>"
+        f"<details><summary>{words['data']}</summary>{chart_data(curves, metric, words)}</details></figure>"
+    )
 
 
 def counts(record: dict, experiment: dict, language: str) -> str:
@@ -115,8 +180,10 @@ def counts(record: dict, experiment: dict, language: str) -> str:
         numbers = [splits["train"].get(name, 0) for name in classes]
         tint = [f'<td style="--share:{number / max(max(numbers), 1):.2f}">{number:,}</td>' for number in numbers]
         rows.append([escape(node), *tint, f"{sum(numbers):,}"])
-    return (f'<div class="results results-counts">'
-            f'{html_table([words["node"], *map(escape, classes), words["total"]], rows)}</div>')
+    return (
+        f'<div class="results results-counts">'
+        f"{html_table([words['node'], *map(escape, classes), words['total']], rows)}</div>"
+    )
 
 
 def matrix(record: dict, experiment: dict, language: str) -> str:
@@ -140,6 +207,12 @@ def machine(record: dict, language: str) -> str:
     separator = "、" if language == "zh" else ", "
     seeds = sorted({experiment["seed"] for experiment in record["experiments"]})
     return words["machine"].format(
-        date=record["recorded"], seconds=f"{record['seconds']:.0f}", cpu=computer["cpu"], cores=computer["cores"],
-        memory=f"{computer['memory_gib']:g}", system=computer["system"], seeds=separator.join(map(str, seeds)),
-        versions=separator.join(f"{name} {version}" for name, version in record["versions"].items()))
+        date=record["recorded"],
+        seconds=f"{record['seconds']:.0f}",
+        cpu=computer["cpu"],
+        cores=computer["cores"],
+        memory=f"{computer['memory_gib']:g}",
+        system=computer["system"],
+        seeds=separator.join(map(str, seeds)),
+        versions=separator.join(f"{name} {version}" for name, version in record["versions"].items()),
+    )

@@ -38,7 +38,17 @@ class Site:
 
 def build(config: Path, out: Path) -> str:
     """Build one language as `make site` does and return what MkDocs printed."""
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--config-file", str(config), "--site-dir", str(out)]
+    command = [
+        sys.executable,
+        "-m",
+        "mkdocs",
+        "build",
+        "--strict",
+        "--config-file",
+        str(config),
+        "--site-dir",
+        str(out),
+    ]
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}  # Material's advertisement of another tool
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode == 0, done.stdout
@@ -55,15 +65,15 @@ def site(tmp_path_factory) -> Site:
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory) -> Path:
     """Return the folder of a small finished run, with its data in it; tests only read it, or copy it first."""
+    from alphamed_tutorials.catalogue import find
+    from alphamed_tutorials.data.partition import Partition
+    from alphamed_tutorials.data.prepare import prepare
     from alphamed_tutorials.engines.local import run_local
-    from alphamed_tutorials.examples import find
-    from alphamed_tutorials.partition import Partition
-    from alphamed_tutorials.preparation import prepare
-    from alphamed_tutorials.runs import Run
+    from alphamed_tutorials.runs.folder import Run
 
     mnist, run = find("mnist"), Run.create(tmp_path_factory.mktemp("finished") / "run")
-    prepare(mnist, run.path / "data", 2, None, Partition(), 0)
-    run_local(mnist.build_scheduler(2, 0), run.path / "data", run, example="mnist")
+    prepare(mnist, run.path / "data", 2, Partition(), None, 0)
+    run_local(mnist.build_scheduler(2, 0), run.path / "data", run, target="mnist")
     return run.path
 
 
@@ -86,7 +96,7 @@ class Finished:
 @pytest.fixture
 def playground(tmp_path, monkeypatch, capsys) -> Callable[..., Finished]:
     """Return a function that runs `playground` in this process, in an empty folder, as its script would."""
-    from alphamed_tutorials import cli
+    from alphamed_tutorials import command as cli
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", sys.path.copy())

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-import alphamed_tutorials  # noqa: F401  (before alphafed, which else writes ./alphafed.log)
 from alphafed.fed_avg import FedAvgScheduler
 from torch import nn
 from torch.optim import SGD
 from torch.utils.data import DataLoader, TensorDataset
+
+import alphamed_tutorials  # noqa: F401  (before alphafed, which else writes ./alphafed.log)
 
 LEARNING_RATE, MOMENTUM, BATCH_SIZE = 0.1, 0.9, 4
 

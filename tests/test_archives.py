@@ -9,12 +9,13 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from alphamed_tutorials import archives
-from alphamed_tutorials.archives import unpack
+
+from alphamed_tutorials.catalogue import find, find_all
+from alphamed_tutorials.data import archives
+from alphamed_tutorials.data.archives import unpack
+from alphamed_tutorials.data.partition import Partition
+from alphamed_tutorials.data.prepare import prepare
 from alphamed_tutorials.errors import TutorialError, WrongUse
-from alphamed_tutorials.examples import find, find_all
-from alphamed_tutorials.partition import Partition
-from alphamed_tutorials.preparation import prepare
 
 
 def pack(folder: Path, file: Path) -> Path:
@@ -36,7 +37,7 @@ def write_zip(file: Path, **contents: bytes) -> Path:
 @pytest.mark.parametrize("name", [example.name for example in find_all()])
 def test_every_example_takes_its_set_as_an_archive(name, tmp_path):
     example = find(name)
-    prepare(example, tmp_path / "embedded", 1, None, Partition(), 1)
+    prepare(example, tmp_path / "embedded", 1, Partition(), None, 1)
     for node in ("node1", "aggregator"):  # a node's folder has the set's own layout: both together are the set
         shutil.copytree(tmp_path / "embedded" / "nodes" / node, tmp_path / "set", dirs_exist_ok=True)
     sources = {

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 import typer.main
-from alphamed_tutorials import cli
+
+from alphamed_tutorials import command as cli
 from alphamed_tutorials.examples import HERE, find_all
-from alphamed_tutorials.runs import Run
+from alphamed_tutorials.runs.folder import Run
 
 PLAYGROUND = str(Path(sys.executable).with_name("playground"))
 COMMANDS = typer.main.get_command(cli.app).commands
@@ -259,7 +260,9 @@ def test_a_folder_that_cannot_be_a_package_is_refused(playground, tmp_path):
 
 
 def test_ctrl_c_on_a_terminal_tells_how_to_go_on(tmp_path):
-    shown, code = on_terminal(*"run mnist --nodes 1 --rounds 500".split(), cwd=tmp_path, stop_after=b"round 1/500")
+    shown, code = on_terminal(
+        *["run", "mnist", "--nodes", "1", "--rounds", "500"], cwd=tmp_path, stop_after=b"round 1/500"
+    )
     assert "setting up" in shown and "/500 rounds" in shown  # the bar
     last = shown.split("Error: ")[-1]
     assert code == 1 and "stopped by Ctrl-C" in last and "playground resume runs/mnist-1" in last
@@ -319,7 +322,7 @@ def test_a_reader_that_went_away_is_no_error_with_a_traceback(arguments, tmp_pat
 def test_what_needs_no_torch_starts_without_it(finished_run, tmp_path):
     script = f"""
         import sys
-        from alphamed_tutorials import cli, doctor
+        from alphamed_tutorials import command as cli, doctor
         doctor._probe = lambda: {{"versions": {{}}, "errors": {{}}, "gpu": ""}}
         calls = ["list", "--help", "run --help", "doctor", "run nope", "run mnist --data nothing", "resume nothing",
                  "metrics {finished_run}", "export nothing", "record mnist --results nothing"]
@@ -341,7 +344,7 @@ def test_what_needs_no_torch_starts_without_it(finished_run, tmp_path):
 def test_a_missing_sdk_is_one_line_of_advice(finished_run, tmp_path):
     script = f"""
         import sys
-        from alphamed_tutorials.cli import main
+        from alphamed_tutorials.command import main
         class NoSDK:
             def find_spec(name, *_):
                 if name == "alphafed":
@@ -358,7 +361,7 @@ def test_a_missing_sdk_is_one_line_of_advice(finished_run, tmp_path):
 
 
 def test_list_and_doctor_in_json(playground, monkeypatch):
-    from alphamed_tutorials import doctor
+    from alphamed_tutorials.command import doctor
 
     listed = playground("list", "--json").json["examples"]
     assert [example["name"] for example in listed] == [example.name for example in find_all()]
@@ -368,7 +371,7 @@ def test_list_and_doctor_in_json(playground, monkeypatch):
 
 
 def test_fetch_reports_files_and_what_next(playground, monkeypatch):
-    from alphamed_tutorials import download
+    from alphamed_tutorials.data import download
 
     def fetch(tables, out, on_progress):
         on_progress("images.gz", 5, 10)

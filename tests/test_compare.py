@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from alphamed_tutorials import record as recording
+
+from alphamed_tutorials.data.partition import Partition
 from alphamed_tutorials.errors import WrongUse
 from alphamed_tutorials.examples import HERE, Example, find
-from alphamed_tutorials.partition import Partition
-from alphamed_tutorials.record import record
+from alphamed_tutorials.experiments import record as recording
+from alphamed_tutorials.experiments.record import record
 
 NAMES = ["centralised", "node1", "node2", "federated"]
 
@@ -21,7 +22,9 @@ NAMES = ["centralised", "node1", "node2", "federated"]
 def compared(start, tmp_path_factory) -> tuple[Path, dict, str]:
     """Return the folder, the JSON and the table of a comparison made by the command."""
     folder = tmp_path_factory.mktemp("compared")
-    finished = start(*"compare mnist --nodes 2 --rounds 2 --partition dirichlet:0.3 --json".split(), cwd=folder)
+    finished = start(
+        *["compare", "mnist", "--nodes", "2", "--rounds", "2", "--partition", "dirichlet:0.3", "--json"], cwd=folder
+    )
     assert finished.returncode == 0, finished.stderr
     return folder / "runs/mnist-compare-1", json.loads(finished.stdout), finished.stderr
 
@@ -182,7 +185,9 @@ def test_one_experiment_can_be_recorded_again_and_the_others_stay(recorded, smal
     content = json.loads(record(small, results, tmp_path / "work", None, only=["label_skew"]).read_text())
     assert content["experiments"][0] == kept
     assert without_times(content["experiments"][1]) == without_times(recorded[1][0]["experiments"][1])
-    assert content["seconds"] == pytest.approx(1000 + sum(x["seconds"] for x in content["experiments"][1]["runs"]), 1e-3)
+    assert content["seconds"] == pytest.approx(
+        1000 + sum(x["seconds"] for x in content["experiments"][1]["runs"]), 1e-3
+    )
     assert content["data"] == recorded[1][0]["data"]
 
 
@@ -247,6 +252,6 @@ def test_the_experiments_of_every_example_can_be_made(examples):
 
 @pytest.fixture
 def examples():
-    from alphamed_tutorials.examples import find_all
+    from alphamed_tutorials.catalogue import find_all
 
     return find_all()

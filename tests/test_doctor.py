@@ -5,7 +5,8 @@ import sys
 from collections import namedtuple
 
 import pytest
-from alphamed_tutorials import doctor
+
+from alphamed_tutorials.command import doctor
 
 SDK_ADVICE = "pip install --no-deps alphamed-federated==0.4.9"
 
@@ -46,7 +47,9 @@ def test_without_the_sdk(shadow):
 
 
 def test_runs_where_the_sdk_and_torch_cannot_be_imported():
-    program = "import sys; sys.modules['alphafed'] = sys.modules['torch'] = None; import alphamed_tutorials.doctor"
+    program = (
+        "import sys; sys.modules['alphafed'] = sys.modules['torch'] = None; import alphamed_tutorials.command.doctor"
+    )
     subprocess.run([sys.executable, "-c", program], check=True)
 
 

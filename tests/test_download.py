@@ -9,10 +9,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from alphamed_tutorials import download
-from alphamed_tutorials.archives import SUFFIXES
-from alphamed_tutorials.download import DownloadError, RemoteFile, fetch
-from alphamed_tutorials.examples import find_all
+
+from alphamed_tutorials.catalogue import find_all
+from alphamed_tutorials.data import download
+from alphamed_tutorials.data.archives import SUFFIXES
+from alphamed_tutorials.data.download import DownloadError, RemoteFile, fetch
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB: several pieces
 MD5 = "md5:" + hashlib.md5(CONTENT).hexdigest()
@@ -133,7 +134,9 @@ def test_goes_on_where_the_connection_broke_off(server, tmp_path, behaviour):
 
 
 def test_goes_on_after_a_kill(server, tmp_path):
-    program = f"from alphamed_tutorials.download import fetch; fetch([{table(server, 'slow')!r}], {str(tmp_path)!r})"
+    program = (
+        f"from alphamed_tutorials.data.download import fetch; fetch([{table(server, 'slow')!r}], {str(tmp_path)!r})"
+    )
     process = subprocess.Popen([sys.executable, "-c", program])
     part = tmp_path / "MNIST" / "raw" / "digits.gz.part"
     while not part.exists() or not part.stat().st_size:
@@ -254,7 +257,9 @@ def test_a_server_that_falls_silent_is_given_up(server, tmp_path, monkeypatch):
 
 
 def test_two_processes_at_once_download_once(server, tmp_path):
-    program = f"from alphamed_tutorials.download import fetch; fetch([{table(server, 'slow')!r}], {str(tmp_path)!r})"
+    program = (
+        f"from alphamed_tutorials.data.download import fetch; fetch([{table(server, 'slow')!r}], {str(tmp_path)!r})"
+    )
     processes = [subprocess.Popen([sys.executable, "-c", program]) for _ in range(2)]
     while not server.requests:
         assert any(process.poll() is None for process in processes)

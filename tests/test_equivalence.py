@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from alphamed_tutorials.engines.local import run_local
-from alphamed_tutorials.examples import find
-from alphamed_tutorials.partition import Partition
-from alphamed_tutorials.preparation import prepare
 from schedulers import BATCH_SIZE, LEARNING_RATE, MOMENTUM, Tiny, build_network, read_samples, write_data
 from torch.optim import SGD
 from torch.utils.data import DataLoader
+
+from alphamed_tutorials.catalogue import find
+from alphamed_tutorials.data.partition import Partition
+from alphamed_tutorials.data.prepare import prepare
+from alphamed_tutorials.engines.local import run_local
 
 CENTRALISED = Path(__file__).parents[1] / "snippets" / "mnist" / "train_centralised.py"
 
@@ -34,7 +35,7 @@ def assert_same(state_dict, other):
 
 @pytest.mark.parametrize("rounds", [1, 4])
 def test_one_node_is_the_centralised_program(tmp_path, rounds):
-    prepare(find("mnist"), tmp_path / "data", 1, None, Partition(), 1)
+    prepare(find("mnist"), tmp_path / "data", 1, Partition(), None, 1)
     run = run_local(find("mnist").build_scheduler(rounds, seed=1), tmp_path / "data", tmp_path / "run")
     nodes = tmp_path / "data" / "nodes"
     train_centralised = runpy.run_path(str(CENTRALISED))["train_centralised"]

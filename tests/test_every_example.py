@@ -6,7 +6,8 @@ import cloudpickle
 import numpy as np
 import pytest
 import torch
-from alphamed_tutorials.examples import find_all
+
+from alphamed_tutorials.catalogue import find_all
 
 EXAMPLES = pytest.mark.parametrize("example", find_all(), ids=lambda example: example.name)
 

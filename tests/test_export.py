@@ -7,12 +7,13 @@ import sys
 
 import pytest
 import torch
-from alphamed_tutorials import export as exporting
-from alphamed_tutorials.errors import TutorialError
-from alphamed_tutorials.examples import find
-from alphamed_tutorials.export import ExportError, export, load_predictor
-from alphamed_tutorials.runs import Run, RunError
 from torch import nn
+
+from alphamed_tutorials.catalogue import find
+from alphamed_tutorials.errors import TutorialError
+from alphamed_tutorials.runs import export as exporting
+from alphamed_tutorials.runs.export import ExportError, export, load_predictor
+from alphamed_tutorials.runs.folder import Run, RunError
 
 
 @pytest.fixture

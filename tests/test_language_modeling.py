@@ -10,12 +10,13 @@ from pathlib import Path
 import cloudpickle
 import pytest
 import torch
-from alphamed_tutorials import export as exporting
+from watching import Writer
+
 from alphamed_tutorials.engines.local import run_local
 from alphamed_tutorials.examples.language_modeling import data as text_data
 from alphamed_tutorials.examples.language_modeling.model import Predictor, TransformerModel
 from alphamed_tutorials.examples.language_modeling.scheduler import LanguageModelScheduler
-from watching import Writer
+from alphamed_tutorials.runs import export as exporting
 
 WORDS = ["<unk>", *(f"word{i}" for i in range(1, 60))]
 CENTRALISED = Path(__file__).parents[1] / "snippets" / "language_modeling" / "train_centralised.py"
@@ -189,7 +190,9 @@ def test_the_defaults_of_both_programs_are_the_same():
     defaults = inspect.signature(LanguageModelScheduler).parameters
     program = CENTRALISED.read_text()
     assert f"lr={defaults['learning_rate'].default}" in program
-    assert inspect.signature(text_data.build_dataloader).parameters["batch_size"].default == defaults["batch_size"].default
+    assert (
+        inspect.signature(text_data.build_dataloader).parameters["batch_size"].default == defaults["batch_size"].default
+    )
 
 
 # ---- it learns, and the exported model agrees
@@ -199,7 +202,7 @@ def test_the_defaults_of_both_programs_are_the_same():
 def exported(small, tmp_path_factory):
     path = tmp_path_factory.mktemp("learned") / "run"
     task = LanguageModelScheduler(max_rounds=4, merge_epochs=4, words=WORDS, seed=1)
-    run = run_local(task, small, path, example="language_modeling")
+    run = run_local(task, small, path, target="language_modeling")
     return run, exporting.export(run)
 
 

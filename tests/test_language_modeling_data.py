@@ -9,14 +9,15 @@ import pytest
 import torch
 import verifying
 from alphafed.scheduler import DataChecker
+from verifying import assert_locked_is_refused, assert_refused, open_folder
+
+from alphamed_tutorials.catalogue import find
+from alphamed_tutorials.data.folders import find_nodes, prepare
+from alphamed_tutorials.data.partition import Partition
 from alphamed_tutorials.errors import TutorialError
-from alphamed_tutorials.examples import find
 from alphamed_tutorials.examples.language_modeling import data as text_data
 from alphamed_tutorials.examples.language_modeling import prepare as wikitext
 from alphamed_tutorials.examples.language_modeling.dataset_verify import DatasetVerify
-from alphamed_tutorials.partition import Partition
-from alphamed_tutorials.preparation import node_folders, prepare
-from verifying import assert_locked_is_refused, assert_refused, open_folder
 
 FILE = "wiki.train.tokens"
 
@@ -32,7 +33,9 @@ def article(number, sentences=12):
     """Return an article of English, no paragraph of which is in another one."""
     text = " \n = Patient {0} = \n \n = = Course of the case = = \n \n"
     for i in range(sentences):
-        text += f" The patient of day {i} in ward {{0}} was seen by the doctor and it is on record that the fever fell . \n"
+        text += (
+            f" The patient of day {i} in ward {{0}} was seen by the doctor and it is on record that the fever fell . \n"
+        )
     return text.format(number)
 
 
@@ -65,7 +68,7 @@ def lines_of(folder, split):
 
 def test_embedded_text_is_dealt_out_and_sound(embedded):
     out, facts = embedded
-    folders = node_folders(out)
+    folders = find_nodes(out)
     assert list(folders) == ["aggregator", "node1", "node2", "node3"]
     for name, folder in folders.items():
         split = "test" if name == "aggregator" else "train"
@@ -75,7 +78,7 @@ def test_embedded_text_is_dealt_out_and_sound(embedded):
 
 def test_no_article_is_on_two_nodes_and_no_paragraph_in_training_and_test(embedded):
     titles, paragraphs = [], []
-    for name, folder in node_folders(embedded[0]).items():
+    for name, folder in find_nodes(embedded[0]).items():
         lines = lines_of(folder, "test" if name == "aggregator" else "train")
         titles.append({line for line in lines if line.startswith("= ")})
         paragraphs.append({line for line in lines if not line.startswith("= ")})
@@ -110,7 +113,7 @@ def test_a_source_keeps_its_own_split_and_its_text_line_for_line(tmp_path):
 
 def test_an_article_that_was_cut_between_two_parts_is_whole_again(tmp_path):
     text = articles(0, 8)
-    middle = text.index(" = Patient 4") + text[text.index(" = Patient 4"):].index("of day 5") - 12  # a line's start
+    middle = text.index(" = Patient 4") + text[text.index(" = Patient 4") :].index("of day 5") - 12  # a line's start
     for name, part in (("node1", text[:middle]), ("node2", text[middle:])):
         (tmp_path / "source" / name).mkdir(parents=True)
         for split in ("train", "test"):
@@ -139,8 +142,10 @@ def test_real_text(tmp_path, shared_data):
     facts = make(tmp_path / "data", "owners", source=shared_data / "wikitext-2")
     sizes = {node: next(iter(splits.values()))["tokens"] for node, splits in facts["counts"].items()}
     assert 30_000 < sizes.pop("aggregator") <= 40_000 and 570_000 < sum(sizes.values()) <= 600_000
-    assert all(check(folder, ("test" if name == "aggregator" else "train",))[0]
-               for name, folder in node_folders(tmp_path / "data").items())
+    assert all(
+        check(folder, ("test" if name == "aggregator" else "train",))[0]
+        for name, folder in find_nodes(tmp_path / "data").items()
+    )
 
 
 @pytest.mark.real_data
@@ -154,7 +159,7 @@ def test_the_real_set_is_accepted_whole(shared_data, part):
 
 
 def test_equally_frequent_words_have_one_order_everywhere():
-    assert text_data.build_vocabulary("c a b a <unk> <unk> <unk>".split(), 3) == ["<unk>", "a", "b"]
+    assert text_data.build_vocabulary(["c", "a", "b", "a", "<unk>", "<unk>", "<unk>"], 3) == ["<unk>", "a", "b"]
     assert text_data.encode(["a", "zebra", "b", "<unk>"], ["<unk>", "a", "b"]).tolist() == [1, 0, 2, 0]
 
 

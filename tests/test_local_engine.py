@@ -14,14 +14,15 @@ import pytest
 import torch
 from alphafed.fed_avg import DPFedAvgScheduler, FedSGDScheduler, SecureFedAvgScheduler
 from alphafed.fed_prox import FedProxScheduler
-from alphamed_tutorials.engines import local
-from alphamed_tutorials.engines.local import run_local
-from alphamed_tutorials.engines.nodes import NodeFailed
-from alphamed_tutorials.examples import find
-from alphamed_tutorials.metrics import curves
-from alphamed_tutorials.runs import Run, RunError
 from schedulers import Drawing, Tiny, TinyTask, read_samples, write_data
 from torch.utils.data import DataLoader
+
+from alphamed_tutorials.catalogue import find
+from alphamed_tutorials.engines import local
+from alphamed_tutorials.engines.local import run_local
+from alphamed_tutorials.engines.node import NodeFailed
+from alphamed_tutorials.runs.folder import Run, RunError
+from alphamed_tutorials.runs.metrics import curves
 
 HERE = Path(__file__).parent
 
@@ -132,7 +133,7 @@ class TestRandomNumbers:
             lines = (run.path / "events.jsonl").read_text().splitlines()
             return [event["node"] for event in map(json.loads, lines) if event["event"] == "training"]
 
-        folders = local.node_folders(data).items()
+        folders = local.find_nodes(data).items()
         run = run_local(Drawing(), data, tmp_path / "run")
         monkeypatch.setattr(local, "node_folders", lambda _: dict(reversed(folders)))
         other = run_local(Drawing(), data, tmp_path / "other")
@@ -315,9 +316,8 @@ def test_what_is_no_scheduler_is_refused(data, tmp_path, task, reason):
 
 def test_scheduler_that_cannot_be_pickled_is_refused(data, tmp_path):
     task = Tiny()
-    with open(os.devnull, "w") as task.protocol:
-        with pytest.raises(RunError, match=r"self.protocol .*build_model\(\)"):
-            run_local(task, data, tmp_path / "run")
+    with open(os.devnull, "w") as task.protocol, pytest.raises(RunError, match=r"self.protocol .*build_model\(\)"):
+        run_local(task, data, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

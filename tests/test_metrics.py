@@ -3,10 +3,11 @@
 import csv
 
 import pytest
-from alphamed_tutorials.errors import WrongUse
-from alphamed_tutorials.metrics import MOST_NAMED, curves, details, plot
-from alphamed_tutorials.runs import Metric, Run
 from matplotlib.axes import Axes
+
+from alphamed_tutorials.errors import WrongUse
+from alphamed_tutorials.runs.folder import Metric, Run
+from alphamed_tutorials.runs.metrics import MOST_NAMED, curves, details, plot
 
 
 def test_curves_hold_what_the_file_holds(finished_run):

@@ -11,16 +11,17 @@ import cloudpickle
 import numpy as np
 import pytest
 import torch
+from watching import Writer, watch_momentum
+
+from alphamed_tutorials.catalogue import find
+from alphamed_tutorials.data.partition import Partition
+from alphamed_tutorials.data.prepare import prepare
 from alphamed_tutorials.engines.local import run_local
-from alphamed_tutorials.engines.nodes import NodeFailed
-from alphamed_tutorials.examples import find
+from alphamed_tutorials.engines.node import NodeFailed
 from alphamed_tutorials.examples.mnist.data import DigitDataset
 from alphamed_tutorials.examples.mnist.model import ConvNet
 from alphamed_tutorials.examples.mnist.prepare import write_digits
 from alphamed_tutorials.examples.mnist.scheduler import MNISTScheduler
-from alphamed_tutorials.partition import Partition
-from alphamed_tutorials.preparation import prepare
-from watching import Writer, watch_momentum
 
 SEEN = []  # what the schedulers below saw, in order: the engine runs them in this process
 
@@ -118,7 +119,7 @@ def test_modes_are_right_when_training_follows_a_test(tmp_path):
     scheduler = scheduler_at(tmp_path, ModeScheduler)
     for scheduler.phase in ("test", "train", "test", "train"):
         scheduler.run_test() if scheduler.phase == "test" else scheduler.train_an_epoch()
-    assert SEEN == [("test", {False}, False), ("train", {True}, True)] * 2
+    assert [("test", {False}, False), ("train", {True}, True)] * 2 == SEEN
 
 
 def test_dropout_is_off_in_a_test(nodes):
@@ -133,7 +134,7 @@ def test_dropout_is_off_in_a_test(nodes):
 
 @pytest.mark.parametrize("partition", ["iid", "dirichlet:0.3"])
 def test_every_digit_is_on_one_node_only(tmp_path, partition):
-    prepare(find("mnist"), tmp_path / "data", 3, None, Partition.parse(partition), 1)
+    prepare(find("mnist"), tmp_path / "data", 3, Partition.parse(partition), None, 1)
     digits = {}
     for folder in (tmp_path / "data/nodes").iterdir():
         dataset = DigitDataset(folder, train=folder.name != "aggregator")

@@ -14,10 +14,17 @@ import numpy as np
 import pytest
 import torch
 import verifying
-from alphamed_tutorials import export as exporting
+from torchvision.io import read_image, write_png
+from torchvision.models.detection import MaskRCNN_ResNet50_FPN_Weights, maskrcnn_resnet50_fpn
+from torchvision.ops import FrozenBatchNorm2d
+from verifying import assert_locked_is_refused, assert_refused, open_folder
+from watching import Writer
+
+from alphamed_tutorials.catalogue import find
+from alphamed_tutorials.data.partition import Partition
+from alphamed_tutorials.data.prepare import prepare as prepare_folder
 from alphamed_tutorials.engines.local import run_local
 from alphamed_tutorials.errors import TutorialError
-from alphamed_tutorials.examples import find
 from alphamed_tutorials.examples.object_detection.data import (
     PedestrianDataset,
     PooledEvaluation,
@@ -29,14 +36,8 @@ from alphamed_tutorials.examples.object_detection.dataset_verify import DatasetV
 from alphamed_tutorials.examples.object_detection.model import COCO_FILE, LiteBackbone, Predictor, build_model
 from alphamed_tutorials.examples.object_detection.prepare import draw_pictures
 from alphamed_tutorials.examples.object_detection.scheduler import ObjectDetectionScheduler
-from alphamed_tutorials.export import largest_difference
-from alphamed_tutorials.partition import Partition
-from alphamed_tutorials.preparation import prepare as prepare_folder
-from torchvision.io import read_image, write_png
-from torchvision.models.detection import MaskRCNN_ResNet50_FPN_Weights, maskrcnn_resnet50_fpn
-from torchvision.ops import FrozenBatchNorm2d
-from verifying import assert_locked_is_refused, assert_refused, open_folder
-from watching import Writer
+from alphamed_tutorials.runs import export as exporting
+from alphamed_tutorials.runs.export import largest_difference
 
 EXAMPLE = find("object_detection")
 SNIPPETS = Path(__file__).parents[1] / "snippets" / "object_detection"
@@ -303,7 +304,7 @@ def test_the_unexpected_is_reported_not_raised(node, monkeypatch):
 def test_targets_are_boxes_labels_and_masks(drawn):
     image, target = PedestrianDataset(drawn, False)[0]
     people = len(target["boxes"])
-    assert image.dtype == torch.float32 and 0 <= image.min() and image.max() <= 1
+    assert image.dtype == torch.float32 and image.min() >= 0 and image.max() <= 1
     assert target["masks"].shape == (people, *image.shape[1:]) and target["labels"].tolist() == [1] * people
     for (x1, y1, x2, y2), marked in zip(target["boxes"].int().tolist(), target["masks"]):
         assert marked[y1:y2, x1:x2].sum() == marked.sum() and marked[y1:y2, x1].any() and marked[y2 - 1, x1:x2].any()

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+
+from alphamed_tutorials.data.partition import Partition
 from alphamed_tutorials.errors import WrongUse
-from alphamed_tutorials.partition import Partition
 
 LABELS = np.random.default_rng(0).integers(0, 10, 3001)
 
@@ -39,7 +40,9 @@ def test_iid_is_even_and_mixed():
 
 
 def test_a_smaller_alpha_is_more_skewed():
-    means = [np.mean(largest_shares(Partition("dirichlet", alpha).split(LABELS, 3, seed=3))) for alpha in (0.05, 0.5, 1000)]
+    means = [
+        np.mean(largest_shares(Partition("dirichlet", alpha).split(LABELS, 3, seed=3))) for alpha in (0.05, 0.5, 1000)
+    ]
     assert means[0] > 0.3 > means[2]
     assert means[0] > means[1] > means[2]
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
+from alphamed_tutorials.data.folders import find_nodes, plot_counts, prepare
+from alphamed_tutorials.data.partition import Partition
 from alphamed_tutorials.errors import WrongUse
-from alphamed_tutorials.partition import Partition
-from alphamed_tutorials.preparation import node_folders, plot_counts, prepare
 
 COUNTS = {"aggregator": {"test": {"猫": 2}}, "node1": {"train": {"猫": 1, "dog": 3}}}
 
@@ -125,16 +126,16 @@ def test_what_a_kill_leaves_is_in_nobodys_way(tmp_path):
     (leftover,) = os.listdir(tmp_path)
     assert leftover.startswith(".")
     with pytest.raises(WrongUse):
-        node_folders(out)
+        find_nodes(out)
     run(out)
-    assert set(node_folders(out)) == {"aggregator", "node1"}
+    assert set(find_nodes(out)) == {"aggregator", "node1"}
 
 
 def test_node_folders_are_in_natural_order(tmp_path):
     for name in ("node10", "node2", "aggregator", "a-clinic", "node1", ".hidden", "hospital"):
         (tmp_path / "nodes" / name).mkdir(parents=True)
     (tmp_path / "nodes" / "notes.txt").write_text("not a node")
-    found = node_folders(tmp_path)
+    found = find_nodes(tmp_path)
     assert list(found) == ["aggregator", "a-clinic", "hospital", "node1", "node2", "node10"]
     assert found["node2"] == tmp_path / "nodes" / "node2"
 
@@ -153,7 +154,7 @@ def test_what_is_no_prepared_folder_is_told_what_to_do(tmp_path, folders, text):
     for folder in folders:
         (tmp_path / "data" / folder).mkdir(parents=True)
     with pytest.raises(WrongUse, match=text) as error:
-        node_folders(tmp_path / "data")
+        find_nodes(tmp_path / "data")
     assert "playground prepare" in str(error.value) and str(tmp_path / "data") in str(error.value)
 
 

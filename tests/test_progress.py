@@ -6,8 +6,9 @@ import re
 import sys
 
 import pytest
-from alphamed_tutorials import progress
 from rich.console import Console
+
+from alphamed_tutorials.command import progress
 
 
 @pytest.fixture

@@ -10,14 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from alphamed_tutorials.engines import checkpoint
-from alphamed_tutorials.engines.local import resume_local, run_local
-from alphamed_tutorials.engines.nodes import NodeFailed
-from alphamed_tutorials.runs import Run, RunError
 from schedulers import Drawing, Tiny, read_samples, write_data
 from torch.optim import Adam
 from torch.optim.lr_scheduler import StepLR
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorDataset
+
+from alphamed_tutorials.engines import checkpoint
+from alphamed_tutorials.engines.local import resume_local, run_local
+from alphamed_tutorials.engines.node import NodeFailed
+from alphamed_tutorials.runs.folder import Run, RunError
 
 HERE = Path(__file__).parent
 

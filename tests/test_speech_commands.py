@@ -6,16 +6,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
+from watching import Writer
+
+from alphamed_tutorials.catalogue import find
+from alphamed_tutorials.data.partition import Partition
+from alphamed_tutorials.data.prepare import prepare
 from alphamed_tutorials.engines.local import run_local
-from alphamed_tutorials.examples import find
 from alphamed_tutorials.examples.speech_commands import data, synthesiser
 from alphamed_tutorials.examples.speech_commands.model import M5, MODEL_RATE, RECORDED_RATE, WORDS, Predictor
 from alphamed_tutorials.examples.speech_commands.scheduler import SpeechCommandsScheduler
-from alphamed_tutorials.metrics import details
-from alphamed_tutorials.partition import Partition
-from alphamed_tutorials.preparation import prepare
-from torch import nn
-from watching import Writer
+from alphamed_tutorials.runs.metrics import details
 
 SNIPPETS = Path(__file__).parents[1] / "snippets" / "speech_commands"
 
@@ -55,7 +56,7 @@ def three(voices, tmp_path_factory):
 def trained(three, tmp_path_factory):
     """Return a run that learned something."""
     task = SpeechCommandsScheduler(max_rounds=6, merge_epochs=4, seed=1)
-    return run_local(task, three, tmp_path_factory.mktemp("trained") / "run", 1, example="speech_commands")
+    return run_local(task, three, tmp_path_factory.mktemp("trained") / "run", 1, target="speech_commands")
 
 
 def state_of(run):
@@ -188,7 +189,9 @@ def test_augmentation_moves_clips_and_draws_from_torch_alone():
 
 
 def test_augmentation_can_leave_a_clip_alone(monkeypatch):
-    monkeypatch.setattr(torch, "rand", lambda *shape: torch.cat([torch.full((3, *shape[1:]), 0.5), torch.zeros(1, *shape[1:])]))
+    monkeypatch.setattr(
+        torch, "rand", lambda *shape: torch.cat([torch.full((3, *shape[1:]), 0.5), torch.zeros(1, *shape[1:])])
+    )
     waveforms = torch.randn(2, 1, 8000)
     assert torch.allclose(data.augment(waveforms), waveforms, atol=1e-5)
 

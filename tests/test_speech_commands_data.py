@@ -17,16 +17,17 @@ import pytest
 import torch
 import verifying
 from alphafed.scheduler import DataChecker
-from alphamed_tutorials import preparation
+from verifying import assert_locked_is_refused, assert_refused, open_folder
+
+from alphamed_tutorials.catalogue import find
+from alphamed_tutorials.data import prepare as preparation
+from alphamed_tutorials.data.partition import Partition
 from alphamed_tutorials.errors import TutorialError
-from alphamed_tutorials.examples import find
 from alphamed_tutorials.examples.speech_commands import dataset_verify, synthesiser
 from alphamed_tutorials.examples.speech_commands import prepare as speech
 from alphamed_tutorials.examples.speech_commands.data import WordDataset, find_clips, read_clip, sample_inputs
 from alphamed_tutorials.examples.speech_commands.dataset_verify import DatasetVerify
 from alphamed_tutorials.examples.speech_commands.model import RECORDED_RATE, WORDS
-from alphamed_tutorials.partition import Partition
-from verifying import assert_locked_is_refused, assert_refused, open_folder
 
 EXAMPLE = find("speech_commands")
 CLIP = "0123abcd_nohash_0.wav"
@@ -92,7 +93,7 @@ def embedded(tmp_path_factory):
 
 def test_embedded_data_is_dealt_out_and_sound(embedded):
     data, facts = embedded
-    folders = preparation.node_folders(data)
+    folders = preparation.find_nodes(data)
     assert list(folders) == ["aggregator", "node1", "node2", "node3"]
     for name, folder in folders.items():
         split = "test" if name == "aggregator" else "train"
@@ -104,7 +105,7 @@ def test_embedded_data_is_dealt_out_and_sound(embedded):
 
 
 def test_no_speaker_is_on_two_nodes(embedded):
-    found = [speakers(folder) for folder in preparation.node_folders(embedded[0]).values()]
+    found = [speakers(folder) for folder in preparation.find_nodes(embedded[0]).values()]
     assert sum(map(len, found)) == len(set.union(*found)) == synthesiser.SPEAKERS
 
 
@@ -112,7 +113,7 @@ def test_no_speaker_is_on_two_nodes(embedded):
 def test_no_speaker_is_in_training_and_test(tmp_path, partition):
     write_set(tmp_path / "source", speakers=12)
     prepare(tmp_path / "data", partition, source=tmp_path / "source")
-    test, *owners = (speakers(folder) for folder in preparation.node_folders(tmp_path / "data").values())
+    test, *owners = (speakers(folder) for folder in preparation.find_nodes(tmp_path / "data").values())
     assert len(test) == 2 and not test & set.union(*owners)
     assert len(set.union(*owners)) == 10
 
@@ -143,7 +144,7 @@ def test_embedded_voices_differ_as_files_and_words(tmp_path):
 def test_clips_keep_their_words_and_every_clip_is_dealt_out_once(tmp_path):
     source = write_set(tmp_path / "source")
     prepare(tmp_path / "data", "dirichlet:0.5", source=source)
-    folders = preparation.node_folders(tmp_path / "data").values()
+    folders = preparation.find_nodes(tmp_path / "data").values()
     found = [(path.parent.name, path.name, path.read_bytes()) for folder in folders for path in folder.rglob("*.wav")]
     original = [(path.parent.name, path.name, path.read_bytes()) for path in source.rglob("*.wav")]
     assert sorted(found) == sorted(original)
@@ -211,7 +212,7 @@ def test_an_interrupted_preparation_leaves_nothing(tmp_path, monkeypatch):
 def test_real_words(tmp_path, shared_data):
     start = time.perf_counter()
     facts = prepare(tmp_path / "data", source=shared_data / "speech_commands")
-    folders = preparation.node_folders(tmp_path / "data")
+    folders = preparation.find_nodes(tmp_path / "data")
     assert all(check(folder, ("test" if name == "aggregator" else "train",))[0] for name, folder in folders.items())
     assert time.perf_counter() - start < 60
     total = sum(n for splits in facts["counts"].values() for words in splits.values() for n in words.values())
@@ -260,7 +261,9 @@ def test_sample_inputs_come_from_all_over_the_test_set(embedded):
     folder = embedded[0] / "nodes/aggregator"
     inputs = sample_inputs(folder, 20)
     assert inputs.shape == (20, 16000) and inputs.dtype == torch.int16
-    labels = {label for path, label in find_clips(folder, train=False) if any(torch.equal(read_clip(path), x) for x in inputs)}
+    labels = {
+        label for path, label in find_clips(folder, train=False) if any(torch.equal(read_clip(path), x) for x in inputs)
+    }
     assert labels == set(range(10))
 
 

@@ -14,9 +14,10 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from alphamed_tutorials.examples import Example, find_all
-from alphamed_tutorials.partition import Partition
-from alphamed_tutorials.preparation import prepare
+
+from alphamed_tutorials.catalogue import Example, find_all
+from alphamed_tutorials.data.partition import Partition
+from alphamed_tutorials.data.prepare import prepare
 
 UPLOADED = ("model", "data", "scheduler", "dataset_verify")
 ON_THE_PLATFORM = {"torch", "torchvision", "torchaudio", "numpy", "alphafed"}
@@ -201,7 +202,11 @@ def submitted(request, service, tmp_path_factory) -> tuple[Example, Path, list, 
 
 def test_the_author_leaves_nothing_beside_the_files(submitted):
     example, author, _, _ = submitted
-    found = {str(path.relative_to(author)) for path in author.rglob("*") if path.is_file() and path.suffix not in (".zip", ".txt")}
+    found = {
+        str(path.relative_to(author))
+        for path in author.rglob("*")
+        if path.is_file() and path.suffix not in (".zip", ".txt")
+    }
     assert found == {f"my_task/{name}.py" for name in UPLOADED}
 
 
@@ -227,7 +232,7 @@ def test_the_archives_hold_the_task_and_no_path_of_the_author(submitted):
 
 def test_a_clean_process_elsewhere_trains_tests_and_verifies(submitted, tmp_path):
     example, _, _, archives = submitted
-    prepare(example, tmp_path / "data", 2, None, Partition(), 0)
+    prepare(example, tmp_path / "data", 2, Partition(), None, 0)
     for archive, kind in zip(archives, ("scheduler", "verify")):
         with zipfile.ZipFile(archive) as opened:
             opened.extractall(tmp_path / "unpacked")

@@ -15,15 +15,16 @@ import pytest
 import torch
 import verifying
 from alphafed.scheduler import DataChecker
-from alphamed_tutorials import preparation
+from PIL import Image
+from verifying import assert_locked_is_refused, assert_refused, open_folder
+
+from alphamed_tutorials.catalogue import find
+from alphamed_tutorials.data import prepare as preparation
+from alphamed_tutorials.data.partition import Partition
 from alphamed_tutorials.errors import TutorialError
-from alphamed_tutorials.examples import find
 from alphamed_tutorials.examples.transfer_learning import data, dataset_verify, model
 from alphamed_tutorials.examples.transfer_learning import prepare as preparing
 from alphamed_tutorials.examples.transfer_learning.dataset_verify import DatasetVerify
-from alphamed_tutorials.partition import Partition
-from PIL import Image
-from verifying import assert_locked_is_refused, assert_refused, open_folder
 
 
 def prepare(out, partition="iid", nodes=3, seed=1, source=None):
@@ -73,7 +74,7 @@ def contents(folder, split):
 @pytest.mark.parametrize("partition", ["iid", "skew:0.9", "dirichlet:0.5"])
 def test_embedded_data_is_dealt_out_and_sound(tmp_path, partition):
     facts = prepare(tmp_path / "data", partition)
-    folders = preparation.node_folders(tmp_path / "data")
+    folders = preparation.find_nodes(tmp_path / "data")
     assert list(folders) == ["aggregator", "node1", "node2", "node3"]
     for name, folder in folders.items():
         split = "test" if name == "aggregator" else "train"

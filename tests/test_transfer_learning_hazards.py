@@ -10,9 +10,15 @@ from pathlib import Path
 import cloudpickle
 import pytest
 import torch
+from torchvision.io import write_jpeg
+from torchvision.models import ResNet18_Weights
+from watching import Writer, watch_momentum
+
+from alphamed_tutorials.catalogue import find
+from alphamed_tutorials.data.partition import Partition
+from alphamed_tutorials.data.prepare import prepare
 from alphamed_tutorials.engines.local import run_local
-from alphamed_tutorials.engines.nodes import NodeFailed
-from alphamed_tutorials.examples import find
+from alphamed_tutorials.engines.node import NodeFailed
 from alphamed_tutorials.examples.transfer_learning.data import PictureDataset, extract_features
 from alphamed_tutorials.examples.transfer_learning.model import (
     BACKBONES,
@@ -23,12 +29,7 @@ from alphamed_tutorials.examples.transfer_learning.model import (
     load_backbone,
 )
 from alphamed_tutorials.examples.transfer_learning.scheduler import TransferScheduler
-from alphamed_tutorials.export import load_predictor
-from alphamed_tutorials.partition import Partition
-from alphamed_tutorials.preparation import prepare
-from torchvision.io import write_jpeg
-from torchvision.models import ResNet18_Weights
-from watching import Writer, watch_momentum
+from alphamed_tutorials.runs.export import load_predictor
 
 SNIPPETS = Path(__file__).parents[1] / "snippets" / "transfer_learning"
 LITE0, RESNET = (BACKBONES[name].file for name in ("efficientnet_lite0", "resnet18"))
@@ -76,7 +77,7 @@ def small(tmp_path_factory) -> Path:
 def frozen_run(small, tmp_path_factory):
     return run_local(
         TransferScheduler(max_rounds=2, seed=1), small, tmp_path_factory.mktemp("runs") / "run",
-        example="transfer_learning",
+        target="transfer_learning",
     )  # fmt: skip
 
 
@@ -85,7 +86,9 @@ def clone(state_dict):
 
 
 def same(state_dict, other):
-    return state_dict.keys() == other.keys() and all(torch.equal(value, other[name]) for name, value in state_dict.items())
+    return state_dict.keys() == other.keys() and all(
+        torch.equal(value, other[name]) for name, value in state_dict.items()
+    )
 
 
 # The change itself: one node, one epoch a round, is the centralised program
@@ -128,7 +131,9 @@ def blocks(network, images):
 
 @pytest.mark.parametrize("name", BACKBONES)
 def test_each_backbone_brings_its_own_normalisation(name, monkeypatch, tmp_path):
-    monkeypatch.setattr("alphamed_tutorials.examples.transfer_learning.model.load_backbone", lambda *_: torch.nn.Identity())
+    monkeypatch.setattr(
+        "alphamed_tutorials.examples.transfer_learning.model.load_backbone", lambda *_: torch.nn.Identity()
+    )
     facts = BACKBONES[name]
     white, black = Classifier(name, tmp_path).extract_features(torch.tensor([1.0, 0.0]).view(2, 1, 1, 1))
     for channel in range(3):
@@ -201,6 +206,7 @@ class Trap:
 
 def test_resnet18_from_a_local_file(tmp_path, monkeypatch):
     import torchvision
+
     from alphamed_tutorials.examples.transfer_learning import model as module
 
     torch.manual_seed(0)
@@ -215,7 +221,7 @@ def test_resnet18_from_a_local_file(tmp_path, monkeypatch):
     write_node(tmp_path / "nodes/node1", 2, 2)
     for folder in (tmp_path / "nodes").iterdir():  # in the data folder of each node
         shutil.copy(tmp_path / "weights.pth", folder / own.file)
-    run = run_local(TransferScheduler(1, backbone="resnet18"), tmp_path, tmp_path / "run", example="transfer_learning")
+    run = run_local(TransferScheduler(1, backbone="resnet18"), tmp_path, tmp_path / "run", target="transfer_learning")
     assert torch.load(run.path / "model.pt")["weight"].shape == (2, 512)
     predictor, inputs = load_predictor(run)  # which finds the weights there too
     assert torch.equal(predictor.model.backbone.layer1[0].conv1.weight, weights["layer1.0.conv1.weight"])
@@ -461,6 +467,6 @@ def test_a_spoilt_update_stops_the_run_and_names_the_node(small, tmp_path):
 
 
 def test_it_learns_the_embedded_pictures(tmp_path):
-    prepare(find("transfer_learning"), tmp_path / "data", 3, None, Partition(), 1)
+    prepare(find("transfer_learning"), tmp_path / "data", 3, Partition(), None, 1)
     run = run_local(TransferScheduler(max_rounds=3, seed=1), tmp_path / "data", tmp_path / "run")
     assert run.metrics["test/accuracy"] >= 0.9

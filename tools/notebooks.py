@@ -16,6 +16,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
 from pages import HEADING, LANGUAGES, ROOT, Block, Page
 
 TIME_LIMIT = 600  # seconds a cell
@@ -122,7 +123,7 @@ def _stdout_joined(outputs: list[dict]) -> list[dict]:
 
 def make(example: str) -> None:
     """Write the notebook of an example's guide in every language."""
-    from alphamed_tutorials.machine import machine, versions
+    from alphamed_tutorials.runs.machine import machine, versions
 
     pages = {language: Page(ROOT / "docs" / language / "guides" / f"{example}.md") for language in LANGUAGES}
     contents = {language: cells(page) for language, page in pages.items()}
@@ -149,7 +150,9 @@ def make(example: str) -> None:
 def assemble(page: Page, content: list[dict], facts: dict) -> NotebookNode:
     """Return the notebook: title, where it comes from, the guide's cells, how the outputs were recorded."""
     words = WORDS[page.language]
-    versions = words["and"].join(f"{name} {version}" for name, version in sorted(facts["versions"].items()))  # as nbformat writes them
+    versions = words["and"].join(
+        f"{name} {version}" for name, version in sorted(facts["versions"].items())
+    )  # as nbformat writes them
     name, _, lead = content[0]["source"].removeprefix("# ").partition("\n")
     all_cells = [
         new_markdown_cell(f"# Notebook{words['colon']}{name}\n\n{words['start']}"),

@@ -113,8 +113,9 @@ class Page:
 
     def _make_block(self, opened: re.Match, first: int, last: int) -> Block:
         indent = len(opened["indent"])
-        inside = tuple(replace(line, text=re.sub(f"^ {{0,{indent}}}", "", line.text))
-                       for line in self.lines[first + 1:last])
+        inside = tuple(
+            replace(line, text=re.sub(f"^ {{0,{indent}}}", "", line.text)) for line in self.lines[first + 1 : last]
+        )
         marked = NOT_RUN.fullmatch(self.lines[first - 1].text) if first else None
         return Block(opened["info"].strip(), indent, first, last, inside, marked["reason"].strip() if marked else None)
 

@@ -3,6 +3,7 @@
 import math
 
 import torch
+
 from alphamed_tutorials.examples.language_modeling.data import read_words
 from alphamed_tutorials.examples.language_modeling.model import TransformerModel
 

@@ -2,13 +2,22 @@
 
 from pathlib import Path
 
-from alphamed_tutorials.examples import find
-from alphamed_tutorials.partition import Partition
-from alphamed_tutorials.preparation import prepare
+from alphamed_tutorials.catalogue import find
+from alphamed_tutorials.data.partition import Partition
+from alphamed_tutorials.data.prepare import prepare
 
-prepare(find("language_modeling"), Path("data"), nodes=3, source=None, partition=Partition("owners"), seed=1)
+prepare(
+    find("language_modeling"),
+    Path("data"),
+    num_nodes=3,
+    partition=Partition("owners"),
+    seed=1,
+)
 
-from alphamed_tutorials.examples.language_modeling.data import build_vocabulary, read_tokens
+from alphamed_tutorials.examples.language_modeling.data import (
+    build_vocabulary,
+    read_tokens,
+)
 
 # --8<-- [start:own]
 own = [

@@ -2,20 +2,26 @@
 
 from pathlib import Path
 
-from alphamed_tutorials.examples import find
-from alphamed_tutorials.partition import Partition
-from alphamed_tutorials.preparation import prepare
+from alphamed_tutorials.catalogue import find
+from alphamed_tutorials.data.partition import Partition
+from alphamed_tutorials.data.prepare import prepare
 
-prepare(find("language_modeling"), Path("data"), nodes=3, source=None, partition=Partition("owners"), seed=1)
+prepare(
+    find("language_modeling"),
+    Path("data"),
+    num_nodes=3,
+    partition=Partition("owners"),
+    seed=1,
+)
 
 from alphamed_tutorials.engines.local import run_local
 from alphamed_tutorials.examples.language_modeling.scheduler import LanguageModelScheduler
 
 task = LanguageModelScheduler(max_rounds=1, seed=1)
-run = run_local(task, data="data", out="first-run", seed=1, example="language_modeling")
+run = run_local(task, data="data", out="first-run", seed=1, target="language_modeling")
 
 # --8<-- [start:export]
-from alphamed_tutorials.export import export
+from alphamed_tutorials.runs.export import export
 
 for form, outcome in export(run).items():
     print(form, outcome)

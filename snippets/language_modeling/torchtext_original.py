@@ -1,10 +1,11 @@
 """The text pipeline of the retired tutorial, as it was: needs torchtext 0.18 and torch 2.3 (`make test-torchtext`)."""
 
 from pathlib import Path
-
 from pydoc_data.topics import topics
 
-Path("wiki.train.tokens").write_text("\n".join(topics.values()), encoding="utf-8")  # any text will do here
+Path("wiki.train.tokens").write_text(
+    "\n".join(topics.values()), encoding="utf-8"
+)  # any text will do here
 
 # --8<-- [start:vocabulary]
 import torch
@@ -20,7 +21,9 @@ vocabulary.set_default_index(vocabulary["<unk>"])
 
 # --8<-- [start:batchify]
 with open("wiki.train.tokens", encoding="utf-8") as lines:
-    parts = [torch.tensor(vocabulary(tokenizer(line)), dtype=torch.long) for line in lines]
+    parts = [
+        torch.tensor(vocabulary(tokenizer(line)), dtype=torch.long) for line in lines
+    ]
 indices = torch.cat(parts)
 
 batch_size, length = 20, 35

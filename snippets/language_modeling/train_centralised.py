@@ -4,9 +4,14 @@ import math
 
 import torch
 import torch.nn.functional as F
-from alphamed_tutorials.examples.language_modeling.data import build_dataloader, read_words
-from alphamed_tutorials.examples.language_modeling.model import TransformerModel
 from torch import nn
+
+from alphamed_tutorials.examples.language_modeling.data import (
+    build_dataloader,
+    read_words,
+)
+from alphamed_tutorials.examples.language_modeling.model import TransformerModel
+
 
 # --8<-- [start:train]
 # --8<-- [start:train_an_epoch]
@@ -19,6 +24,8 @@ def train_an_epoch(model, loader, optimizer, device):
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 0.5)
         optimizer.step()
+
+
 # --8<-- [end:train_an_epoch]
 
 
@@ -44,4 +51,6 @@ def train_centralised(train_dir, test_dir, num_epochs, seed):
     for _ in range(num_epochs):
         train_an_epoch(model, loader, optimizer, device)
     return model, run_test(model, build_dataloader(test_dir, "test", words), device)
+
+
 # --8<-- [end:train]

@@ -2,8 +2,9 @@
 
 import torch
 import torch.nn.functional as F
-from alphamed_tutorials.examples.mnist.model import ConvNet
 from torch import nn
+
+from alphamed_tutorials.examples.mnist.model import ConvNet
 
 batch, targets = torch.zeros(64, 1, 28, 28), torch.zeros(64, dtype=torch.long)
 

@@ -2,12 +2,16 @@
 
 from pathlib import Path
 
-from alphamed_tutorials.examples import find
-from alphamed_tutorials.examples.mnist.data import DigitDataset, build_dataloader, read_idx
-from alphamed_tutorials.partition import Partition
-from alphamed_tutorials.preparation import prepare
+from alphamed_tutorials.catalogue import find
+from alphamed_tutorials.data.partition import Partition
+from alphamed_tutorials.data.prepare import prepare
+from alphamed_tutorials.examples.mnist.data import (
+    DigitDataset,
+    build_dataloader,
+    read_idx,
+)
 
-prepare(find("mnist"), Path("data"), nodes=3, source=None, partition=Partition(), seed=1)
+prepare(find("mnist"), Path("data"), num_nodes=3, partition=Partition(), seed=1)
 
 # --8<-- [start:bytes]
 node1 = Path("data/nodes/node1")

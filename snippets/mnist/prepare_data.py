@@ -3,9 +3,9 @@
 # --8<-- [start:prepare]
 from pathlib import Path
 
-from alphamed_tutorials.examples import find
-from alphamed_tutorials.partition import Partition
-from alphamed_tutorials.preparation import prepare
+from alphamed_tutorials.catalogue import find
+from alphamed_tutorials.data.partition import Partition
+from alphamed_tutorials.data.prepare import prepare
 
 facts = prepare(
     find("mnist"), Path("data"), nodes=3, source=None,  # no source: embedded data

@@ -3,15 +3,16 @@
 from pathlib import Path
 
 import torch
-from alphamed_tutorials.examples import find
-from alphamed_tutorials.examples.mnist.scheduler import MNISTScheduler
-from alphamed_tutorials.partition import Partition
-from alphamed_tutorials.preparation import prepare
 from train_centralised import train_centralised
+
+from alphamed_tutorials.catalogue import find
+from alphamed_tutorials.data.partition import Partition
+from alphamed_tutorials.data.prepare import prepare
+from alphamed_tutorials.examples.mnist.scheduler import MNISTScheduler
 
 # --8<-- [start:main]
 place = Path("one-place")
-prepare(find("mnist"), place, nodes=1, source=None, partition=Partition(), seed=1)
+prepare(find("mnist"), place, num_nodes=1, partition=Partition(), seed=1)
 torch.set_num_threads(1)  # fastest for a small model; the last digits depend on it
 model, accuracy = train_centralised(
     place / "nodes/node1", place / "nodes/aggregator", num_epochs=5, seed=1

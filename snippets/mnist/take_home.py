@@ -2,17 +2,23 @@
 
 from pathlib import Path
 
+from alphamed_tutorials.catalogue import find
+from alphamed_tutorials.data.partition import Partition
+from alphamed_tutorials.data.prepare import prepare
 from alphamed_tutorials.engines.local import run_local
-from alphamed_tutorials.examples import find
 from alphamed_tutorials.examples.mnist.scheduler import MNISTScheduler
-from alphamed_tutorials.partition import Partition
-from alphamed_tutorials.preparation import prepare
 
-prepare(find("mnist"), Path("data"), nodes=3, source=None, partition=Partition(), seed=1)
-run = run_local(MNISTScheduler(max_rounds=3, seed=1), data="data", out="first-run", seed=1, example="mnist")
+prepare(find("mnist"), Path("data"), num_nodes=3, partition=Partition(), seed=1)
+run = run_local(
+    MNISTScheduler(max_rounds=3, seed=1),
+    data="data",
+    out="first-run",
+    seed=1,
+    target="mnist",
+)
 
 # --8<-- [start:export]
-from alphamed_tutorials.export import export
+from alphamed_tutorials.runs.export import export
 
 for form, outcome in export(run).items():
     print(form, outcome)

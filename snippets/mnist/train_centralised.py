@@ -2,8 +2,10 @@
 
 import torch
 import torch.nn.functional as F
+
 from alphamed_tutorials.examples.mnist.data import build_dataloader
 from alphamed_tutorials.examples.mnist.model import ConvNet
+
 
 # --8<-- [start:train]
 # --8<-- [start:train_an_epoch]
@@ -15,6 +17,8 @@ def train_an_epoch(model, loader, optimizer, device):
         loss = F.nll_loss(model(images), labels)
         loss.backward()
         optimizer.step()
+
+
 # --8<-- [end:train_an_epoch]
 
 
@@ -37,4 +41,6 @@ def train_centralised(train_dir, test_dir, num_epochs, seed):
         train_an_epoch(model, loader, optimizer, device)
     test_loader = build_dataloader(test_dir, train=False, batch_size=1000)
     return model, run_test(model, test_loader, device)
+
+
 # --8<-- [end:train]

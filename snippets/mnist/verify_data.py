@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from alphamed_tutorials.examples import find
+from alphamed_tutorials.catalogue import find
+from alphamed_tutorials.data.partition import Partition
+from alphamed_tutorials.data.prepare import prepare
 from alphamed_tutorials.examples.mnist.dataset_verify import DatasetVerify
-from alphamed_tutorials.partition import Partition
-from alphamed_tutorials.preparation import prepare
 
-prepare(find("mnist"), Path("data"), nodes=3, source=None, partition=Partition(), seed=1)
+prepare(find("mnist"), Path("data"), num_nodes=3, partition=Partition(), seed=1)
 
 # --8<-- [start:verify]
 checker = DatasetVerify(task_id="my-task", current_node="node1")

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import torch
+
+from alphamed_tutorials.catalogue import find
+from alphamed_tutorials.data.partition import Partition
+from alphamed_tutorials.data.prepare import prepare
 from alphamed_tutorials.engines.local import run_local
-from alphamed_tutorials.examples import find
 from alphamed_tutorials.examples.mnist.scheduler import MNISTScheduler
-from alphamed_tutorials.partition import Partition
-from alphamed_tutorials.preparation import prepare
 
 
 # --8<-- [start:weighted]
@@ -28,9 +29,17 @@ class WeightedScheduler(MNISTScheduler):
         del mean["samples"]
         self.model.load_state_dict(mean)
         self.samples.fill_(1)
+
+
 # --8<-- [end:weighted]
 
 
-prepare(find("mnist"), Path("data"), nodes=3, source=None, partition=Partition("dirichlet", 0.3), seed=1)
+prepare(
+    find("mnist"),
+    Path("data"),
+    num_nodes=3,
+    partition=Partition("dirichlet", 0.3),
+    seed=1,
+)
 run = run_local(WeightedScheduler(max_rounds=2, seed=1), data="data", seed=1)
 print(run.state, run.metrics)

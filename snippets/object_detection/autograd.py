@@ -2,16 +2,25 @@
 
 from pathlib import Path
 
-from alphamed_tutorials.examples import find
+from alphamed_tutorials.catalogue import find
+from alphamed_tutorials.data.partition import Partition
+from alphamed_tutorials.data.prepare import prepare
 from alphamed_tutorials.examples.object_detection.data import build_dataloader
-from alphamed_tutorials.partition import Partition
-from alphamed_tutorials.preparation import prepare
 
-prepare(find("object_detection"), Path("data"), nodes=3, source=None, partition=Partition("owners"), seed=1)
-images, targets = next(iter(build_dataloader("data/nodes/node1", train=True, batch_size=2)))
+prepare(
+    find("object_detection"),
+    Path("data"),
+    num_nodes=3,
+    partition=Partition("owners"),
+    seed=1,
+)
+images, targets = next(
+    iter(build_dataloader("data/nodes/node1", train=True, batch_size=2))
+)
 
 # --8<-- [start:shapes]
 import torch
+
 from alphamed_tutorials.examples.object_detection.model import build_model
 
 torch.manual_seed(0)

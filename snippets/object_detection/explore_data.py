@@ -2,12 +2,21 @@
 
 from pathlib import Path
 
-from alphamed_tutorials.examples import find
-from alphamed_tutorials.examples.object_detection.data import PedestrianDataset, build_dataloader
-from alphamed_tutorials.partition import Partition
-from alphamed_tutorials.preparation import prepare
+from alphamed_tutorials.catalogue import find
+from alphamed_tutorials.data.partition import Partition
+from alphamed_tutorials.data.prepare import prepare
+from alphamed_tutorials.examples.object_detection.data import (
+    PedestrianDataset,
+    build_dataloader,
+)
 
-prepare(find("object_detection"), Path("data"), nodes=3, source=None, partition=Partition("owners"), seed=1)
+prepare(
+    find("object_detection"),
+    Path("data"),
+    num_nodes=3,
+    partition=Partition("owners"),
+    seed=1,
+)
 
 # --8<-- [start:files]
 from torchvision.io import read_image

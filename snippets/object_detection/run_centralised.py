@@ -3,16 +3,19 @@
 from pathlib import Path
 
 import torch
-from alphamed_tutorials.examples import find
-from alphamed_tutorials.examples.object_detection.scheduler import ObjectDetectionScheduler
-from alphamed_tutorials.partition import Partition
-from alphamed_tutorials.preparation import prepare
 from train_centralised import train_centralised
+
+from alphamed_tutorials.catalogue import find
+from alphamed_tutorials.data.partition import Partition
+from alphamed_tutorials.data.prepare import prepare
+from alphamed_tutorials.examples.object_detection.scheduler import (
+    ObjectDetectionScheduler,
+)
 
 # --8<-- [start:main]
 place = Path("one-place")
 one_owner = find("object_detection")
-prepare(one_owner, place, nodes=1, source=None, partition=Partition(), seed=1)
+prepare(one_owner, place, num_nodes=1, partition=Partition(), seed=1)
 torch.set_num_threads(1)  # the last digits depend on it
 model, precision = train_centralised(
     place / "nodes/node1", place / "nodes/aggregator", num_epochs=1, seed=1,

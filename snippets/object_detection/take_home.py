@@ -2,18 +2,26 @@
 
 from pathlib import Path
 
+from alphamed_tutorials.catalogue import find
+from alphamed_tutorials.data.partition import Partition
+from alphamed_tutorials.data.prepare import prepare
 from alphamed_tutorials.engines.local import run_local
-from alphamed_tutorials.examples import find
-from alphamed_tutorials.examples.object_detection.scheduler import ObjectDetectionScheduler
-from alphamed_tutorials.partition import Partition
-from alphamed_tutorials.preparation import prepare
+from alphamed_tutorials.examples.object_detection.scheduler import (
+    ObjectDetectionScheduler,
+)
 
-prepare(find("object_detection"), Path("data"), nodes=3, source=None, partition=Partition("owners"), seed=1)
+prepare(
+    find("object_detection"),
+    Path("data"),
+    num_nodes=3,
+    partition=Partition("owners"),
+    seed=1,
+)
 task = ObjectDetectionScheduler(max_rounds=2, min_size=96, learning_rate=0.002, seed=1)
-run = run_local(task, data="data", out="first-run", seed=1, example="object_detection")
+run = run_local(task, data="data", out="first-run", seed=1, target="object_detection")
 
 # --8<-- [start:export]
-from alphamed_tutorials.export import export
+from alphamed_tutorials.runs.export import export
 
 for form, outcome in export(run).items():
     print(form, outcome)
@@ -21,7 +29,6 @@ for form, outcome in export(run).items():
 
 # --8<-- [start:predict]
 import torch
-import torchvision  # brings operators that detectors call
 from torchvision.io import read_image
 
 predictor = torch.jit.load("first-run/model.ts")
@@ -31,10 +38,11 @@ print(len(boxes), "pedestrians", scores.tolist())
 # --8<-- [end:predict]
 
 # --8<-- [start:pictures]
-from alphamed_tutorials.examples.object_detection.data import PedestrianDataset
 from torchvision.io import write_png
 from torchvision.ops import box_iou
 from torchvision.utils import draw_bounding_boxes, draw_segmentation_masks, make_grid
+
+from alphamed_tutorials.examples.object_detection.data import PedestrianDataset
 
 
 def draw(image, target):

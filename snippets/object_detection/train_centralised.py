@@ -4,12 +4,13 @@
 import math
 
 import torch
+from torch import nn
+
 from alphamed_tutorials.examples.object_detection.data import (
     PooledEvaluation,
     build_dataloader,
 )
 from alphamed_tutorials.examples.object_detection.model import build_model
-from torch import nn
 
 
 # --8<-- [start:train_an_epoch]
@@ -18,7 +19,8 @@ def train_an_epoch(model, loader, optimizer, device, step_sizes):
     for images, targets in loader:
         images = [image.to(device) for image in images]
         targets = [
-            {name: value.to(device) for name, value in target.items()} for target in targets
+            {name: value.to(device) for name, value in target.items()}
+            for target in targets
         ]
         for group in optimizer.param_groups:
             group["lr"] = next(step_sizes)
@@ -28,6 +30,8 @@ def train_an_epoch(model, loader, optimizer, device, step_sizes):
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimizer.step()
+
+
 # --8<-- [end:train_an_epoch]
 
 
@@ -63,4 +67,6 @@ def train_centralised(
         train_an_epoch(model, loader, optimizer, device, step_sizes)
     test_loader = build_dataloader(test_dir, train=False, batch_size=1)
     return model, run_test(model, test_loader, device)
+
+
 # --8<-- [end:train]

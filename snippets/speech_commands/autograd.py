@@ -2,6 +2,7 @@
 
 import torch
 import torch.nn.functional as F
+
 from alphamed_tutorials.examples.speech_commands.model import M5
 
 batch, targets = torch.randn(32, 1, 8000), torch.zeros(32, dtype=torch.long)

@@ -2,12 +2,23 @@
 
 from pathlib import Path
 
-from alphamed_tutorials.examples import find
-from alphamed_tutorials.examples.speech_commands.data import WordDataset, augment, build_dataloader, read_clip
-from alphamed_tutorials.partition import Partition
-from alphamed_tutorials.preparation import prepare
+from alphamed_tutorials.catalogue import find
+from alphamed_tutorials.data.partition import Partition
+from alphamed_tutorials.data.prepare import prepare
+from alphamed_tutorials.examples.speech_commands.data import (
+    WordDataset,
+    augment,
+    build_dataloader,
+    read_clip,
+)
 
-prepare(find("speech_commands"), Path("data"), nodes=3, source=None, partition=Partition("owners"), seed=1)
+prepare(
+    find("speech_commands"),
+    Path("data"),
+    num_nodes=3,
+    partition=Partition("owners"),
+    seed=1,
+)
 
 # --8<-- [start:bytes]
 node1 = Path("data/nodes/node1")
@@ -18,6 +29,7 @@ print(samples.shape, samples.dtype)
 for loudness in samples.float().abs().view(20, -1).mean(1):  # twenty pieces of 50 ms
     print("#" * int(loudness / 200))
 # --8<-- [end:bytes]
+
 
 # --8<-- [start:speakers]
 def speakers(node):

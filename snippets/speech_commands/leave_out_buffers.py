@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+from alphamed_tutorials.catalogue import find
+from alphamed_tutorials.data.partition import Partition
+from alphamed_tutorials.data.prepare import prepare
 from alphamed_tutorials.engines.local import run_local
-from alphamed_tutorials.examples import find
 from alphamed_tutorials.examples.speech_commands.scheduler import SpeechCommandsScheduler
-from alphamed_tutorials.partition import Partition
-from alphamed_tutorials.preparation import prepare
+
 
 # --8<-- [start:class]
 class WithoutBuffers(SpeechCommandsScheduler):
@@ -16,10 +17,20 @@ class WithoutBuffers(SpeechCommandsScheduler):
 
     def load_state_dict(self, state_dict):
         self.model.load_state_dict(state_dict, strict=False)
+
+
 # --8<-- [end:class]
 
 
 if __name__ == "__main__":
-    prepare(find("speech_commands"), Path("data"), nodes=2, source=None, partition=Partition("owners"), seed=1)
-    run = run_local(WithoutBuffers(max_rounds=1, merge_epochs=1, seed=1), data="data", seed=1)
+    prepare(
+        find("speech_commands"),
+        Path("data"),
+        num_nodes=2,
+        partition=Partition("owners"),
+        seed=1,
+    )
+    run = run_local(
+        WithoutBuffers(max_rounds=1, merge_epochs=1, seed=1), data="data", seed=1
+    )
     print(run.state, run.metrics)

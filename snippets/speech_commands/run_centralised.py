@@ -3,16 +3,17 @@
 from pathlib import Path
 
 import torch
-from alphamed_tutorials.examples import find
-from alphamed_tutorials.examples.speech_commands.scheduler import SpeechCommandsScheduler
-from alphamed_tutorials.partition import Partition
-from alphamed_tutorials.preparation import prepare
 from train_centralised import train_centralised
+
+from alphamed_tutorials.catalogue import find
+from alphamed_tutorials.data.partition import Partition
+from alphamed_tutorials.data.prepare import prepare
+from alphamed_tutorials.examples.speech_commands.scheduler import SpeechCommandsScheduler
 
 # --8<-- [start:main]
 place = Path("one-place")
 one_owner = find("speech_commands")
-prepare(one_owner, place, nodes=1, source=None, partition=Partition(), seed=1)
+prepare(one_owner, place, num_nodes=1, partition=Partition(), seed=1)
 torch.set_num_threads(1)  # fastest for a small model; the last digits depend on it
 model, accuracy = train_centralised(
     place / "nodes/node1", place / "nodes/aggregator", num_epochs=4, seed=1

@@ -2,23 +2,29 @@
 
 from pathlib import Path
 
-from alphamed_tutorials.examples import find
+from alphamed_tutorials.catalogue import find
+from alphamed_tutorials.data.partition import Partition
+from alphamed_tutorials.data.prepare import prepare
 from alphamed_tutorials.examples.speech_commands.scheduler import SpeechCommandsScheduler
-from alphamed_tutorials.partition import Partition
-from alphamed_tutorials.preparation import prepare
 
-prepare(find("speech_commands"), Path("data"), nodes=3, source=None, partition=Partition("owners"), seed=1)
+prepare(
+    find("speech_commands"),
+    Path("data"),
+    num_nodes=3,
+    partition=Partition("owners"),
+    seed=1,
+)
 
 # --8<-- [start:run]
 from alphamed_tutorials.engines.local import run_local
 
 task = SpeechCommandsScheduler(max_rounds=4, seed=1)
-run = run_local(task, data="data", out="first-run", seed=1, example="speech_commands")
+run = run_local(task, data="data", out="first-run", seed=1, target="speech_commands")
 print(run.state, f"accuracy {run.metrics['test/accuracy']:.3f}")
 # --8<-- [end:run]
 
 # --8<-- [start:metrics]
-from alphamed_tutorials.metrics import curves, plot
+from alphamed_tutorials import curves, plot
 
 for number, accuracy in curves(run.rows)["test/accuracy"]["aggregator"]:
     print(f"round {number}: {accuracy:.3f}")
@@ -26,7 +32,7 @@ plot(curves(run.rows), "first-run/metrics.png")
 # --8<-- [end:metrics]
 
 # --8<-- [start:confusion]
-from alphamed_tutorials.metrics import details
+from alphamed_tutorials.runs.metrics import details
 
 for name, number in details(run.rows).items():  # test/confusion/SAID/HEARD
     said, heard = name.split("/")[2:]

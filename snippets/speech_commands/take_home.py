@@ -2,18 +2,24 @@
 
 from pathlib import Path
 
+from alphamed_tutorials.catalogue import find
+from alphamed_tutorials.data.partition import Partition
+from alphamed_tutorials.data.prepare import prepare
 from alphamed_tutorials.engines.local import run_local
-from alphamed_tutorials.examples import find
 from alphamed_tutorials.examples.speech_commands.scheduler import SpeechCommandsScheduler
-from alphamed_tutorials.partition import Partition
-from alphamed_tutorials.preparation import prepare
 
-prepare(find("speech_commands"), Path("data"), nodes=3, source=None, partition=Partition("owners"), seed=1)
+prepare(
+    find("speech_commands"),
+    Path("data"),
+    num_nodes=3,
+    partition=Partition("owners"),
+    seed=1,
+)
 task = SpeechCommandsScheduler(max_rounds=2, merge_epochs=1, seed=1)
-run = run_local(task, data="data", out="first-run", seed=1, example="speech_commands")
+run = run_local(task, data="data", out="first-run", seed=1, target="speech_commands")
 
 # --8<-- [start:export]
-from alphamed_tutorials.export import export
+from alphamed_tutorials.runs.export import export
 
 for form, outcome in export(run).items():
     print(form, outcome)

@@ -1,12 +1,13 @@
 """Train in one place, without federation: plain PyTorch."""
 
-import torch
-import torch.nn.functional as F
-from alphamed_tutorials.examples.speech_commands.data import augment, build_dataloader
-from alphamed_tutorials.examples.speech_commands.model import M5
-
 # --8<-- [start:train]
 import math
+
+import torch
+import torch.nn.functional as F
+
+from alphamed_tutorials.examples.speech_commands.data import augment, build_dataloader
+from alphamed_tutorials.examples.speech_commands.model import M5
 
 
 # --8<-- [start:train_an_epoch]
@@ -18,6 +19,8 @@ def train_an_epoch(model, loader, optimizer, device):
         loss = F.nll_loss(model(augment(waveforms)), labels)
         loss.backward()
         optimizer.step()
+
+
 # --8<-- [end:train_an_epoch]
 
 
@@ -43,4 +46,6 @@ def train_centralised(train_dir, test_dir, num_epochs, seed):
         train_an_epoch(model, loader, optimizer, device)
     test_loader = build_dataloader(test_dir, train=False, batch_size=1000)
     return model, run_test(model, test_loader, device)
+
+
 # --8<-- [end:train]

@@ -3,14 +3,17 @@
 from pathlib import Path
 
 import torch
-from alphamed_tutorials.examples import find
-from alphamed_tutorials.examples.transfer_learning.data import PictureDataset
-from alphamed_tutorials.examples.transfer_learning.model import Classifier
-from alphamed_tutorials.partition import Partition
-from alphamed_tutorials.preparation import prepare
 from torch.utils.data import DataLoader
 
-prepare(find("transfer_learning"), Path("data"), nodes=3, source=None, partition=Partition(), seed=1)
+from alphamed_tutorials.catalogue import find
+from alphamed_tutorials.data.partition import Partition
+from alphamed_tutorials.data.prepare import prepare
+from alphamed_tutorials.examples.transfer_learning.data import PictureDataset
+from alphamed_tutorials.examples.transfer_learning.model import Classifier
+
+prepare(
+    find("transfer_learning"), Path("data"), num_nodes=3, partition=Partition(), seed=1
+)
 dataset = PictureDataset(Path("data/nodes/node1"), "train", augment=True)
 batch, targets = next(iter(DataLoader(dataset, batch_size=8, shuffle=True)))
 

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from alphamed_tutorials.examples.transfer_learning.data import PictureDataset
-
 # --8<-- [start:image_folder]
 from torchvision.datasets import ImageFolder
+
+from alphamed_tutorials.examples.transfer_learning.data import PictureDataset
 
 for node, classes in (("a", ("ants", "bees")), ("b", ("bees",))):
     for name in classes:

@@ -2,14 +2,20 @@
 
 from pathlib import Path
 
-from alphamed_tutorials.examples import find
-from alphamed_tutorials.examples.transfer_learning.data import PictureDataset, read_picture
-from alphamed_tutorials.examples.transfer_learning.model import crop_centre
-from alphamed_tutorials.partition import Partition
-from alphamed_tutorials.preparation import prepare
 from torch.utils.data import DataLoader
 
-prepare(find("transfer_learning"), Path("data"), nodes=3, source=None, partition=Partition(), seed=1)
+from alphamed_tutorials.catalogue import find
+from alphamed_tutorials.data.partition import Partition
+from alphamed_tutorials.data.prepare import prepare
+from alphamed_tutorials.examples.transfer_learning.data import (
+    PictureDataset,
+    read_picture,
+)
+from alphamed_tutorials.examples.transfer_learning.model import crop_centre
+
+prepare(
+    find("transfer_learning"), Path("data"), num_nodes=3, partition=Partition(), seed=1
+)
 
 # --8<-- [start:pixels]
 node1 = Path("data/nodes/node1")

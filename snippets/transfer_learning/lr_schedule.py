@@ -9,6 +9,8 @@ class StepScheduler(TransferScheduler):
         for group in self.optimizer.param_groups:  # a tenth after every seven rounds
             group["lr"] = self.learning_rate * 0.1 ** ((self.current_round - 1) // 7)
         super().train_an_epoch()
+
+
 # --8<-- [end:schedule]
 
 

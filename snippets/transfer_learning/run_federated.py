@@ -2,25 +2,25 @@
 
 from pathlib import Path
 
-from alphamed_tutorials.examples import find
+from alphamed_tutorials.catalogue import find
+from alphamed_tutorials.data.partition import Partition
+from alphamed_tutorials.data.prepare import prepare
 from alphamed_tutorials.examples.transfer_learning.scheduler import TransferScheduler
-from alphamed_tutorials.partition import Partition
-from alphamed_tutorials.preparation import prepare
 
-prepare(find("transfer_learning"), Path("data"), nodes=3, source=None, partition=Partition(), seed=1)
+prepare(
+    find("transfer_learning"), Path("data"), num_nodes=3, partition=Partition(), seed=1
+)
 
 # --8<-- [start:run]
 from alphamed_tutorials.engines.local import run_local
 
 task = TransferScheduler(max_rounds=5, seed=1)
-run = run_local(task, data="data", out="first-run", seed=1, example="transfer_learning")
+run = run_local(task, data="data", out="first-run", seed=1, target="transfer_learning")
 print(run.state, f"accuracy {run.metrics['test/accuracy']:.3f}")
 # --8<-- [end:run]
 
 # --8<-- [start:finetune]
-task = TransferScheduler(
-    max_rounds=1, freeze_backbone=False, learning_rate=0.005, seed=1
-)
+task = TransferScheduler(max_rounds=1, freeze_backbone=False, learning_rate=0.005, seed=1)
 name = "transfer_learning"
 whole = run_local(task, data="data", out="finetuned", seed=1, example=name)
 sizes = [each.record["bytes_per_message"] for each in (run, whole)]
@@ -29,7 +29,7 @@ print(f"{sizes[1] // sizes[0]} times as much")
 # --8<-- [end:finetune]
 
 # --8<-- [start:metrics]
-from alphamed_tutorials.metrics import curves, plot
+from alphamed_tutorials import curves, plot
 
 for number, accuracy in curves(run.rows)["test/accuracy"]["aggregator"]:
     print(f"round {number}: {accuracy:.3f}")

@@ -2,20 +2,22 @@
 
 from pathlib import Path
 
+from alphamed_tutorials.catalogue import find
+from alphamed_tutorials.data.partition import Partition
+from alphamed_tutorials.data.prepare import prepare
 from alphamed_tutorials.engines.local import run_local
-from alphamed_tutorials.examples import find
 from alphamed_tutorials.examples.transfer_learning.scheduler import TransferScheduler
-from alphamed_tutorials.partition import Partition
-from alphamed_tutorials.preparation import prepare
 
-prepare(find("transfer_learning"), Path("data"), nodes=3, source=None, partition=Partition(), seed=1)
+prepare(
+    find("transfer_learning"), Path("data"), num_nodes=3, partition=Partition(), seed=1
+)
 task = TransferScheduler(max_rounds=2, seed=1)
-run = run_local(task, data="data", out="first-run", seed=1, example="transfer_learning")
+run = run_local(task, data="data", out="first-run", seed=1, target="transfer_learning")
 task = TransferScheduler(max_rounds=1, freeze_backbone=False, learning_rate=0.005, seed=1)
-whole = run_local(task, data="data", out="finetuned", seed=1, example="transfer_learning")
+whole = run_local(task, data="data", out="finetuned", seed=1, target="transfer_learning")
 
 # --8<-- [start:export]
-from alphamed_tutorials.export import export
+from alphamed_tutorials.runs.export import export
 
 for form, outcome in export(run).items():
     print(form, outcome)
@@ -39,8 +41,9 @@ print(dict(zip(("ants", "bees"), probabilities.tolist())))
 # --8<-- [end:predict]
 
 # --8<-- [start:pictures]
-from alphamed_tutorials.export import load_predictor
 from matplotlib.figure import Figure
+
+from alphamed_tutorials.runs.export import load_predictor
 
 predictor, _ = load_predictor(whole)  # finetuned for one round only
 files = sorted(Path("data/nodes/aggregator/val").glob("*/*.jpg"))

@@ -2,9 +2,14 @@
 
 import torch
 import torch.nn.functional as F
-from alphamed_tutorials.examples.transfer_learning.data import PictureDataset, extract_features
-from alphamed_tutorials.examples.transfer_learning.model import Classifier
 from torch.utils.data import DataLoader
+
+from alphamed_tutorials.examples.transfer_learning.data import (
+    PictureDataset,
+    extract_features,
+)
+from alphamed_tutorials.examples.transfer_learning.model import Classifier
+
 
 # --8<-- [start:train]
 # --8<-- [start:train_an_epoch]
@@ -16,6 +21,8 @@ def train_an_epoch(trained, loader, optimizer, device):
         loss = F.cross_entropy(trained(inputs), labels)
         loss.backward()
         optimizer.step()
+
+
 # --8<-- [end:train_an_epoch]
 
 
@@ -47,4 +54,6 @@ def train_centralised(
 
     test_dataset = PictureDataset(test_dir, "val", augment=False)
     return model, run_test(model, DataLoader(test_dataset, batch_size=8), device)
+
+
 # --8<-- [end:train]

@@ -6,25 +6,52 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import names
-from pages import HEADING, LANGUAGES, Block, Line, Page
 from pymdownx.snippets import SnippetPreprocessor
+
+from pages import HEADING, LANGUAGES, Block, Line, Page
 
 RUN_LANGUAGES = ("python", "sh")
 SHOWN_LANGUAGES = ("csv", "html", "ini", "json", "markdown", "mermaid", "text", "toml", "yaml")
 INLINE_CODE = re.compile(r"(?<!`)(`+)(?!`)(?P<code>.+?)(?<!`)\1(?!`)")
 ANNOTATION = re.compile(r"#\s*\((\d+)\)!?")
 PROPER_NAMES = re.compile(r"AlphaMed|Flower|Python|PyTorch|TorchScript")  # these stay as they are in Chinese
-FILE_SUFFIXES = "csv gz html ipynb json jsonl log md onnx pickle png pt py sh svg toml ts txt whl yml zip".split()
+FILE_SUFFIXES = [
+    "csv",
+    "gz",
+    "html",
+    "ipynb",
+    "json",
+    "jsonl",
+    "log",
+    "md",
+    "onnx",
+    "pickle",
+    "png",
+    "pt",
+    "py",
+    "sh",
+    "svg",
+    "toml",
+    "ts",
+    "txt",
+    "whl",
+    "yml",
+    "zip",
+]
 
 
 # Rules about one page
+
 
 def python_is_included(page: Page) -> Iterator[str]:
     """Every Python block holds include lines and nothing else."""
     for block in page.blocks:
         if block.language == "python":
-            yield from (f"{line}: Python typed into the page; include it from snippets/ or src/"
-                        for line in block.lines if not line.include)
+            yield from (
+                f"{line}: Python typed into the page; include it from snippets/ or src/"
+                for line in block.lines
+                if not line.include
+            )
 
 
 def includes_resolve(page: Page) -> Iterator[str]:
@@ -56,7 +83,7 @@ def reasons_are_shown(page: Page) -> Iterator[str]:
             continue
         if not block.not_run:
             yield f"{page.lines[block.first]}: `not run:` gives no reason"
-        before = next((line.text.strip() for line in reversed(page.lines[:block.first - 1]) if line.text.strip()), "#")
+        before = next((line.text.strip() for line in reversed(page.lines[: block.first - 1]) if line.text.strip()), "#")
         if re.match(r"#{1,6}\s|#$|===|```|~~~|<!--|---", before):
             yield f"{page.lines[block.first]}: no words above the block tell the reader why it is not run"
 
@@ -72,7 +99,7 @@ def annotations_are_explained(page: Page) -> Iterator[str]:
 
 def _count_list_items(page: Page, block: Block) -> int:
     items = 0
-    for line in page.lines[block.last + 1:]:
+    for line in page.lines[block.last + 1 :]:
         text = line.text.lstrip()
         indent = len(line.text) - len(text)
         if indent == block.indent and re.match(r"\d+\.\s", text):
@@ -137,7 +164,7 @@ def _command_faults(text: str, ends: str) -> Iterator[str]:
     except ValueError:
         words = text.split()  # a quotation over several lines
     while "playground" in words:
-        words = words[words.index("playground") + 1:]
+        words = words[words.index("playground") + 1 :]
         command = words[0] if words else ""
         options = _options(command)
         if options is None:
@@ -170,8 +197,11 @@ def headings_have_anchors(page: Page) -> Iterator[str]:
         yield "a page needs exactly one title (#)"
     anchors = [heading["anchor"] for heading in found if heading["anchor"]]
     yield from (f"the anchor #{name} is there twice" for name in dict.fromkeys(anchors) if anchors.count(name) > 1)
-    yield from (f"the heading {heading['title']!r} needs an anchor: {{ #a-short-name }}"
-                for heading in found if heading["level"] != "#" and not heading["anchor"])
+    yield from (
+        f"the heading {heading['title']!r} needs an anchor: {{ #a-short-name }}"
+        for heading in found
+        if heading["level"] != "#" and not heading["anchor"]
+    )
 
 
 def headings_are_chinese(page: Page) -> Iterator[str]:
@@ -184,10 +214,12 @@ def headings_are_chinese(page: Page) -> Iterator[str]:
 
 # Rules about the two languages of a page
 
+
 def same_headings(chinese: Page, english: Page) -> Iterator[str]:
     """Both languages have the same headings: levels and anchors, in the same order."""
-    yield from _differences("heading", *([f"{h['level']} {h['anchor']}" for h in headings(page)]
-                                         for page in (chinese, english)))
+    yield from _differences(
+        "heading", *([f"{h['level']} {h['anchor']}" for h in headings(page)] for page in (chinese, english))
+    )
 
 
 def same_includes(chinese: Page, english: Page) -> Iterator[str]:
@@ -197,8 +229,13 @@ def same_includes(chinese: Page, english: Page) -> Iterator[str]:
 
 def same_blocks(chinese: Page, english: Page) -> Iterator[str]:
     """Both languages have the same kinds of code blocks in the same order, run or not."""
-    yield from _differences("block", *([block.language + (" not run" if block.not_run is not None else "")
-                                        for block in page.blocks] for page in (chinese, english)))
+    yield from _differences(
+        "block",
+        *(
+            [block.language + (" not run" if block.not_run is not None else "") for block in page.blocks]
+            for page in (chinese, english)
+        ),
+    )
 
 
 def _differences(kind: str, chinese: list[str], english: list[str]) -> Iterator[str]:
@@ -212,10 +249,17 @@ def _differences(kind: str, chinese: list[str], english: list[str]) -> Iterator[
 
 # Rules about the project
 
+
 def same_tree(root: Path, pages: list[Page]) -> Iterator[str]:
     """Both languages have the same files."""
-    chinese, english = ({path.relative_to(root / "docs" / language).as_posix() for path in
-                         (root / "docs" / language).rglob("*") if path.is_file()} for language in LANGUAGES)
+    chinese, english = (
+        {
+            path.relative_to(root / "docs" / language).as_posix()
+            for path in (root / "docs" / language).rglob("*")
+            if path.is_file()
+        }
+        for language in LANGUAGES
+    )
     yield from (f"{name} is missing in English" for name in sorted(chinese - english))
     yield from (f"{name} is missing in Chinese" for name in sorted(english - chinese))
 
@@ -259,7 +303,16 @@ def _source_files(root: Path) -> list[Path]:
     return [path for folder in ("snippets", "src") for path in sorted((root / folder).rglob("*.py"))]
 
 
-PAGE_RULES = (python_is_included, includes_resolve, fences_are_known, reasons_are_shown, annotations_are_explained,
-              names_exist, commands_exist, headings_have_anchors, headings_are_chinese)
+PAGE_RULES = (
+    python_is_included,
+    includes_resolve,
+    fences_are_known,
+    reasons_are_shown,
+    annotations_are_explained,
+    names_exist,
+    commands_exist,
+    headings_have_anchors,
+    headings_are_chinese,
+)
 LANGUAGE_RULES = (same_headings, same_includes, same_blocks)
 PROJECT_RULES = (same_tree, sections_are_paired, snippets_are_used)

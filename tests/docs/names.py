@@ -14,10 +14,34 @@ from pages import ROOT
 
 # What these modules and their classes have may be named on a page.
 LIBRARIES = (
-    "builtins", "dataclasses", "gzip", "json", "logging", "os", "pathlib", "random", "struct", "wave",
-    "cloudpickle", "numpy", "onnxruntime", "torch", "torch.jit", "torch.nn", "torch.nn.functional", "torch.onnx",
-    "torch.optim", "torch.optim.lr_scheduler", "torch.utils.data", "torch.utils.tensorboard", "torchvision",
-    "torchvision.datasets", "torchvision.io", "torchvision.models", "torchvision.transforms", "torchvision.transforms.v2",
+    "builtins",
+    "dataclasses",
+    "gzip",
+    "json",
+    "logging",
+    "os",
+    "pathlib",
+    "random",
+    "struct",
+    "wave",
+    "cloudpickle",
+    "numpy",
+    "onnxruntime",
+    "torch",
+    "torch.jit",
+    "torch.nn",
+    "torch.nn.functional",
+    "torch.onnx",
+    "torch.optim",
+    "torch.optim.lr_scheduler",
+    "torch.utils.data",
+    "torch.utils.tensorboard",
+    "torchvision",
+    "torchvision.datasets",
+    "torchvision.io",
+    "torchvision.models",
+    "torchvision.transforms",
+    "torchvision.transforms.v2",
     "torchaudio",
 )
 
@@ -56,7 +80,9 @@ def names_of_tests() -> frozenset[str]:
 @functools.cache
 def callable_names() -> frozenset[str]:
     """Return every name that can be called or used as a class."""
-    names = set(sys.stdlib_module_names) | set(importlib.metadata.packages_distributions()) | names_of_tests() | {"self"}
+    names = (
+        set(sys.stdlib_module_names) | set(importlib.metadata.packages_distributions()) | names_of_tests() | {"self"}
+    )
     names.update(*map(defined_names, _sources()))
     for name in LIBRARIES:
         module = importlib.import_module(name)
@@ -79,12 +105,15 @@ def all_words() -> frozenset[str]:
 def command_options() -> dict[str, frozenset[str]]:
     """Return the commands of `playground` with their options; the command "" stands for `playground` alone."""
     import typer
-    from alphamed_tutorials.cli import app
+
+    from alphamed_tutorials.command import app
 
     group = typer.main.get_command(app)
     commands = {"": group} | group.commands
     return {
-        name: frozenset(option for parameter in command.params
-                        for option in (*parameter.opts, *parameter.secondary_opts)) | {"--help"}
+        name: frozenset(
+            option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)
+        )
+        | {"--help"}
         for name, command in commands.items()
     }

@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+
 from pages import Line
 
 TIME_LIMIT = 300  # seconds
@@ -62,8 +63,15 @@ def execute(command: tuple[str, ...], script: tuple[str, str] | None, time_limit
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+", encoding="utf-8") as output:
         if script:
             Path(folder, script[0]).write_text(script[1], encoding="utf-8")
-        process = subprocess.Popen(command, cwd=folder, env=_environment(), start_new_session=True,
-                                   stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=_environment(),
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
         try:
             status = process.wait(time_limit)
         except subprocess.TimeoutExpired:

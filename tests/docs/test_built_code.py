@@ -3,6 +3,7 @@
 import pytest
 from built import code_blocks
 from gate import RUN_LANGUAGES
+
 from pages import PAGES, ROOT
 
 FOLDERS = {"zh": "", "en": "en"}  # where each language lies in the built site

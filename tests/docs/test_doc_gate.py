@@ -2,11 +2,15 @@
 
 import gate
 import pytest
+
 from pages import LANGUAGES, PAGES, ROOT
 
 BY_NAME = {(page.language, page.path.relative_to(ROOT / "docs" / page.language).as_posix()): page for page in PAGES}
-PAIRS = [(page, BY_NAME["en", name]) for (language, name), page in BY_NAME.items()
-         if language == LANGUAGES[0] and ("en", name) in BY_NAME]
+PAIRS = [
+    (page, BY_NAME["en", name])
+    for (language, name), page in BY_NAME.items()
+    if language == LANGUAGES[0] and ("en", name) in BY_NAME
+]
 
 
 def check(complaints):

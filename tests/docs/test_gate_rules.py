@@ -3,6 +3,7 @@
 import gate
 import names
 import pytest
+
 from pages import Page
 
 CODE = '''\
@@ -14,7 +15,7 @@ import torch
 model = torch.nn.Linear(2, 1)  # (1)!
 # --8<-- [end:train]
 '''
-GOOD = '''\
+GOOD = """\
 # 训练 { #train }
 
 先读 `model.py`，再调用 `FedAvgScheduler` 的 `train_an_epoch()`、`build_model` 和 `torch.optim.SGD()`。
@@ -46,7 +47,7 @@ GOOD = '''\
 ```sh
 playground run mnist --rounds 3 | tee log  # --rounds 是轮数
 ```
-'''
+"""
 INCLUDED = '```python\n--8<-- "snippets/code.py:train"\n```\n'
 
 

@@ -4,6 +4,7 @@ import nbformat
 import pytest
 from nbclient.exceptions import CellExecutionError
 from nbformat.v4 import new_code_cell
+
 from notebooks import assemble, cells, notebook_of, run
 from pages import PAGES, Page
 
@@ -43,6 +44,7 @@ def test_both_languages_show_the_same_outputs(page):
 
 # How they are made
 
+
 def make_page(tmp_path, text: str, code: str = "") -> Page:
     for name, content in {"snippets/code.py": code, "docs/en/guides/page.md": text}.items():
         path = tmp_path / name
@@ -52,7 +54,9 @@ def make_page(tmp_path, text: str, code: str = "") -> Page:
 
 
 def test_cells_are_the_sections_with_code(tmp_path):
-    page = make_page(tmp_path, """\
+    page = make_page(
+        tmp_path,
+        """\
 # Page { #page }
 
 !!! note "Box"
@@ -87,12 +91,14 @@ playground list
 ### Second { #second }
 
 {{ result: a/b/c }}
-""", """\
+""",
+        """\
 # --8<-- [start:one]
 x = 1  # (1)!
 plot(x, "some/metrics.png")
 # --8<-- [end:one]
-""")
+""",
+    )
     assert [(cell.cell_type, cell.source) for cell in cells(page)] == [
         ("markdown", "# Page\n\n## Code\n\n### First\n\nSee the other page and [the paper](https://example.org/a)."),
         ("code", 'x = 1  # (1)\nplot(x, "some/metrics.png")'),
@@ -102,7 +108,10 @@ plot(x, "some/metrics.png")
 
 
 def test_code_runs_in_one_kernel_and_an_empty_folder():
-    code = [new_code_cell("import os\nprint(os.listdir())\nx = 20"), new_code_cell("print(x, flush=True)\nprint(x + 1)\nx")]
+    code = [
+        new_code_cell("import os\nprint(os.listdir())\nx = 20"),
+        new_code_cell("print(x, flush=True)\nprint(x + 1)\nx"),
+    ]
     run(code)
     assert [output.text for output in code[0].outputs] == ["[]\n"]
     assert [output.get("text") or output.data for output in code[1].outputs] == ["20\n21\n", {"text/plain": "20"}]

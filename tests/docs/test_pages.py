@@ -3,8 +3,9 @@
 import time
 
 import pytest
-from pages import PAGES, Page
 from runner import run_python, run_shell
+
+from pages import PAGES, Page
 
 
 def test_there_are_pages():
@@ -23,20 +24,24 @@ def test_shell_of_page_runs(page):
 
 # The runner itself
 
+
 @pytest.fixture
 def make_page(tmp_path):
     """Return a function that writes snippets/code.py and a page, and reads the page."""
+
     def make(text: str, code: str = "") -> Page:
         for name, content in {"snippets/code.py": code, "docs/en/page.md": text}.items():
             path = tmp_path / name
             path.parent.mkdir(parents=True)
             path.write_text(content, encoding="utf-8")
         return Page(path, tmp_path)
+
     return make
 
 
 def test_page_is_one_program_in_an_empty_folder(make_page):
-    page = make_page('''\
+    page = make_page(
+        """\
 # Page
 
 ```python
@@ -52,7 +57,8 @@ def test_page_is_one_program_in_an_empty_folder(make_page):
     ``` text
     print("not run")
     ```
-''', '''\
+""",
+        """\
 # --8<-- [start:first]
 import inspect
 import multiprocessing
@@ -71,19 +77,23 @@ def hidden():
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             print(pool.map(double, [1, 2]))
     # --8<-- [end:second]
-''')
+""",
+    )
     output = run_python(page.name, page.program("python"))
     assert output == "['page.py'] 42\ndef double(number):\n    return 2 * number\n\n[2, 4]\n"
 
 
 def test_python_error_names_page_line_and_section(make_page):
-    page = make_page('\n\n```python\n--8<-- "snippets/code.py:bad"\n```\n', '''\
+    page = make_page(
+        '\n\n```python\n--8<-- "snippets/code.py:bad"\n```\n',
+        """\
 # --8<-- [start:bad]
 x = 0
 
 print(1 / x)
 # --8<-- [end:bad]
-''')
+""",
+    )
     expected = r"docs/en/page.md line 4 \(snippets/code.py:bad\)(.|\n)*ZeroDivisionError"
     with pytest.raises(pytest.fail.Exception, match=expected):
         run_python(page.name, page.program("python"))

@@ -1,8 +1,9 @@
 """Every file in snippets/ is a program that runs by itself in an empty folder."""
 
 import pytest
-from pages import ROOT
 from runner import run_file
+
+from pages import ROOT
 
 SNIPPETS = sorted((ROOT / "snippets").rglob("*.py"))
 

@@ -24,7 +24,9 @@ DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 375, "height": 800}
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine (Debian: apt-get install chromium)"),
+    pytest.mark.skipif(
+        CHROMIUM is None, reason="there is no Chromium on this machine (Debian: apt-get install chromium)"
+    ),
 ]
 
 
@@ -63,7 +65,9 @@ def opened(browser, address: str, size: dict = DESKTOP, scheme: str = "light") -
     page = context.new_page()
     page.on("console", lambda message: message.type == "error" and faults.append(message.text))
     page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("request", lambda request: request.url.startswith((address, "data:", "blob:")) or faults.append(request.url))
+    page.on(
+        "request", lambda request: request.url.startswith((address, "data:", "blob:")) or faults.append(request.url)
+    )
     page.on("response", lambda response: response.status >= 400 and faults.append(f"{response.status} {response.url}"))
     yield page
     context.close()
@@ -119,7 +123,9 @@ def test_copy_button_copies_the_block(browser, address):
         block.hover()
         block.locator("button").first.click()
         page.wait_for_function("navigator.clipboard.readText().then((text) => text.length)")
-        assert page.evaluate("navigator.clipboard.readText()").strip() == "playground prepare mnist --nodes 3 --out data"
+        assert (
+            page.evaluate("navigator.clipboard.readText()").strip() == "playground prepare mnist --nodes 3 --out data"
+        )
 
 
 def test_language_switch_stays_at_the_section_and_keeps_the_colours(browser, address):

@@ -3,17 +3,18 @@
 import copy
 import json
 
+import markdown
+import pytest
+from mkdocs.exceptions import PluginError
+
 import chart
 import chinese
 import glossary
 import languages
-import markdown
 import navigation
-import pytest
 import results
 import results_html
 import shared_files
-from mkdocs.exceptions import PluginError
 
 RUNS = [
     {"name": "centralised", "seconds": 30, "bytes_per_message": 9, "metrics": {"test/loss": [[1, 1.2], [2, 0.1]], "test/accuracy": [[1, 0.5], [2, 0.975]]}},
@@ -46,8 +47,13 @@ def test_a_result_is_the_last_value_in_percent(recorded):
     assert replaced("At {{ result: mnist/iid/federated }}.", recorded) == "At 96.3\N{NO-BREAK SPACE}%."
 
 
-@pytest.mark.parametrize(("language", "words"), [("zh", ["测试准确率", "联邦学习", "node1 单独训练", "标签偏斜（Dirichlet 0.3）"]),
-                                                 ("en", ["Test accuracy", "Federated", "node1 alone", "label skew (Dirichlet 0.3)"])])
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("zh", ["测试准确率", "联邦学习", "node1 单独训练", "标签偏斜（Dirichlet 0.3）"]),
+        ("en", ["Test accuracy", "Federated", "node1 alone", "label skew (Dirichlet 0.3)"]),
+    ],
+)
 def test_table_and_chart_speak_the_page_s_language(recorded, language, words):
     for kind in ("results-table", "results-chart"):
         html = replaced(f"{{{{ {kind}: mnist/iid }}}}", recorded, language)
@@ -85,7 +91,10 @@ def test_the_chart_draws_every_run_and_carries_its_data(recorded):
     for style in ("run-federated", "run-centralised", "run-node-1"):
         assert html.count(f'"{style}"') == 2, "one line and one legend entry"
     assert 'role="img"' in html and "<title>" in html and "Federated ends at 96.3\N{NO-BREAK SPACE}%" in html
-    assert '<th scope="row">2</th><td>96.3\N{NO-BREAK SPACE}%</td><td>97.5\N{NO-BREAK SPACE}%</td><td>95.2\N{NO-BREAK SPACE}%</td>' in html
+    assert (
+        '<th scope="row">2</th><td>96.3\N{NO-BREAK SPACE}%</td><td>97.5\N{NO-BREAK SPACE}%</td><td>95.2\N{NO-BREAK SPACE}%</td>'
+        in html
+    )
 
 
 @pytest.mark.parametrize(("language", "words"), [("en", "Accuracy on ants"), ("zh", "“ants”的准确率")])
@@ -140,7 +149,10 @@ def test_other_braces_stay(tmp_path):
     assert replaced("{{ other }} {{resulting: x}}", tmp_path) == "{{ other }} {{resulting: x}}"
 
 
-@pytest.mark.parametrize(("low", "high", "expected"), [(0.31, 0.963, [0.2, 0.4, 0.6, 0.8, 1.0]), (1, 10, [0, 2, 4, 6, 8, 10]), (3, 3, [3, 3.2])])
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [(0.31, 0.963, [0.2, 0.4, 0.6, 0.8, 1.0]), (1, 10, [0, 2, 4, 6, 8, 10]), (3, 3, [3, 3.2])],
+)
 def test_ticks_are_round_and_enclose_the_values(low, high, expected):
     assert chart.ticks(low, high) == expected
 

@@ -8,8 +8,8 @@ import pytest
 
 pytest.importorskip("torchtext.vocab", reason="torchtext loads with torch 2.3 only: `make test-torchtext` runs these")
 
-import torch  # noqa: E402
-from torchtext.data.utils import get_tokenizer  # noqa: E402
+import torch
+from torchtext.data.utils import get_tokenizer
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "src/alphamed_tutorials/examples/language_modeling"

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import cloudpickle
 import torch
 
-from ..runs import RunError
+from ..runs.folder import RunError
 
 
 class Pickler(cloudpickle.Pickler):

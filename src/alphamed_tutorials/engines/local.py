@@ -18,12 +18,12 @@ import cloudpickle
 import torch
 from alphafed.fed_avg import FedAvgScheduler
 
+from ..data.folders import AGGREGATOR, find_nodes
 from ..errors import TutorialError
-from ..machine import machine, versions
-from ..preparation import AGGREGATOR, node_folders
-from ..runs import Metric, Run, RunError
+from ..runs.folder import Metric, Run, RunError
+from ..runs.machine import machine, versions
 from . import checkpoint
-from .nodes import ESSENTIAL, Node, NodeFailed
+from .node import ESSENTIAL, Node, NodeFailed
 from .platform import Channel, Contractor, refuse_diverged, serialise
 
 Listener = Callable[[dict[str, Any]], None]
@@ -31,12 +31,12 @@ Listener = Callable[[dict[str, Any]], None]
 
 def run_local(
     scheduler: FedAvgScheduler,
-    data: str | Path,
+    data: str | Path | Mapping[str, Path],
     out: str | Path | Run | None = None,
     seed: int = 0,
     num_threads: int = 1,
     only: str | None = None,
-    example: str | None = None,
+    target: str | None = None,
     on_event: Listener = lambda event: None,
 ) -> Run:
     """Run a federated task in this process.
@@ -47,12 +47,12 @@ def run_local(
 
     Args:
         scheduler: The task, made as for `submit()`: each node gets a pickled copy of it.
-        data: A prepared data folder: `nodes/aggregator` and one folder for each data owner.
+        data: A prepared data folder, or the folder of each node by name, `aggregator` among them.
         out: The new run folder, or one just created; `runs/<name>-<number>` if left out.
         seed: Start of all random numbers that the scheduler does not seed itself.
         num_threads: Torch's threads; one is fastest for small models, and the last digits depend on it.
         only: Name of the one data owner to take part, to see what it reaches alone.
-        example: Name or folder of the example, recorded for `playground export`.
+        target: What `find` finds the task by, recorded for `playground export`.
         on_event: Called with each event of the run, for showing progress.
 
     Returns:
@@ -61,27 +61,28 @@ def run_local(
     Raises:
         NodeFailed: Code on a node raised; the run folder says `failed` and keeps logs and the last checkpoint.
         RunError: `out` exists, or the scheduler cannot be pickled or needs messages that only the playground carries.
-        WrongUse: `data` is not a prepared data folder.
+        WrongUse: `data` does not hold a folder for each node.
         TutorialError: The run folder cannot be written any more.
     """
     _refuse_unsupported(scheduler)
-    folders = node_folders(Path(data))
+    folders = dict(data) if isinstance(data, Mapping) else find_nodes(data)
     if only is not None:
         folders = {AGGREGATOR: folders[AGGREGATOR], only: _named(folders, only)}
     entry = _pickled(scheduler)
-    run = _new_run(out, example)
+    run = _new_run(out, target)
     with run.lock():
         (run.path / "entry.pickle").write_bytes(entry)
         run.update(
             state="running",
             engine="local",
-            example=example,
+            target=target,
             scheduler=type(scheduler).__name__,
             settings=_settings(scheduler),
             seed=seed,
             num_threads=num_threads,
             folder=str(run.path.resolve()),
             nodes={name: str(folder.resolve()) for name, folder in folders.items()},
+            rounds=scheduler.max_rounds,
             rounds_done=0,
             started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             seconds=0.0,
@@ -89,6 +90,7 @@ def run_local(
             versions=versions(),
             machine=machine(),
         )
+        on_event({"event": "created", "path": str(run.path)})
         return _Task(run, entry, on_event).finish()
 
 
@@ -124,10 +126,10 @@ def resume_local(path: str | Path, on_event: Listener = lambda event: None) -> R
         return _Task(run, entry, on_event).finish()
 
 
-def _new_run(out: str | Path | Run | None, example: str | None) -> Run:
+def _new_run(out: str | Path | Run | None, target: str | None) -> Run:
     if isinstance(out, Run):
         return out
-    return Run.create(out) if out else Run.create_numbered(Path(example).name if example else "run")
+    return Run.create(out) if out else Run.create_numbered(Path(target).stem if target else "run")
 
 
 def _settings(scheduler: FedAvgScheduler) -> dict[str, Any]:
@@ -199,7 +201,12 @@ class _Task:
         try:
             self._set_up()
             is_finished = self._restore()
-            self._event("started", nodes=list(self.owners), round=self.run.record["rounds_done"])
+            self._event(
+                "started",
+                nodes=list(self.owners),
+                round=self.run.record["rounds_done"],
+                rounds=self.run.record["rounds"],
+            )
             while not is_finished:
                 is_finished = self._round()
             self._write_output()

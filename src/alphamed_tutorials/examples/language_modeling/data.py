@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 from torch.utils.data import DataLoader, Dataset
+
 # --8<-- [end:imports]
 
 
@@ -26,6 +27,8 @@ def read_tokens(file: Path) -> list[str]:
     """Return the tokens of a text file, one line after another."""
     with open(file, encoding="utf-8") as lines:
         return [token for line in lines for token in tokenize(line)]
+
+
 # --8<-- [end:tokenize]
 
 
@@ -42,12 +45,19 @@ def encode(tokens: Iterable[str], words: Sequence[str]) -> torch.Tensor:
     """Return the indices [T] of tokens."""
     indices = {word: index for index, word in enumerate(words)}
     return torch.tensor([indices.get(token, 0) for token in tokens])
+
+
 # --8<-- [end:vocabulary]
 
 
 def read_words() -> list[str]:
     """Return the vocabulary that comes with this example: 4,000 words of WikiText-2's validation text."""
-    return Path(__file__).with_name("vocabulary.txt").read_text(encoding="utf-8").splitlines()
+    return (
+        Path(__file__)
+        .with_name("vocabulary.txt")
+        .read_text(encoding="utf-8")
+        .splitlines()
+    )
 
 
 # --8<-- [start:dataset]
@@ -61,7 +71,9 @@ class TextDataset(Dataset):
         length: Words in a piece.
     """
 
-    def __init__(self, data_dir: str | Path, split: str, words: Sequence[str], length: int = 35):
+    def __init__(
+        self, data_dir: str | Path, split: str, words: Sequence[str], length: int = 35
+    ):
         self.tokens = encode(read_tokens(Path(data_dir) / f"wiki.{split}.tokens"), words)
         self.length = length
 
@@ -76,11 +88,17 @@ class TextDataset(Dataset):
 
 
 def build_dataloader(
-    data_dir: str | Path, split: str, words: Sequence[str], batch_size: int = 10, length: int = 35
+    data_dir: str | Path,
+    split: str,
+    words: Sequence[str],
+    batch_size: int = 10,
+    length: int = 35,
 ) -> DataLoader:
     """Return batches of ([N, length], [N, length]), for training in a new order."""
     dataset = TextDataset(data_dir, split, words, length)
     return DataLoader(dataset, batch_size=batch_size, shuffle=split == "train")
+
+
 # --8<-- [end:dataset]
 
 
@@ -89,6 +107,8 @@ def unigram_perplexity(tokens: torch.Tensor) -> float:
     """Return the lowest perplexity that a model without context can have on these tokens."""
     shares = tokens.unique(return_counts=True)[1].double() / tokens.numel()
     return torch.exp(-(shares * shares.log()).sum()).item()
+
+
 # --8<-- [end:unigram]
 
 

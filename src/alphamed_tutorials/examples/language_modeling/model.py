@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import nn
+
 # --8<-- [end:imports]
 
 
@@ -32,6 +33,8 @@ class PositionalEncoding(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return [N, T, width] of [N, T, width]."""
         return self.dropout(x + self.table[: x.shape[1]])
+
+
 # --8<-- [end:position]
 
 
@@ -62,8 +65,12 @@ class TransformerModel(nn.Module):
         self.scale = math.sqrt(width)
         self.embedding = nn.Embedding(len(words), width)
         self.position = PositionalEncoding(width, dropout)
-        layer = nn.TransformerEncoderLayer(width, num_heads, hidden, dropout, batch_first=True)
-        self.encoder = nn.TransformerEncoder(layer, num_layers, enable_nested_tensor=False)
+        layer = nn.TransformerEncoderLayer(
+            width, num_heads, hidden, dropout, batch_first=True
+        )
+        self.encoder = nn.TransformerEncoder(
+            layer, num_layers, enable_nested_tensor=False
+        )
         self.decoder = nn.Linear(width, len(words))
         for parameter in (self.embedding.weight, self.decoder.weight):
             nn.init.uniform_(parameter, -0.1, 0.1)
@@ -77,6 +84,8 @@ class TransformerModel(nn.Module):
         x = self.position(self.embedding(tokens) * self.scale)  # [N, T, width]
         x = self.encoder(x, mask=mask, is_causal=True)  # [N, T, width]
         return self.decoder(x)
+
+
 # --8<-- [end:model]
 
 
@@ -100,4 +109,6 @@ class Predictor(nn.Module):
         inside = (tokens >= 0) & (tokens < len(self.words))
         known = torch.where(inside, tokens, torch.zeros_like(tokens))
         return self.model(known)[:, -1].softmax(1)
+
+
 # --8<-- [end:predictor]

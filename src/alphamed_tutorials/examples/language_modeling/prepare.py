@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+
+from alphamed_tutorials.data.partition import Partition
 from alphamed_tutorials.errors import TutorialError
-from alphamed_tutorials.partition import Partition
 
 from .data import tokenize
 from .dataset_verify import HEADING, DataError, read_split
@@ -15,7 +16,9 @@ from .dataset_verify import HEADING, DataError, read_split
 # Tokens taken of the real set, so that a run takes minutes on two cores; WikiText-2 has 2,050,000 and 242,000.
 MOST_TOKENS = {"train": 600_000, "test": 40_000}
 EMBEDDED_TOKENS = 64_000
-CODE = re.compile(r"::=|^\s|^[-*+|=.#\d]|>>>|\*\*\*|---|===")  # what in Python's manual is not prose
+CODE = re.compile(
+    r"::=|^\s|^[-*+|=.#\d]|>>>|\*\*\*|---|==="
+)  # what in Python's manual is not prose
 
 Article = list[str]  # lines without their line ends; the first is the title
 
@@ -43,9 +46,19 @@ def prepare(
     owners = np.repeat(np.arange(len(train)), [len(article) for article in train])
     parts = partition.split(np.zeros(len(lines), dtype=int), nodes, seed, owners)
     folder = out / "nodes"
-    counts = {"aggregator": {"test": write_text(folder / "aggregator", "test", [x for a in test for x in a])}}
+    counts = {
+        "aggregator": {
+            "test": write_text(
+                folder / "aggregator", "test", [x for a in test for x in a]
+            )
+        }
+    }
     for number, part in enumerate(parts, start=1):
-        counts[f"node{number}"] = {"train": write_text(folder / f"node{number}", "train", [lines[i] for i in part])}
+        counts[f"node{number}"] = {
+            "train": write_text(
+                folder / f"node{number}", "train", [lines[i] for i in part]
+            )
+        }
     return counts
 
 
@@ -60,8 +73,13 @@ def load_folder(source: Path) -> tuple[list[Article], list[Article]]:
         except DataError as error:
             problems += str(error).splitlines()
     if problems:
-        raise TutorialError("the source cannot be used:\n" + "\n".join(dict.fromkeys(problems)))
-    return tuple(take(articles("\n".join(texts[split])), MOST_TOKENS[split]) for split in MOST_TOKENS)
+        raise TutorialError(
+            "the source cannot be used:\n" + "\n".join(dict.fromkeys(problems))
+        )
+    return tuple(
+        take(articles("\n".join(texts[split])), MOST_TOKENS[split])
+        for split in MOST_TOKENS
+    )
 
 
 def articles(text: str) -> list[Article]:
@@ -90,8 +108,14 @@ def load_embedded() -> tuple[list[Article], list[Article]]:
     """Return the prose of Python's manual and of its library's docstrings; every eighth article is for testing."""
     found, known, total = [], set(), 0
     for title, blocks in python_texts():
-        prose = [" ".join(tokenize(block)) for block in blocks if len(block) > 80 and not CODE.search(block)]
-        prose = [line for line in dict.fromkeys(prose) if line not in known]  # what is said twice is in one place only
+        prose = [
+            " ".join(tokenize(block))
+            for block in blocks
+            if len(block) > 80 and not CODE.search(block)
+        ]
+        prose = [
+            line for line in dict.fromkeys(prose) if line not in known
+        ]  # what is said twice is in one place only
         if not prose:
             continue
         known.update(prose)
@@ -104,14 +128,27 @@ def load_embedded() -> tuple[list[Article], list[Article]]:
 
 def python_texts() -> Iterator[tuple[str, list[str]]]:
     """Yield a title and the paragraphs of each topic of Python's manual, then of each module's docstrings."""
-    from pydoc_data.topics import topics  # here, because real data need not cost its half a megabyte
+    from pydoc_data.topics import (
+        topics,
+    )  # here, because real data need not cost its half a megabyte
 
     for name in sorted(topics):
         yield name, re.split(r"\n\s*\n", topics[name])
     for file in sorted(Path(ast.__file__).parent.glob("[a-z]*.py")):
         documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
-        nodes = (node for node in ast.walk(ast.parse(file.read_bytes())) if isinstance(node, documented))
-        yield file.stem, [block for node in nodes for block in re.split(r"\n\s*\n", ast.get_docstring(node) or "")]
+        nodes = (
+            node
+            for node in ast.walk(ast.parse(file.read_bytes()))
+            if isinstance(node, documented)
+        )
+        yield (
+            file.stem,
+            [
+                block
+                for node in nodes
+                for block in re.split(r"\n\s*\n", ast.get_docstring(node) or "")
+            ],
+        )
 
 
 def write_text(node: Path, split: str, lines: list[str]) -> dict[str, int]:
@@ -120,7 +157,9 @@ def write_text(node: Path, split: str, lines: list[str]) -> dict[str, int]:
     text = " \n"
     for line in lines:
         is_heading = line.startswith("= ")
-        before = " \n" if is_heading and not text.endswith(" \n \n") and text != " \n" else ""
+        before = (
+            " \n" if is_heading and not text.endswith(" \n \n") and text != " \n" else ""
+        )
         text += f"{before} {line} \n" + (" \n" if is_heading else "")
     (node / f"wiki.{split}.tokens").write_text(text, encoding="utf-8")
     return {"tokens": sum(len(tokenize(line)) for line in lines)}

@@ -10,8 +10,8 @@ from alphafed.fed_avg import FedAvgScheduler
 from torch import nn
 from torch.optim import Adam, Optimizer
 from torch.utils.data import DataLoader
-# --8<-- [end:imports]
 
+# --8<-- [end:imports]
 from .data import build_dataloader, read_words, unigram_perplexity
 from .model import TransformerModel
 
@@ -83,6 +83,7 @@ class LanguageModelScheduler(FedAvgScheduler):  # (1)!
             total_loss += loss.item() * len(tokens)
         mean_loss = total_loss / len(self.train_loader.dataset)
         self.tb_writer.add_scalar("train/loss", mean_loss, self.current_round)
+
     # --8<-- [end:train_an_epoch]
 
     @torch.no_grad()
@@ -100,4 +101,6 @@ class LanguageModelScheduler(FedAvgScheduler):  # (1)!
         self.tb_writer.add_scalar("test/perplexity", perplexity, self.current_round)
         unigram = unigram_perplexity(all_targets)
         self.tb_writer.add_scalar("test/unigram_perplexity", unigram, self.current_round)
+
+
 # --8<-- [end:scheduler]

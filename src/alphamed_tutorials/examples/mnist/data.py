@@ -6,8 +6,8 @@ from pathlib import Path
 
 import torch
 from torch.utils.data import DataLoader, Dataset
-# --8<-- [end:imports]
 
+# --8<-- [end:imports]
 from .model import MEAN, STD
 
 
@@ -28,11 +28,15 @@ def read_idx(folder: Path, name: str) -> torch.Tensor:
     plain, packed = folder / name, folder / f"{name}.gz"
     if not plain.exists() and not packed.exists():
         raise FileNotFoundError(f"{plain} (or .gz) is missing: copy MNIST's files there")
-    content = plain.read_bytes() if plain.exists() else gzip.decompress(packed.read_bytes())
+    content = (
+        plain.read_bytes() if plain.exists() else gzip.decompress(packed.read_bytes())
+    )
     start = 4 + 4 * content[3]  # byte 3 says how many sizes follow, four bytes each
     sizes = [int.from_bytes(content[i : i + 4], "big") for i in range(4, start, 4)]
     pixels = torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=start)
     return pixels.reshape(sizes)
+
+
 # --8<-- [end:read_idx]
 
 
@@ -63,6 +67,8 @@ def build_dataloader(data_dir: str | Path, train: bool, batch_size: int) -> Data
     """Return batches of ([N, 1, 28, 28], [N]), for training in a new order each epoch."""
     dataset = DigitDataset(data_dir, train)
     return DataLoader(dataset, batch_size=batch_size, shuffle=train)
+
+
 # --8<-- [end:dataset]
 
 

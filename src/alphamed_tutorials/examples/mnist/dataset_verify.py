@@ -16,7 +16,10 @@ logger = logging.getLogger("app")
 
 # --8<-- [start:read]
 CLASSES = 10
-PREFIXES = {"train": "train", "test": "t10k"}  # the names of MNIST's test files begin with t10k
+PREFIXES = {
+    "train": "train",
+    "test": "t10k",
+}  # the names of MNIST's test files begin with t10k
 
 
 class DataError(ValueError):
@@ -38,7 +41,11 @@ def unpack(path: Path, content: bytes) -> bytes:
     except (gzip.BadGzipFile, zlib.error):
         reason = "is no sound gzip archive (压缩包已损坏)"
     if content[:99].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
-        raise data_error(path, "is a web page, not data (是网页，不是数据)", "Download it again (请重新下载)")
+        raise data_error(
+            path,
+            "is a web page, not data (是网页，不是数据)",
+            "Download it again (请重新下载)",
+        )
     if reason:
         raise data_error(path, reason, "Copy it again (请重新拷贝)")
     return content
@@ -53,22 +60,42 @@ def find_content(folder: Path, name: str) -> tuple[Path, bytes]:
             continue
         except OSError as error:  # no permission, a folder of that name, a broken disk
             reason = f"cannot be read: {error.strerror} (无法读取)"
-            raise data_error(path, reason, "Give the training user access (请为训练用户开放权限)") from None
+            raise data_error(
+                path, reason, "Give the training user access (请为训练用户开放权限)"
+            ) from None
     if not folder.exists():
-        raise data_error(folder, "the folder is missing (缺少文件夹)", "Copy MNIST's files there (请拷入 MNIST 文件)")
-    raise data_error(path, "the file is missing (缺少文件)", "Copy it there (请拷贝到此处)")
+        raise data_error(
+            folder,
+            "the folder is missing (缺少文件夹)",
+            "Copy MNIST's files there (请拷入 MNIST 文件)",
+        )
+    raise data_error(
+        path, "the file is missing (缺少文件)", "Copy it there (请拷贝到此处)"
+    )
 
 
-def read_checked(folder: Path, name: str, item_size: tuple[int, ...]) -> tuple[Path, torch.Tensor]:
+def read_checked(
+    folder: Path, name: str, item_size: tuple[int, ...]
+) -> tuple[Path, torch.Tensor]:
     """Return the path of a file in MNIST's own format and the bytes [N, *item_size] it holds."""
     path, content = find_content(folder, name)
-    start = 8 + 4 * len(item_size)  # four bytes name the kind of file, then come four for N and four for each size
-    kind = bytes([0, 0, 8, 1 + len(item_size)])  # 8: unsigned bytes; then how many sizes follow
+    start = 8 + 4 * len(
+        item_size
+    )  # four bytes name the kind of file, then come four for N and four for each size
+    kind = bytes(
+        [0, 0, 8, 1 + len(item_size)]
+    )  # 8: unsigned bytes; then how many sizes follow
     if len(content) < start:
-        raise data_error(path, f"{len(content)} bytes are too few (文件过短)", "Copy it again (请重新拷贝)")
+        raise data_error(
+            path,
+            f"{len(content)} bytes are too few (文件过短)",
+            "Copy it again (请重新拷贝)",
+        )
     if content[:4] != kind:
         reason = f"starts with 0x{content[:4].hex()}, not 0x{kind.hex()} (文件头不对)"
-        raise data_error(path, reason, "Put MNIST's file of this name there (请放入 MNIST 的同名文件)")
+        raise data_error(
+            path, reason, "Put MNIST's file of this name there (请放入 MNIST 的同名文件)"
+        )
     sizes = tuple(int.from_bytes(content[i : i + 4], "big") for i in range(4, start, 4))
     if sizes[1:] != item_size:
         reason = f"images are {sizes[1:]}, not {item_size} (图像尺寸不对)"
@@ -77,22 +104,48 @@ def read_checked(folder: Path, name: str, item_size: tuple[int, ...]) -> tuple[P
         reason = f"{len(content) - start} bytes follow a header that says {math.prod(sizes)} (长度与文件头不符)"
         raise data_error(path, reason, "Copy it again (请重新拷贝)")
     if sizes[0] == 0:
-        raise data_error(path, "holds no sample (没有样本)", "Give this node data (请为本节点准备数据)")
-    return path, torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=start).reshape(sizes)
+        raise data_error(
+            path, "holds no sample (没有样本)", "Give this node data (请为本节点准备数据)"
+        )
+    return path, torch.frombuffer(
+        bytearray(content), dtype=torch.uint8, offset=start
+    ).reshape(sizes)
 
 
-def compare(images_path: Path, images: torch.Tensor, labels_path: Path, labels: torch.Tensor) -> list[DataError]:
+def compare(
+    images_path: Path, images: torch.Tensor, labels_path: Path, labels: torch.Tensor
+) -> list[DataError]:
     """Convert all samples as training does; report what is wrong though each file alone is sound."""
     errors = []
     if len(images) != len(labels):
         reason = f"{len(labels)} labels for {len(images)} images (标签与图像数量不一致)"
-        errors.append(data_error(labels_path, reason, "Copy both files from one place (请从同一来源拷贝两个文件)"))
+        errors.append(
+            data_error(
+                labels_path,
+                reason,
+                "Copy both files from one place (请从同一来源拷贝两个文件)",
+            )
+        )
     if labels.max() >= CLASSES:
         reason = f"label {labels.max()} is not among 0 to {CLASSES - 1} (标签超出范围)"
-        errors.append(data_error(labels_path, reason, "Use the labels of these images (请使用与图像配套的标签)"))
+        errors.append(
+            data_error(
+                labels_path,
+                reason,
+                "Use the labels of these images (请使用与图像配套的标签)",
+            )
+        )
     inputs = (batch.unsqueeze(1).float() / 255 for batch in images.split(1000))
-    if blank := sum(int((batch.amax((1, 2, 3)) == 0).sum()) for batch in inputs):  # zeros of a copy that broke off
-        errors.append(data_error(images_path, f"{blank} images are blank (图像为空白)", "Copy it again (请重新拷贝)"))
+    if blank := sum(
+        int((batch.amax((1, 2, 3)) == 0).sum()) for batch in inputs
+    ):  # zeros of a copy that broke off
+        errors.append(
+            data_error(
+                images_path,
+                f"{blank} images are blank (图像为空白)",
+                "Copy it again (请重新拷贝)",
+            )
+        )
     return errors
 
 
@@ -109,6 +162,8 @@ def read_split(folder: Path, split: str) -> tuple[torch.Tensor, torch.Tensor]:
     if errors:
         raise DataError("\n".join(map(str, errors)))
     return found[0][1], found[1][1]
+
+
 # --8<-- [end:read]
 
 
@@ -141,10 +196,20 @@ class DatasetVerify(DataChecker):
         for split in self.required_splits:
             try:
                 images, labels = read_split(Path(self.data_dir) / "MNIST" / "raw", split)
-                sound.append(f"{len(images)} {split} images of {len(labels.unique())} classes are sound (数据可用)")
+                sound.append(
+                    f"{len(images)} {split} images of {len(labels.unique())} classes are sound (数据可用)"
+                )
             except DataError as error:
                 problems += str(error).splitlines()
-            except Exception as error:  # whatever it is, the owner of the data has to see it
-                problems.append(f"{type(error).__name__}: {error} (意外错误). Ask the task's author (请联系任务作者)")
-        return not problems, "\n".join(f"{self.current_node}: {line}" for line in dict.fromkeys(problems or sound))
+            except (
+                Exception
+            ) as error:  # whatever it is, the owner of the data has to see it
+                problems.append(
+                    f"{type(error).__name__}: {error} (意外错误). Ask the task's author (请联系任务作者)"
+                )
+        return not problems, "\n".join(
+            f"{self.current_node}: {line}" for line in dict.fromkeys(problems or sound)
+        )
+
+
 # --8<-- [end:verify]

@@ -30,6 +30,8 @@ class ConvNet(nn.Module):
         x = F.relu(self.fc1(x))
         x = F.dropout(x, training=self.training)
         return F.log_softmax(self.fc2(x), dim=1)
+
+
 # --8<-- [end:model]
 
 
@@ -44,10 +46,15 @@ class Predictor(nn.Module):
     def __init__(self, model: nn.Module):
         super().__init__()
         self.model = model
-        self.mean, self.std = MEAN, STD  # TorchScript sees attributes, not module constants
+        self.mean, self.std = (
+            MEAN,
+            STD,
+        )  # TorchScript sees attributes, not module constants
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """Return probabilities [N, 10] of raw pixels [N, 28, 28], 0–255."""
         images = (pixels.unsqueeze(1).float() / 255 - self.mean) / self.std
         return self.model(images).exp()
+
+
 # --8<-- [end:predictor]

@@ -4,8 +4,9 @@ import gzip
 from pathlib import Path
 
 import numpy as np
+
+from alphamed_tutorials.data.partition import Partition
 from alphamed_tutorials.errors import TutorialError
-from alphamed_tutorials.partition import Partition
 
 from .dataset_verify import CLASSES, PREFIXES, DataError, read_split
 
@@ -30,12 +31,18 @@ def prepare(
     Raises:
         TutorialError: The files of `source` are missing or damaged, or cannot be dealt out so; nothing was written.
     """
-    (images, labels), test = load_embedded() if source is None else load_folder(Path(source))
+    (images, labels), test = (
+        load_embedded() if source is None else load_folder(Path(source))
+    )
     parts = partition.split(labels, nodes, seed)
-    counts = {"aggregator": {"test": write_digits(out / "nodes" / "aggregator", "test", test)}}
+    counts = {
+        "aggregator": {"test": write_digits(out / "nodes" / "aggregator", "test", test)}
+    }
     for i, part in enumerate(parts, start=1):
         digits = images[part], labels[part]
-        counts[f"node{i}"] = {"train": write_digits(out / "nodes" / f"node{i}", "train", digits)}
+        counts[f"node{i}"] = {
+            "train": write_digits(out / "nodes" / f"node{i}", "train", digits)
+        }
     return counts
 
 
@@ -44,7 +51,11 @@ def load_folder(source: Path) -> tuple[Digits, Digits]:
     folder = source / "MNIST" / "raw"
     if not folder.exists() and any(source.glob("*-ubyte*")):
         folder = source  # it is the folder `raw` itself
-    present = [split for split, prefix in PREFIXES.items() if any(folder.glob(f"{prefix}-*-ubyte*"))]
+    present = [
+        split
+        for split, prefix in PREFIXES.items()
+        if any(folder.glob(f"{prefix}-*-ubyte*"))
+    ]
     splits, problems = [], []
     for split in present or PREFIXES:
         try:
@@ -52,13 +63,17 @@ def load_folder(source: Path) -> tuple[Digits, Digits]:
         except DataError as error:
             problems += str(error).splitlines()
     if problems:
-        raise TutorialError("the source cannot be used:\n" + "\n".join(dict.fromkeys(problems)))
+        raise TutorialError(
+            "the source cannot be used:\n" + "\n".join(dict.fromkeys(problems))
+        )
     return (splits[0], splits[1]) if len(splits) == 2 else hold_out(*splits[0])
 
 
 def load_embedded() -> tuple[Digits, Digits]:
     """Return scikit-learn's 1,797 handwritten digits, 8×8 in 17 shades, as MNIST would hold them."""
-    from sklearn.datasets import load_digits  # here, because it takes a second that real data need not cost
+    from sklearn.datasets import (
+        load_digits,
+    )  # here, because it takes a second that real data need not cost
 
     digits = load_digits()
     # Like MNIST's: 20×20, centred in 28×28. Pixel i of 20 lies at 0.4 i - 0.3 of 8 and mixes its two neighbours there;
@@ -83,7 +98,14 @@ def write_digits(node: Path, split: str, digits: Digits) -> dict[str, int]:
     folder = node / "MNIST" / "raw"
     folder.mkdir(parents=True)
     for name, array in (("images-idx3-ubyte", images), ("labels-idx1-ubyte", labels)):
-        header = bytes([0, 0, 8, array.ndim]) + b"".join(size.to_bytes(4, "big") for size in array.shape)
-        content = gzip.compress(header + array.tobytes(), compresslevel=6, mtime=0)  # no time: same digits, same bytes
+        header = bytes([0, 0, 8, array.ndim]) + b"".join(
+            size.to_bytes(4, "big") for size in array.shape
+        )
+        content = gzip.compress(
+            header + array.tobytes(), compresslevel=6, mtime=0
+        )  # no time: same digits, same bytes
         (folder / f"{PREFIXES[split]}-{name}.gz").write_bytes(content)
-    return {str(i): int(number) for i, number in enumerate(np.bincount(labels, minlength=CLASSES))}
+    return {
+        str(i): int(number)
+        for i, number in enumerate(np.bincount(labels, minlength=CLASSES))
+    }

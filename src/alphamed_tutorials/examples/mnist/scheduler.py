@@ -7,8 +7,8 @@ from alphafed.fed_avg import FedAvgScheduler
 from torch import nn
 from torch.optim import SGD, Optimizer
 from torch.utils.data import DataLoader
-# --8<-- [end:imports]
 
+# --8<-- [end:imports]
 from .data import build_dataloader
 from .model import ConvNet
 
@@ -79,6 +79,7 @@ class MNISTScheduler(FedAvgScheduler):  # (1)!
             total_loss += loss.item() * len(labels)
         mean_loss = total_loss / len(self.train_loader.dataset)
         self.tb_writer.add_scalar("train/loss", mean_loss, self.current_round)
+
     # --8<-- [end:train_an_epoch]
 
     @torch.no_grad()
@@ -93,4 +94,6 @@ class MNISTScheduler(FedAvgScheduler):  # (1)!
         count = len(self.test_loader.dataset)
         self.tb_writer.add_scalar("test/accuracy", correct / count, self.current_round)
         self.tb_writer.add_scalar("test/loss", total_loss / count, self.current_round)
+
+
 # --8<-- [end:scheduler]

@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 from torchvision.io import ImageReadMode, read_image
 from torchvision.ops import masks_to_boxes
+
 # --8<-- [end:imports]
 
 
@@ -24,10 +25,14 @@ class PedestrianDataset(Dataset):
 
     def __init__(self, data_dir: str | Path, train: bool):
         self.folder, self.train = Path(data_dir) / "PennFudanPed", train
-        self.names = sorted(path.stem for path in (self.folder / "PNGImages").glob("*.png"))
+        self.names = sorted(
+            path.stem for path in (self.folder / "PNGImages").glob("*.png")
+        )
         if not self.names:
             pictures = self.folder / "PNGImages"
-            raise FileNotFoundError(f"{pictures} holds no picture: put PennFudan's files there")
+            raise FileNotFoundError(
+                f"{pictures} holds no picture: put PennFudan's files there"
+            )
 
     def __len__(self) -> int:
         return len(self.names)
@@ -47,7 +52,9 @@ def build_target(instances: torch.Tensor) -> dict[str, torch.Tensor]:
     """Return what a mask [H, W] says: 0 is background, 1 the first pedestrian, 2 the second …"""
     numbers = instances.unique()
     masks = instances == numbers[numbers > 0][:, None, None]  # [P, H, W]
-    boxes = masks_to_boxes(masks) + torch.tensor([0, 0, 1, 1])  # theirs name the last pixel inside
+    boxes = masks_to_boxes(masks) + torch.tensor(
+        [0, 0, 1, 1]
+    )  # theirs name the last pixel inside
     return {
         "boxes": boxes.float(),  # [P, 4], also for a picture without anybody
         "labels": torch.ones(len(masks), dtype=torch.int64),
@@ -65,6 +72,8 @@ def build_dataloader(data_dir: str | Path, train: bool, batch_size: int) -> Data
     """Return batches of two lists, pictures and targets; for training in a new order."""
     dataset = PedestrianDataset(data_dir, train)
     return DataLoader(dataset, batch_size=batch_size, shuffle=train, collate_fn=collate)
+
+
 # --8<-- [end:dataset]
 
 
@@ -83,7 +92,9 @@ class PooledEvaluation:
         self.truth: list[dict] = []
         self.found: list[dict] = []
 
-    def add(self, target: dict[str, torch.Tensor], output: dict[str, torch.Tensor]) -> None:
+    def add(
+        self, target: dict[str, torch.Tensor], output: dict[str, torch.Tensor]
+    ) -> None:
         """Add one picture: its pedestrians and the model's D detections."""
         picture = len(self.pictures) + 1
         height, width = target["masks"].shape[-2:]
@@ -133,9 +144,14 @@ def entries(
     codes = rle.encode(np.asfortranarray(layers))  # column by column
     return [
         {
-            "image_id": picture, "category_id": label, "bbox": size,
-            "area": float(rle.area(code)), "segmentation": code,
+            "image_id": picture,
+            "category_id": label,
+            "bbox": size,
+            "area": float(rle.area(code)),
+            "segmentation": code,
         }  # fmt: skip
         for size, label, code in zip(sizes, labels.tolist(), codes)
     ]
+
+
 # --8<-- [end:evaluation]

@@ -17,12 +17,18 @@ from torchvision.models.detection.transform import GeneralizedRCNNTransform, res
 from torchvision.ops import FeaturePyramidNetwork, FrozenBatchNorm2d
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
-CLASSES = ("background", "pedestrian")  # travels with the task: no node counts the classes of its own data
+CLASSES = (
+    "background",
+    "pedestrian",
+)  # travels with the task: no node counts the classes of its own data
 # --8<-- [end:imports]
 
 
 # --8<-- [start:backbone]
-MEAN, STD = 127 / 255, 128 / 255  # what Lite0's weights were trained with; ImageNet's usual mean does not fit them
+MEAN, STD = (
+    127 / 255,
+    128 / 255,
+)  # what Lite0's weights were trained with; ImageNet's usual mean does not fit them
 # kernel, stride, widening, channels of Lite0's sixteen blocks
 BLOCKS = (
     (3, 1, 1, 16),
@@ -31,23 +37,48 @@ BLOCKS = (
     (3, 2, 6, 80), (3, 1, 6, 80), (3, 1, 6, 80), (5, 1, 6, 112), (5, 1, 6, 112), (5, 1, 6, 112),
     (5, 2, 6, 192), (5, 1, 6, 192), (5, 1, 6, 192), (5, 1, 6, 192), (3, 1, 6, 320),
 )  # fmt: skip
-STAGES = (3, 5, 11, 16)  # a picture has become 4, 8, 16, 32 times smaller after so many blocks
+STAGES = (
+    3,
+    5,
+    11,
+    16,
+)  # a picture has become 4, 8, 16, 32 times smaller after so many blocks
 
 
-def conv_norm(channels: int, out_channels: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> list[nn.Module]:
+def conv_norm(
+    channels: int, out_channels: int, kernel: int = 1, stride: int = 1, groups: int = 1
+) -> list[nn.Module]:
     """Return a convolution with BatchNorm's statistics fixed: in batches of two they would be noise."""
     norm = FrozenBatchNorm2d(out_channels, eps=1e-3)
     if stride == 1:
-        return [nn.Conv2d(channels, out_channels, kernel, padding=kernel // 2, groups=groups, bias=False), norm]
-    spare = kernel - stride  # as TensorFlow pads where the stride divides the size: more at the end than at the start
+        return [
+            nn.Conv2d(
+                channels,
+                out_channels,
+                kernel,
+                padding=kernel // 2,
+                groups=groups,
+                bias=False,
+            ),
+            norm,
+        ]
+    spare = (
+        kernel - stride
+    )  # as TensorFlow pads where the stride divides the size: more at the end than at the start
     pad = nn.ZeroPad2d((spare // 2, spare - spare // 2) * 2)
-    return [pad, nn.Conv2d(channels, out_channels, kernel, stride, groups=groups, bias=False), norm]
+    return [
+        pad,
+        nn.Conv2d(channels, out_channels, kernel, stride, groups=groups, bias=False),
+        norm,
+    ]
 
 
 class Block(nn.Module):
     """Widen, look around in each channel by itself, and narrow again (MobileNet's inverted bottleneck)."""
 
-    def __init__(self, channels: int, kernel: int, stride: int, widening: int, out_channels: int):
+    def __init__(
+        self, channels: int, kernel: int, stride: int, widening: int, out_channels: int
+    ):
         super().__init__()
         wide = channels * widening
         expand = [*conv_norm(channels, wide), nn.ReLU6()] if widening > 1 else []
@@ -70,8 +101,12 @@ class LiteBackbone(nn.Module):
             blocks.append(Block(channels, *block))
             channels = block[-1]
         ends = zip((0, *STAGES), STAGES)
-        self.stages = nn.ModuleList(nn.Sequential(*blocks[start:end]) for start, end in ends)
-        self.pyramid = FeaturePyramidNetwork([24, 40, 112, 320], out_channels, extra_blocks=LastLevelMaxPool())
+        self.stages = nn.ModuleList(
+            nn.Sequential(*blocks[start:end]) for start, end in ends
+        )
+        self.pyramid = FeaturePyramidNetwork(
+            [24, 40, 112, 320], out_channels, extra_blocks=LastLevelMaxPool()
+        )
         self.out_channels = out_channels
         for part in (self.stem, *self.stages[:2]):
             part.requires_grad_(False)
@@ -94,10 +129,18 @@ class LiteBackbone(nn.Module):
             )
         file = Path(package.origin).parent / "models" / "efficientnet-lite0-57934424.pth"
         carried = torch.load(file, weights_only=True, map_location="cpu")
-        carried = [value for name, value in carried.items() if not name.endswith("num_batches_tracked")]
+        carried = [
+            value
+            for name, value in carried.items()
+            if not name.endswith("num_batches_tracked")
+        ]
         own = [*self.stem.state_dict().values(), *self.stages.state_dict().values()]
-        for value, found in zip(own, carried):  # the same layers in the same order; the classifier at the end is left over
+        for value, found in zip(
+            own, carried
+        ):  # the same layers in the same order; the classifier at the end is left over
             value.copy_(found)
+
+
 # --8<-- [end:backbone]
 
 
@@ -113,18 +156,30 @@ class SteadyTransform(GeneralizedRCNNTransform):
         scale = min(shorter / min(height, width), self.max_size / max(height, width))
         size = [int(height * scale), int(width * scale)]
         if not torch.jit.is_scripting():
-            if torch.jit.is_tracing():  # for ONNX: the same in doubles, by tensors, so that sizes stay variable
+            if (
+                torch.jit.is_tracing()
+            ):  # for ONNX: the same in doubles, by tensors, so that sizes stay variable
                 sides = torch._shape_as_tensor(image)[-2:].double()
                 most = torch.tensor([shorter, self.max_size], dtype=torch.double)
-                size = (sides * (most / torch.stack([sides.min(), sides.max()])).min()).long().unbind()
-        image = F.interpolate(image[None], size=size, mode="bilinear", align_corners=False)[0]
+                size = (
+                    (sides * (most / torch.stack([sides.min(), sides.max()])).min())
+                    .long()
+                    .unbind()
+                )
+        image = F.interpolate(
+            image[None], size=size, mode="bilinear", align_corners=False
+        )[0]
         if target is not None:
             target["boxes"] = resize_boxes(target["boxes"], (height, width), size)
-            target["masks"] = F.interpolate(target["masks"][:, None].float(), size=size)[:, 0].byte()
+            target["masks"] = F.interpolate(target["masks"][:, None].float(), size=size)[
+                :, 0
+            ].byte()
         return image, target
 
 
-def build_model(backbone: str = "lite0", min_size: int = 256, weights: str | Path | None = None) -> MaskRCNN:
+def build_model(
+    backbone: str = "lite0", min_size: int = 256, weights: str | Path | None = None
+) -> MaskRCNN:
     """Return a Mask R-CNN for pedestrians.
 
     Args:
@@ -134,10 +189,14 @@ def build_model(backbone: str = "lite0", min_size: int = 256, weights: str | Pat
     """
     builders = {"lite0": build_lite, "resnet50": build_resnet}
     if backbone not in builders:
-        raise ValueError(f'there is no backbone "{backbone}": choose "lite0" or "resnet50"')
+        raise ValueError(
+            f'there is no backbone "{backbone}": choose "lite0" or "resnet50"'
+        )
     model = builders[backbone](min_size, weights)
     old = model.transform
-    model.transform = SteadyTransform(min_size, old.max_size, old.image_mean, old.image_std)
+    model.transform = SteadyTransform(
+        min_size, old.max_size, old.image_mean, old.image_std
+    )
     return model
 
 
@@ -147,7 +206,9 @@ def build_lite(min_size: int, weights: str | Path | None) -> MaskRCNN:
     backbone = LiteBackbone(width)
     if weights is not None:
         backbone.load_imagenet()
-    sizes = tuple((min_size * size // 16,) for size in (1, 2, 4, 8, 16))  # one for each map of the pyramid
+    sizes = tuple(
+        (min_size * size // 16,) for size in (1, 2, 4, 8, 16)
+    )  # one for each map of the pyramid
     return MaskRCNN(
         backbone, min_size=min_size, max_size=2 * min_size, image_mean=[MEAN] * 3, image_std=[STD] * 3,
         rpn_anchor_generator=AnchorGenerator(sizes, ((1.0, 2.0, 3.0),) * len(sizes)),  # people are taller than wide
@@ -161,7 +222,9 @@ def build_lite(min_size: int, weights: str | Path | None) -> MaskRCNN:
 
 def build_resnet(min_size: int, weights: str | Path | None) -> MaskRCNN:
     """Return the tutorial's model: trained on COCO, then both heads replaced."""
-    backbone = resnet_fpn_backbone(backbone_name="resnet50", weights=None, trainable_layers=3)
+    backbone = resnet_fpn_backbone(
+        backbone_name="resnet50", weights=None, trainable_layers=3
+    )
     model = MaskRCNN(backbone, num_classes=91, min_size=min_size)
     if weights is not None:
         model.load_state_dict(torch.load(weights, weights_only=True, map_location="cpu"))
@@ -169,7 +232,9 @@ def build_resnet(min_size: int, weights: str | Path | None) -> MaskRCNN:
         if isinstance(module, FrozenBatchNorm2d):
             module.eps = 0.0  # as when COCO's weights were trained
     heads = model.roi_heads
-    heads.box_predictor = FastRCNNPredictor(heads.box_predictor.cls_score.in_features, len(CLASSES))
+    heads.box_predictor = FastRCNNPredictor(
+        heads.box_predictor.cls_score.in_features, len(CLASSES)
+    )
     in_channels = heads.mask_predictor.conv5_mask.in_channels
     heads.mask_predictor = MaskRCNNPredictor(in_channels, 256, len(CLASSES))
     return model
@@ -185,7 +250,10 @@ def find_coco_weights(data_dir: str | Path) -> Path:
         FileNotFoundError: They are in neither place; the text says how to get them.
         ValueError: The file is another one than its name says.
     """
-    places = [Path(data_dir) / COCO_FILE, Path(torch.hub.get_dir()) / "checkpoints" / COCO_FILE]
+    places = [
+        Path(data_dir) / COCO_FILE,
+        Path(torch.hub.get_dir()) / "checkpoints" / COCO_FILE,
+    ]
     found = next((file for file in places if file.is_file()), None)
     if found is None:
         raise FileNotFoundError(
@@ -194,11 +262,15 @@ def find_coco_weights(data_dir: str | Path) -> Path:
         )
     with found.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if not digest.startswith(found.stem.rpartition("-")[2]):  # torchvision's names end with the first digits
+    if not digest.startswith(
+        found.stem.rpartition("-")[2]
+    ):  # torchvision's names end with the first digits
         raise ValueError(
             f"{found} is damaged or another file (权重文件损坏或不对): its SHA-256 begins with {digest[:8]}. Copy it again"
         )
     return found
+
+
 # --8<-- [end:model]
 
 
@@ -218,7 +290,9 @@ class Predictor(nn.Module):
         self.model = model
         self.least_score = least_score
 
-    def forward(self, picture: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    def forward(
+        self, picture: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return boxes [D, 4], labels [D], scores [D] and masks [D, H, W] for raw pixels [3, H, W], 0–255."""
         images = [picture.float() / 255]
         if torch.jit.is_scripting():
@@ -226,5 +300,12 @@ class Predictor(nn.Module):
         else:
             found = self.model(images)[0]
         sure = found["scores"] >= self.least_score
-        return found["boxes"][sure], found["labels"][sure], found["scores"][sure], found["masks"][sure, 0]
+        return (
+            found["boxes"][sure],
+            found["labels"][sure],
+            found["scores"][sure],
+            found["masks"][sure, 0],
+        )
+
+
 # --8<-- [end:predictor]

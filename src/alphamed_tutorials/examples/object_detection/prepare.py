@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from alphamed_tutorials.errors import TutorialError
-from alphamed_tutorials.partition import Partition
 from torchvision.io import write_png
+
+from alphamed_tutorials.data.partition import Partition
+from alphamed_tutorials.errors import TutorialError
 
 from .dataset_verify import PLACES, DataError, check_folder
 
@@ -52,12 +53,18 @@ def deal_out(
     except DataError as error:
         raise TutorialError(f"the source cannot be used:\n{error}") from None
     order = np.random.RandomState(0).permutation(len(names))
-    train, test = np.split(names[order], [len(names) * 12 // 17])  # of PennFudan's 170: 120 and 50
+    train, test = np.split(
+        names[order], [len(names) * 12 // 17]
+    )  # of PennFudan's 170: 120 and 50
     places = np.array([place_of(name) for name in train])
     parts = partition.split(places, nodes, seed, owners=places)
-    counts = {"aggregator": {"test": link_pictures(folder, out / "nodes" / "aggregator", test)}}
+    counts = {
+        "aggregator": {"test": link_pictures(folder, out / "nodes" / "aggregator", test)}
+    }
     for i, part in enumerate(parts, start=1):
-        counts[f"node{i}"] = {"train": link_pictures(folder, out / "nodes" / f"node{i}", train[part])}
+        counts[f"node{i}"] = {
+            "train": link_pictures(folder, out / "nodes" / f"node{i}", train[part])
+        }
     return counts
 
 
@@ -96,12 +103,19 @@ def draw_pictures(folder: Path, count: int) -> None:
         light = "Day" if i % 2 == 0 else "Dusk"
         picture, mask = draw_street(generator, light)
         name = f"{light}Ped{i // 2 + 1:05}"
-        write_png(torch.from_numpy(picture).permute(2, 0, 1), str(folder / "PNGImages" / f"{name}.png"))
-        write_png(torch.from_numpy(mask)[None], str(folder / "PedMasks" / f"{name}_mask.png"))
+        write_png(
+            torch.from_numpy(picture).permute(2, 0, 1),
+            str(folder / "PNGImages" / f"{name}.png"),
+        )
+        write_png(
+            torch.from_numpy(mask)[None], str(folder / "PedMasks" / f"{name}_mask.png")
+        )
         (folder / "Annotation" / f"{name}.txt").write_text(annotate(name, mask), "utf-8")
 
 
-def draw_street(generator: np.random.RandomState, light: str) -> tuple[np.ndarray, np.ndarray]:
+def draw_street(
+    generator: np.random.RandomState, light: str
+) -> tuple[np.ndarray, np.ndarray]:
     """Return a picture [H, W, 3] and its mask [H, W]: houses, a pavement, and one to three people walking."""
     height, width = generator.randint(96, 129), generator.randint(128, 161)
     horizon = height // 2 + generator.randint(-6, 7)
@@ -111,7 +125,9 @@ def draw_street(generator: np.random.RandomState, light: str) -> tuple[np.ndarra
     draw_houses(picture, horizon, generator)
     mask = np.zeros((height, width), np.uint8)
     people = generator.randint(1, 4)
-    for number in range(1, people + 1):  # each in a strip of one's own, so that nobody hides another
+    for number in range(
+        1, people + 1
+    ):  # each in a strip of one's own, so that nobody hides another
         tall = generator.randint(height * 2 // 5, height * 3 // 4)
         left = (number - 1) * width // people
         x = generator.randint(left + 12, number * width // people - 11)
@@ -123,31 +139,55 @@ def draw_street(generator: np.random.RandomState, light: str) -> tuple[np.ndarra
     return picture.clip(0, 255).astype(np.uint8), mask
 
 
-def draw_houses(picture: np.ndarray, horizon: int, generator: np.random.RandomState) -> None:
+def draw_houses(
+    picture: np.ndarray, horizon: int, generator: np.random.RandomState
+) -> None:
     """Draw a row of houses with windows, and posts that stand as upright as people."""
     x = 0
     while x < picture.shape[1]:
         wide, top = generator.randint(18, 45), generator.randint(4, horizon // 2)
         picture[top:horizon, x : x + wide] = generator.randint(60, 200, 3)
-        picture[top + 5 : horizon - 5 : 9, x + 4 : x + wide - 3] = generator.randint(40, 90, 3)
+        picture[top + 5 : horizon - 5 : 9, x + 4 : x + wide - 3] = generator.randint(
+            40, 90, 3
+        )
         x += wide
     for x in generator.randint(0, picture.shape[1] - 3, 2):
-        picture[horizon - generator.randint(10, 40) : horizon + 12, x : x + 3] = generator.randint(20, 120)
+        picture[horizon - generator.randint(10, 40) : horizon + 12, x : x + 3] = (
+            generator.randint(20, 120)
+        )
 
 
 def draw_person(
-    picture: np.ndarray, mask: np.ndarray, number: int, place: tuple[int, int, int], generator: np.random.RandomState
+    picture: np.ndarray,
+    mask: np.ndarray,
+    number: int,
+    place: tuple[int, int, int],
+    generator: np.random.RandomState,
 ) -> None:
     """Draw head, coat, arms and two legs in stride, and mark them in the mask."""
     x, feet, tall = place
     rows, columns = np.indices(mask.shape)
-    up, aside = (feet - rows) / tall, (columns - x) / tall  # 0 at the feet, 1 at the crown
+    up, aside = (
+        (feet - rows) / tall,
+        (columns - x) / tall,
+    )  # 0 at the feet, 1 at the crown
     stride = generator.uniform(0.05, 0.14)
-    legs = (0 <= up) & (up < 0.5) & (np.abs(np.abs(aside) - stride * (0.5 - up) * 2) < 0.05)
-    coat = (0.42 <= up) & (up < 0.82) & (np.abs(aside) < 0.12 - 0.08 * np.abs(up - 0.6))
-    arms = (0.45 <= up) & (up < 0.8) & (np.abs(np.abs(aside) - 0.13 - stride * (0.8 - up) * 0.5) < 0.025)
+    legs = (
+        (up >= 0) & (up < 0.5) & (np.abs(np.abs(aside) - stride * (0.5 - up) * 2) < 0.05)
+    )
+    coat = (up >= 0.42) & (up < 0.82) & (np.abs(aside) < 0.12 - 0.08 * np.abs(up - 0.6))
+    arms = (
+        (up >= 0.45)
+        & (up < 0.8)
+        & (np.abs(np.abs(aside) - 0.13 - stride * (0.8 - up) * 0.5) < 0.025)
+    )
     head = (up - 0.9) ** 2 + aside**2 < 0.095**2
-    for part, colours in ((legs, (20, 110)), (coat, (30, 240)), (arms, (30, 240)), (head, (140, 215))):
+    for part, colours in (
+        (legs, (20, 110)),
+        (coat, (30, 240)),
+        (arms, (30, 240)),
+        (head, (140, 215)),
+    ):
         picture[part] = generator.randint(*colours, 3)
         mask[part] = number
 
@@ -164,5 +204,7 @@ def annotate(name: str, mask: np.ndarray) -> str:
     for number in range(1, count + 1):
         rows, columns = np.nonzero(mask == number)
         box = f"({columns.min() + 1}, {rows.min() + 1}) - ({columns.max() + 1}, {rows.max() + 1})"
-        lines.append(f'Bounding box for object {number} "PASpersonWalking" (Xmin, Ymin) - (Xmax, Ymax) : {box}')
+        lines.append(
+            f'Bounding box for object {number} "PASpersonWalking" (Xmin, Ymin) - (Xmax, Ymax) : {box}'
+        )
     return "\n".join(lines) + "\n"

@@ -8,8 +8,8 @@ from alphafed.fed_avg import FedAvgScheduler
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 from torch.utils.data import DataLoader
-# --8<-- [end:imports]
 
+# --8<-- [end:imports]
 from .data import PooledEvaluation, build_dataloader
 from .model import build_model, find_coco_weights
 
@@ -112,6 +112,7 @@ class ObjectDetectionScheduler(FedAvgScheduler):  # (1)!
             total_loss += loss.item() * len(images)
         mean_loss = total_loss / len(self.train_loader.dataset)
         self.tb_writer.add_scalar("train/loss", mean_loss, self.current_round)
+
     # --8<-- [end:train_an_epoch]
 
     @torch.no_grad()
@@ -124,4 +125,6 @@ class ObjectDetectionScheduler(FedAvgScheduler):  # (1)!
                 evaluation.add(target, output)
         for name, value in evaluation.average_precision().items():
             self.tb_writer.add_scalar(f"test/{name}", value, self.current_round)
+
+
 # --8<-- [end:scheduler]

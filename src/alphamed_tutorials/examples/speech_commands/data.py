@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader, Dataset
 from torchaudio.functional import resample
-# --8<-- [end:imports]
 
+# --8<-- [end:imports]
 from .model import MODEL_RATE, RECORDED_RATE, WORDS
 
 
@@ -31,10 +31,14 @@ def read_clip(path: Path) -> torch.Tensor:
         found = file.getframerate(), file.getnchannels(), file.getsampwidth()
         if found != (RECORDED_RATE, 1, 2):
             wanted = (RECORDED_RATE, 1, 2)
-            raise ValueError(f"{path} has rate, channels, bytes {found}: convert it to {wanted}")
+            raise ValueError(
+                f"{path} has rate, channels, bytes {found}: convert it to {wanted}"
+            )
         frames = bytearray(file.readframes(RECORDED_RATE))
         samples = torch.frombuffer(frames, dtype=torch.int16)
     return F.pad(samples, (0, RECORDED_RATE - len(samples)))
+
+
 # --8<-- [end:read_clip]
 
 
@@ -54,6 +58,8 @@ def find_clips(data_dir: str | Path, train: bool) -> list[tuple[Path, int]]:
         split = "train" if train else "test"
         raise FileNotFoundError(f"{folder} holds no {split} clip: put WORD/*.wav there")
     return found
+
+
 # --8<-- [end:find_clips]
 
 
@@ -73,7 +79,10 @@ class WordDataset(Dataset):
         clips = find_clips(data_dir, train)
         # One by one: so many clips in one call would need several times their memory.
         self.waveforms = torch.stack(
-            [resample(read_clip(path) / 32768, RECORDED_RATE, MODEL_RATE) for path, _ in clips]
+            [
+                resample(read_clip(path) / 32768, RECORDED_RATE, MODEL_RATE)
+                for path, _ in clips
+            ]
         )
         self.labels = torch.tensor([label for _, label in clips])
 
@@ -88,6 +97,8 @@ class WordDataset(Dataset):
 def build_dataloader(data_dir: str | Path, train: bool, batch_size: int) -> DataLoader:
     """Return batches of ([N, 1, 8000], [N]), for training in a new order each epoch."""
     return DataLoader(WordDataset(data_dir, train), batch_size=batch_size, shuffle=train)
+
+
 # --8<-- [end:dataset]
 
 
@@ -110,10 +121,14 @@ def augment(waveforms: torch.Tensor) -> torch.Tensor:
     gain = 2 ** draw[2]
     noise = 0.005 * (draw[3] + 1) * torch.randn(changed.shape).to(changed.device)
     return (gain * changed + noise).unsqueeze(1)
+
+
 # --8<-- [end:augment]
 
 
 def sample_inputs(data_dir: str | Path, count: int) -> torch.Tensor:
     """Return 16-bit samples [count, 16000] of test clips from all over the set, as `Predictor` takes them."""
     clips = find_clips(data_dir, train=False)
-    return torch.stack([read_clip(clips[i * len(clips) // count][0]) for i in range(count)])
+    return torch.stack(
+        [read_clip(clips[i * len(clips) // count][0]) for i in range(count)]
+    )

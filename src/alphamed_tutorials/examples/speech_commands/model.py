@@ -23,7 +23,9 @@ class M5(nn.Module):
 
     def __init__(self, num_classes: int = len(WORDS), channels: int = 32):
         super().__init__()
-        self.conv1 = nn.Conv1d(1, channels, kernel_size=80, stride=16)  # 80 samples: 10 ms
+        self.conv1 = nn.Conv1d(
+            1, channels, kernel_size=80, stride=16
+        )  # 80 samples: 10 ms
         self.bn1 = nn.BatchNorm1d(channels)
         self.conv2 = nn.Conv1d(channels, channels, kernel_size=3)
         self.bn2 = nn.BatchNorm1d(channels)
@@ -41,6 +43,8 @@ class M5(nn.Module):
         x = F.max_pool1d(F.relu(self.bn4(self.conv4(x))), 4)  # [N, 64, 1]
         x = x.mean(2)  # over time: [N, 64]
         return F.log_softmax(self.fc1(x), dim=1)
+
+
 # --8<-- [end:model]
 
 
@@ -61,4 +65,6 @@ class Predictor(nn.Module):
         """Return probabilities [N, 10] of 16-bit samples [N, 16000]."""
         waveforms = self.resample(samples.float() / 32768)
         return self.model(waveforms.unsqueeze(1)).exp()
+
+
 # --8<-- [end:predictor]

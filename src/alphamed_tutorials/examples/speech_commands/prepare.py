@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+
+from alphamed_tutorials.data.partition import Partition
 from alphamed_tutorials.errors import TutorialError
-from alphamed_tutorials.partition import Partition
 
 from .dataset_verify import NAME, TEST_LIST, WORDS, DatasetVerify
 from .synthesiser import speak_all
@@ -37,17 +38,31 @@ def prepare(
         TutorialError: The files of `source` are missing or damaged, or cannot be dealt out so; nothing was written.
     """
     with open_source(source, out) as folder:
-        clips = np.array(sorted(f"{word}/{path.name}" for word in WORDS for path in (folder / word).glob("*.wav")))
+        clips = np.array(
+            sorted(
+                f"{word}/{path.name}"
+                for word in WORDS
+                for path in (folder / word).glob("*.wav")
+            )
+        )
         is_test = choose_test(folder, clips)
         train = clips[~is_test]
-        labels, owners = (np.array(parts) for parts in zip(*(clip.split("/") for clip in train)))
+        labels, owners = (
+            np.array(parts) for parts in zip(*(clip.split("/") for clip in train))
+        )
         owners = np.array([speaker_of(name) for name in owners])
         parts = partition.split(labels, nodes, seed, owners)
-        counts = {"aggregator": {"test": write_node(out / "nodes" / "aggregator", folder, clips[is_test])}}
+        counts = {
+            "aggregator": {
+                "test": write_node(out / "nodes" / "aggregator", folder, clips[is_test])
+            }
+        }
         names = "".join(f"{clip}\n" for clip in clips[is_test])
         (out / "nodes" / "aggregator" / TEST_LIST).write_text(names, encoding="utf-8")
         for i, part in enumerate(parts, start=1):
-            counts[f"node{i}"] = {"train": write_node(out / "nodes" / f"node{i}", folder, train[part])}
+            counts[f"node{i}"] = {
+                "train": write_node(out / "nodes" / f"node{i}", folder, train[part])
+            }
     return counts
 
 
@@ -67,7 +82,9 @@ def check(folder: Path) -> None:
     """Refuse a source whose clips will not do."""
     verify = DatasetVerify("prepare", "source")
     verify.data_dir = str(folder)
-    verify.required_splits = ("train", "test") if (folder / TEST_LIST).exists() else ("train",)
+    verify.required_splits = (
+        ("train", "test") if (folder / TEST_LIST).exists() else ("train",)
+    )
     ok, reason = verify.verify_data()
     if not ok:
         raise TutorialError(f"the source cannot be used:\n{reason}")
@@ -83,7 +100,9 @@ def choose_test(folder: Path, clips: np.ndarray) -> np.ndarray:
     if (folder / TEST_LIST).exists():
         return np.isin(clips, (folder / TEST_LIST).read_text(encoding="utf-8").split())
     speakers = np.array([speaker_of(clip.split("/")[1]) for clip in clips])
-    names = sorted(set(speakers), key=lambda name: hashlib.sha1(name.encode()).hexdigest())
+    names = sorted(
+        set(speakers), key=lambda name: hashlib.sha1(name.encode()).hexdigest()
+    )
     return np.isin(speakers, names[: len(names) // 5])
 
 

@@ -9,8 +9,8 @@ from alphafed.fed_avg import FedAvgScheduler
 from torch import nn
 from torch.optim import Adam, Optimizer
 from torch.utils.data import DataLoader
-# --8<-- [end:imports]
 
+# --8<-- [end:imports]
 from .data import augment, build_dataloader
 from .model import M5, WORDS
 
@@ -84,6 +84,7 @@ class SpeechCommandsScheduler(FedAvgScheduler):  # (1)!
             total_loss += loss.item() * len(labels)
         mean_loss = total_loss / len(self.train_loader.dataset)
         self.tb_writer.add_scalar("train/loss", mean_loss, self.current_round)
+
     # --8<-- [end:train_an_epoch]
 
     def set_learning_rate(self) -> None:  # (6)!
@@ -111,4 +112,6 @@ class SpeechCommandsScheduler(FedAvgScheduler):  # (1)!
                 for heard, number in zip(WORDS, row):
                     name = f"test/confusion/{said}/{heard}"
                     self.tb_writer.add_scalar(name, number, self.current_round)
+
+
 # --8<-- [end:scheduler]

@@ -12,7 +12,10 @@ from pathlib import Path
 import numpy as np
 
 SPEAKERS, TAKES = 30, 3  # each speaker says each word so many times
-RATE, FILE_RATE = 8000, 16000  # nothing lies above 4 kHz, so half the rate is enough to compute at
+RATE, FILE_RATE = (
+    8000,
+    16000,
+)  # nothing lies above 4 kHz, so half the rate is enough to compute at
 FRAME = 80  # samples between two settings of the mouth: 10 ms
 BANDS = ((200, 1500), (1500, 3000), (3000, 4000))  # Hz, of the noises
 
@@ -66,7 +69,10 @@ def speak_all(folder: Path) -> None:
         voice = Voice.draw(random)
         for word in SPELLED:
             for take in range(TAKES):
-                write_wav(folder / word / f"{speaker}_nohash_{take}.wav", speak(word, voice, random))
+                write_wav(
+                    folder / word / f"{speaker}_nohash_{take}.wav",
+                    speak(word, voice, random),
+                )
 
 
 def speak(word: str, voice: Voice, random: np.random.Generator) -> np.ndarray:
@@ -77,7 +83,11 @@ def speak(word: str, voice: Voice, random: np.random.Generator) -> np.ndarray:
     pitch = voice.pitch * random.uniform(0.94, 1.06) * np.linspace(1.08, 0.9, length)
     overtones = np.arange(1, int(0.48 * RATE / pitch.max()) + 1)
     frequencies = pitch[::FRAME, None] * overtones  # [frames, overtones]
-    strength = loudness[:, None] * colour(frequencies, settings[:, :3]) * overtones**-voice.dullness
+    strength = (
+        loudness[:, None]
+        * colour(frequencies, settings[:, :3])
+        * overtones**-voice.dullness
+    )
     phase = 2 * np.pi * np.cumsum(pitch) / RATE
     sound = sum(np.sin(k * phase) * spread(strength[:, k - 1], length) for k in overtones)
     for (low, high), noise in zip(BANDS, noises.T):
@@ -97,10 +107,14 @@ def move_mouth(word: str, voice: Voice, random: np.random.Generator) -> np.ndarr
         *values, seconds = SOUNDS[sound]
         setting = np.array(values, float)
         setting[:3] *= voice.size * voice.accent[sound] * random.uniform(0.97, 1.03, 3)
-        count = max(2, round(seconds / voice.speed * random.uniform(0.85, 1.15) * RATE / FRAME))
+        count = max(
+            2, round(seconds / voice.speed * random.uniform(0.85, 1.15) * RATE / FRAME)
+        )
         frames += [setting] * count
     path = np.array(frames)
-    path = np.concatenate([path[:1] * [1, 1, 1, 0, 0, 0, 0], path, path[-1:] * [1, 1, 1, 0, 0, 0, 0]])
+    path = np.concatenate(
+        [path[:1] * [1, 1, 1, 0, 0, 0, 0], path, path[-1:] * [1, 1, 1, 0, 0, 0, 0]]
+    )
     padded = np.pad(path, ((1, 1), (0, 0)), mode="edge")
     return (padded[:-2] + 2 * padded[1:-1] + padded[2:]) / 4  # a mouth does not jump
 
@@ -109,7 +123,9 @@ def colour(frequencies: np.ndarray, formants: np.ndarray) -> np.ndarray:
     """Return how strong each frequency [frames, K] leaves a mouth with these formants [frames, 3]."""
     strength = np.ones_like(frequencies)
     for formant, width in zip(formants.T[:, :, None], (80, 110, 160)):
-        strength *= formant**2 / np.hypot(formant**2 - frequencies**2, width * frequencies)
+        strength *= formant**2 / np.hypot(
+            formant**2 - frequencies**2, width * frequencies
+        )
     return strength
 
 
@@ -118,7 +134,9 @@ def spread(values: np.ndarray, length: int) -> np.ndarray:
     return np.interp(np.arange(length), np.arange(len(values)) * FRAME, values)
 
 
-def band_noise(low: int, high: int, length: int, random: np.random.Generator) -> np.ndarray:
+def band_noise(
+    low: int, high: int, length: int, random: np.random.Generator
+) -> np.ndarray:
     """Return noise between two frequencies."""
     spectrum = np.fft.rfft(random.standard_normal(length))
     frequencies = np.fft.rfftfreq(length, 1 / RATE)

@@ -8,10 +8,9 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 from torchvision.io import ImageReadMode, decode_image, read_file
 from torchvision.transforms import v2
+
 # --8<-- [end:imports]
-
 from .model import CLASSES, crop_centre
-
 
 # --8<-- [start:read_picture]
 # Other files are no pictures: the official set has a stray imageNotFound.gif.
@@ -21,6 +20,8 @@ SUFFIXES = (".jpg", ".jpeg", ".png")
 def read_picture(path: Path) -> torch.Tensor:
     """Return the pixels [3, H, W] of a picture, 0–255."""
     return decode_image(read_file(str(path)), ImageReadMode.RGB)
+
+
 # --8<-- [end:read_picture]
 
 
@@ -54,6 +55,8 @@ class PictureDataset(Dataset):
         if self.augment is not None:
             return self.augment(pixels).float() / 255, label
         return crop_centre(pixels.unsqueeze(0)).squeeze(0), label
+
+
 # --8<-- [end:dataset]
 
 
@@ -69,6 +72,8 @@ def extract_features(
         features.append(model.extract_features(images.to(device)).cpu())
         labels.append(targets)
     return TensorDataset(torch.cat(features), torch.cat(labels))
+
+
 # --8<-- [end:features]
 
 
@@ -76,5 +81,8 @@ def sample_inputs(data_dir: str | Path, count: int) -> torch.Tensor:
     """Return raw pixels [count, 3, 256, 256] of test pictures of both classes, as `Predictor` takes them."""
     samples = PictureDataset(data_dir, "val", augment=False).samples
     paths = [path for path, _ in samples[:: max(1, len(samples) // count)][:count]]
-    squares = [crop_centre(read_picture(path).unsqueeze(0), resize=256, crop=256) for path in paths]
+    squares = [
+        crop_centre(read_picture(path).unsqueeze(0), resize=256, crop=256)
+        for path in paths
+    ]
     return (torch.cat(squares) * 255).round().to(torch.uint8)

@@ -52,11 +52,23 @@ class Block(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expand: int):
         super().__init__()
-        wide, low, high = inputs * expand, (kernel - stride) // 2, (kernel - stride + 1) // 2
-        self.expand_conv = nn.Conv2d(inputs, wide, 1, bias=False) if expand > 1 else nn.Identity()
-        self.bn0 = nn.BatchNorm2d(wide, eps=1e-3, momentum=0.01) if expand > 1 else nn.Identity()
-        self.pad = nn.ZeroPad2d((low, high, low, high))  # as TensorFlow pads, where the weights come from
-        self.depthwise_conv = nn.Conv2d(wide, wide, kernel, stride, groups=wide, bias=False)
+        wide, low, high = (
+            inputs * expand,
+            (kernel - stride) // 2,
+            (kernel - stride + 1) // 2,
+        )
+        self.expand_conv = (
+            nn.Conv2d(inputs, wide, 1, bias=False) if expand > 1 else nn.Identity()
+        )
+        self.bn0 = (
+            nn.BatchNorm2d(wide, eps=1e-3, momentum=0.01) if expand > 1 else nn.Identity()
+        )
+        self.pad = nn.ZeroPad2d(
+            (low, high, low, high)
+        )  # as TensorFlow pads, where the weights come from
+        self.depthwise_conv = nn.Conv2d(
+            wide, wide, kernel, stride, groups=wide, bias=False
+        )
         self.bn1 = nn.BatchNorm2d(wide, eps=1e-3, momentum=0.01)
         self.project_conv = nn.Conv2d(wide, outputs, 1, bias=False)
         self.bn2 = nn.BatchNorm2d(outputs, eps=1e-3, momentum=0.01)
@@ -84,7 +96,9 @@ class EfficientNetLite0(nn.Module):
             (4, 5, 2, 6, 192), (1, 3, 1, 6, 320),
         ):  # fmt: skip
             for i in range(repeats):
-                blocks.append(Block(inputs, outputs, kernel, stride if i == 0 else 1, expand))
+                blocks.append(
+                    Block(inputs, outputs, kernel, stride if i == 0 else 1, expand)
+                )
                 inputs = outputs
         self.blocks = nn.Sequential(*blocks)
         self.conv_head = nn.Conv2d(320, 1280, 1, bias=False)
@@ -95,6 +109,8 @@ class EfficientNetLite0(nn.Module):
         x = F.relu6(self.bn0(self.conv_stem(self.pad(images))))  # [N, 32, 112, 112]
         x = self.blocks(x)  # [N, 320, 7, 7]
         return F.relu6(self.bn1(self.conv_head(x))).mean((2, 3))
+
+
 # --8<-- [end:lite0]
 
 
@@ -142,6 +158,8 @@ def load_backbone(name: str, data_dir: str | Path) -> nn.Module:
     renamed = {re.sub(r"(^|\.)_", r"\1", key): value for key, value in weights.items()}
     network.load_state_dict(renamed)  # our names begin without _
     return network
+
+
 # --8<-- [end:weights]
 
 
@@ -171,6 +189,8 @@ class Classifier(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return logits [N, 2] of images [N, 3, 224, 224] between 0 and 1."""
         return self.head(self.extract_features(images))
+
+
 # --8<-- [end:model]
 
 
@@ -185,6 +205,8 @@ def crop_centre(pixels: torch.Tensor, resize: int = 256, crop: int = 224) -> tor
         images = F.interpolate(images, size=size, mode="bilinear", antialias=True)
     top, left = (images.shape[-2] - crop) // 2, (images.shape[-1] - crop) // 2
     return images[:, :, top : top + crop, left : left + crop]
+
+
 # --8<-- [end:crop_centre]
 
 
@@ -203,4 +225,6 @@ class Predictor(nn.Module):
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """Return probabilities [N, 2] of pictures [N, 3, H, W], 0–255, of any size."""
         return self.model(crop_centre(pixels)).softmax(1)
+
+
 # --8<-- [end:predictor]

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from alphamed_tutorials.errors import TutorialError
-from alphamed_tutorials.partition import Partition
 from torchvision.io import write_jpeg
+
+from alphamed_tutorials.data.partition import Partition
+from alphamed_tutorials.errors import TutorialError
 
 from .dataset_verify import CLASSES, FOLDERS, DataError, check_split, list_pictures
 
@@ -19,7 +20,9 @@ Counts = dict[str, dict[str, dict[str, int]]]
 Pictures = list[tuple[Path, str]]  # where each lies, and its class
 
 
-def prepare(out: Path, nodes: int, partition: Partition, seed: int, source: Path | None) -> Counts:
+def prepare(
+    out: Path, nodes: int, partition: Partition, seed: int, source: Path | None
+) -> Counts:
     """Give each owner its share of the training pictures and the aggregator the test pictures, in the official layout.
 
     Args:
@@ -36,14 +39,18 @@ def prepare(out: Path, nodes: int, partition: Partition, seed: int, source: Path
         TutorialError: The pictures of `source` are missing or damaged, or cannot be dealt out so; nothing was written.
     """
     with tempfile.TemporaryDirectory(prefix="pictures-") as scratch:
-        folder = write_embedded(Path(scratch)) if source is None else find_folder(Path(source))
+        folder = (
+            write_embedded(Path(scratch)) if source is None else find_folder(Path(source))
+        )
         refuse_damaged(folder)
         train, test = (list_pictures(folder / name) for name in FOLDERS.values())
         labels = np.array([CLASSES.index(name) for _, name in train])
         parts = partition.split(labels, nodes, seed)
         counts = {"aggregator": {"test": place(out / "nodes/aggregator", "test", test)}}
         for i, part in enumerate(parts, start=1):
-            counts[f"node{i}"] = {"train": place(out / f"nodes/node{i}", "train", [train[j] for j in part])}
+            counts[f"node{i}"] = {
+                "train": place(out / f"nodes/node{i}", "train", [train[j] for j in part])
+            }
     return counts
 
 
@@ -52,7 +59,9 @@ def find_folder(source: Path) -> Path:
     for folder in (source, source / NAME):
         if any((folder / name).is_dir() for name in FOLDERS.values()):
             return folder
-    raise TutorialError(f"the source cannot be used: {source} holds neither train and val nor {NAME}")
+    raise TutorialError(
+        f"the source cannot be used: {source} holds neither train and val nor {NAME}"
+    )
 
 
 def refuse_damaged(folder: Path) -> None:
@@ -69,7 +78,9 @@ def refuse_damaged(folder: Path) -> None:
 
 def write_embedded(folder: Path) -> Path:
     """Cut two photographs into tiles: those of a temple take the place of ants, those of a dahlia that of bees."""
-    from sklearn.datasets import load_sample_image  # here, because it takes a second that real data need not cost
+    from sklearn.datasets import (
+        load_sample_image,
+    )  # here, because it takes a second that real data need not cost
 
     for name, photograph in zip(CLASSES, ("china.jpg", "flower.jpg")):
         pixels = torch.from_numpy(load_sample_image(photograph).copy()).permute(2, 0, 1)
@@ -77,9 +88,15 @@ def write_embedded(folder: Path) -> Path:
             (folder / split / name).mkdir(parents=True)
         for row in range(pixels.shape[1] // TILE):
             for column in range(pixels.shape[2] // TILE):
-                split = FOLDERS["train" if column < 7 else "test"]  # no test tile comes from where training tiles lie
-                tile = pixels[:, row * TILE : (row + 1) * TILE, column * TILE : (column + 1) * TILE]
-                write_jpeg(tile, str(folder / split / name / f"{row}_{column}.jpg"), quality=90)
+                split = FOLDERS[
+                    "train" if column < 7 else "test"
+                ]  # no test tile comes from where training tiles lie
+                tile = pixels[
+                    :, row * TILE : (row + 1) * TILE, column * TILE : (column + 1) * TILE
+                ]
+                write_jpeg(
+                    tile, str(folder / split / name / f"{row}_{column}.jpg"), quality=90
+                )
     return folder
 
 

@@ -7,8 +7,8 @@ from alphafed.fed_avg import FedAvgScheduler
 from torch import nn
 from torch.optim import SGD, Optimizer
 from torch.utils.data import DataLoader
-# --8<-- [end:imports]
 
+# --8<-- [end:imports]
 from .data import PictureDataset, extract_features
 from .model import CLASSES, Classifier
 
@@ -75,10 +75,13 @@ class TransferScheduler(FedAvgScheduler):  # (1)!
 
     def load_state_dict(self, state_dict: dict[str, torch.Tensor]) -> None:
         self.trained.load_state_dict(state_dict)
+
     # --8<-- [end:trained]
 
     def build_optimizer(self, model: nn.Module) -> Optimizer:
-        return SGD(self.trained.parameters(), lr=self.learning_rate, momentum=self.momentum)
+        return SGD(
+            self.trained.parameters(), lr=self.learning_rate, momentum=self.momentum
+        )
 
     def build_train_dataloader(self) -> DataLoader:
         dataset = PictureDataset(self.data_dir, "train", augment=not self.freeze_backbone)
@@ -106,6 +109,7 @@ class TransferScheduler(FedAvgScheduler):  # (1)!
             total_loss += loss.item() * len(labels)
         mean_loss = total_loss / len(self.train_loader.dataset)
         self.tb_writer.add_scalar("train/loss", mean_loss, self.current_round)
+
     # --8<-- [end:train_an_epoch]
 
     @torch.no_grad()
@@ -125,4 +129,6 @@ class TransferScheduler(FedAvgScheduler):  # (1)!
         for name, share in zip(CLASSES, correct / count):
             metric = f"test/{name}_accuracy"
             self.tb_writer.add_scalar(metric, share.item(), self.current_round)
+
+
 # --8<-- [end:scheduler]

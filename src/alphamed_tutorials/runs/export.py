@@ -14,9 +14,9 @@ import cloudpickle
 import torch
 from torch import nn
 
-from .errors import TutorialError
-from .examples import find
-from .runs import Run, RunError
+from ..catalogue import find
+from ..errors import TutorialError
+from .folder import Run, RunError
 
 TOLERANCE = 1e-5
 NUM_INPUTS = 20
@@ -69,9 +69,9 @@ def load_predictor(run: Run) -> tuple[nn.Module, Inputs]:
     """Return the trained model as `Predictor` in eval mode, and raw inputs from the aggregator's test data."""
     if run.state != "done":
         raise RunError(f"{run.path} is {run.state}, not done: finish it with: playground resume {run.path}")
-    if not run.record.get("example"):
-        raise RunError(f"{run.path} does not say which example it ran: pass example=… to run_local")
-    example = find(run.record["example"])
+    if not run.record.get("target"):
+        raise RunError(f"{run.path} does not say which target it ran")
+    example = find(run.record["target"])
     build_predictor = example.member("model", "Predictor")
     sample_inputs = example.member("data", "sample_inputs")
     try:

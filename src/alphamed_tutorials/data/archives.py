@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from .errors import TutorialError, WrongUse
+from ..errors import TutorialError, WrongUse
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 MOST_BYTES = 8 << 30  # unpacked; the largest official set, all of Speech Commands, has less than half of that

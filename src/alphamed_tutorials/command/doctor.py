@@ -10,7 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from .machine import machine
+from ..runs.machine import machine
 
 SDK_VERSION = "0.4.9"
 SDK_ADVICE = f"pip install --no-deps alphamed-federated=={SDK_VERSION}"

@@ -7,23 +7,23 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
+from ..catalogue import Target
+from ..errors import WrongUse
+from ..facts import Experiment
+from ..runs.folder import write_json
+from ..runs.machine import machine, versions
 from .compare import compare
-from .errors import WrongUse
-from .examples import Example
-from .machine import machine, versions
-from .partition import Partition
-from .runs import write_json
 
 
 def record(
-    example: Example,
+    example: Target,
     results: Path,
     work: Path,
     source: Path | None,
     on_event: Callable[[dict[str, Any]], None] = lambda event: None,
     only: Collection[str] = (),
 ) -> Path:
-    """Run the experiments that the example's `[[record]]` tables name, and write what the pages draw from.
+    """Run the experiments that the example's `[[experiment]]` tables name, and write what the pages draw from.
 
     Args:
         example: The example.
@@ -39,9 +39,9 @@ def record(
     Raises:
         WrongUse: The example names no such experiments, or the others were recorded under other conditions.
     """
-    plans = {plan["name"]: plan for plan in example.facts.get("record", [])}
+    plans = {plan.name: plan for plan in example.facts.experiment}
     if not plans:
-        raise WrongUse(f"the example.toml of {example.name} has no [[record]] that says what to run")
+        raise WrongUse(f"the example.toml of {example.name} has no [[experiment]] that says what to run")
     if unknown := set(only) - set(plans):
         raise WrongUse(f"{example.name} has no experiment {', '.join(sorted(unknown))}, only {', '.join(plans)}")
     conditions = {
@@ -56,7 +56,7 @@ def record(
         experiments[name] = _run(plans[name], example, work, source, on_event)
     content = {
         "example": example.name,
-        "metric": example.facts["metrics"][0],
+        "metric": example.facts.metrics[0],
         "recorded": time.strftime("%Y-%m-%d"),
         "seconds": round(sum(run["seconds"] for one in experiments.values() for run in one["runs"]), 1),
         "machine": conditions["machine"],
@@ -73,17 +73,17 @@ def record(
 
 
 def _run(
-    plan: dict[str, Any],
-    example: Example,
+    plan: Experiment,
+    example: Target,
     work: Path,
     source: Path | None,
     on_event: Callable[[dict[str, Any]], None],
 ) -> dict[str, Any]:
-    """Return what came of one `[[record]]` table."""
-    name = plan["name"]
+    """Return what came of one `[[experiment]]` table."""
+    name = plan.name
     compared = compare(
-        example, work / name, plan["nodes"], plan["rounds"], Partition.parse(plan["partition"]), plan["seed"], source,
-        lambda event: on_event({**event, "run": f"{name}, {event['run']}"}), plan.get("settings", {}),
+        example, plan.nodes, plan.rounds, plan.partition, source, plan.seed, plan.settings, work / name,
+        lambda event: on_event({**event, "run": f"{name}, {event['run']}"}),
     )  # fmt: skip
     return {"name": name, **compared}
 

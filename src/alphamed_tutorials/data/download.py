@@ -10,7 +10,7 @@ import requests
 import urllib3
 from filelock import FileLock
 
-from .errors import TutorialError
+from ..errors import TutorialError
 
 TIMEOUT = (10, 30)  # seconds to connect, and between two pieces of the answer
 ROUNDS = 3  # each address is tried so many times

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .errors import WrongUse
+from ..errors import WrongUse
 
 LEAST_SAMPLES = 10  # on a node, so that it has something to train on
 MOST_TRIES = 1000
@@ -62,9 +62,7 @@ class Partition:
     def __str__(self) -> str:
         return self.kind if self.value is None else f"{self.kind}:{self.value:.15g}"
 
-    def split(
-        self, labels: np.ndarray, nodes: int, seed: int, owners: np.ndarray | None = None
-    ) -> list[np.ndarray]:
+    def split(self, labels: np.ndarray, nodes: int, seed: int, owners: np.ndarray | None = None) -> list[np.ndarray]:
         """Give each sample to one node.
 
         Args:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from filelock import AcquireReturnProxy, FileLock, Timeout
 
-from .errors import WrongUse
+from ..errors import WrongUse
 
 
 class RunError(WrongUse):

@@ -1,0 +1,40 @@
+"""The `playground` command: reads arguments, calls the library, shows what came of it."""
+
+import sys
+
+import typer
+
+from ..errors import TutorialError
+from . import about, data, runs
+from .progress import say
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    help="Run federated learning tasks for AlphaMed on this machine: the examples, and your own.",
+    epilog="Exit codes: 0 done, 1 the thing asked for failed, 2 wrong use.",
+)
+for group in (about, data, runs):
+    app.registered_commands += group.app.registered_commands
+
+
+def main() -> None:
+    """Run the command line; an error the user can act on ends in its text and its exit code, without a traceback."""
+    try:
+        app()
+    except TutorialError as error:
+        fail(str(error), error.exit_code)
+    except ModuleNotFoundError as error:
+        if error.name != "alphafed":
+            raise
+        fail("AlphaMed's SDK is missing: pip install --no-deps alphamed-federated==0.4.9")
+    except OSError as error:  # no space, no permission: the system's own words name the file
+        fail(str(error))
+
+
+def fail(text: str, exit_code: int = 1) -> None:
+    """Show an error and end the command."""
+    say(f"Error: {text}", style="red")
+    sys.exit(exit_code)

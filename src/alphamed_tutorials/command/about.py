@@ -1,0 +1,69 @@
+"""Commands about the examples and this machine: list, doctor, record."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from ..errors import TutorialError, WrongUse
+from .options import AsJson, ExampleName, Source, example_of_use, output
+from .progress import RunProgress, console, say, show_table
+
+app = typer.Typer()
+
+
+@app.command("list", epilog=example_of_use("playground list"))
+def list_examples(as_json: AsJson = False) -> None:
+    """List the examples."""
+    from ..catalogue import find_all
+
+    with output(as_json) as result:
+        found = [(example.name, example.facts) for example in find_all()]
+        result["examples"] = [
+            {"name": name, "title": facts.title.model_dump(), "data": facts.data.model_dump()} for name, facts in found
+        ]
+        rows = [(name, facts.title.zh, facts.title.en, facts.data.licence) for name, facts in found]
+        show_table("Examples", ("name", "中文", "English", "licence of the data"), rows)
+
+
+@app.command(epilog=example_of_use("playground record mnist --source mnist"))
+def record(
+    example: ExampleName,
+    source: Source = None,
+    results: Annotated[Path, typer.Option(help="Folder of recorded results")] = Path("docs/results"),
+    only: Annotated[
+        list[str], typer.Option(metavar="NAME", help="Run this experiment only, keep the others; may be repeated")
+    ] = [],
+    as_json: AsJson = False,
+) -> None:
+    """Record the results that the example's page shows."""
+    from ..catalogue import find
+    from ..runs.folder import Run
+
+    with output(as_json) as result:
+        found = find(example)
+        if not results.is_dir():
+            raise WrongUse(f"{results} is no folder: run this in the project's folder, or name one with --results")
+        with RunProgress() as progress:
+            from ..experiments.record import record as record_results
+
+            work = Run.create_numbered(f"{found.name}-record").path
+            result["file"] = str(record_results(found, results, work, source, progress, only))
+        say(f"Recorded in {result['file']}")
+
+
+@app.command(epilog=example_of_use("playground doctor"))
+def doctor(as_json: AsJson = False) -> None:
+    """Check that this machine has what the examples need."""
+    from .doctor import checks
+
+    with output(as_json) as result:
+        with console.status("looking"):
+            found = checks()
+        result["checks"] = [vars(check) for check in found]
+        marks = {True: Text("ok", style="green"), False: Text("missing", style="red"), None: "note"}
+        show_table("Doctor", ("", "", "found", "advice"), [(c.name, marks[c.ok], c.found, c.advice) for c in found])
+        bad = [check.name for check in found if check.ok is False]
+        if bad:
+            raise TutorialError(f"not in order: {', '.join(bad)}")

@@ -1,0 +1,89 @@
+"""What several commands share: their arguments and options, and how a result becomes JSON."""
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import TutorialError, WrongUse
+
+TargetName = Annotated[
+    str,
+    typer.Argument(metavar="TARGET", help="An example, a folder, or a file such as my_task.py (or my_task.py:CLASS)"),
+]
+ExampleName = Annotated[str, typer.Argument(metavar="EXAMPLE", help="An example, or a folder that holds a prepare.py")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, such as runs/mnist-1")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, everything else on stderr")]
+NumNodes = Annotated[
+    int | None, typer.Option("--nodes", help="Number of data owners", min=1, show_default="the example's")
+]
+NumRounds = Annotated[int | None, typer.Option("--rounds", help="Number of rounds", min=1, show_default="the target's")]
+Seed = Annotated[int, typer.Option(help="Start of all random numbers", min=0)]
+PartitionText = Annotated[
+    str, typer.Option(metavar="iid|dirichlet:ALPHA|skew:SHARE|owners", help="How the data is split over the nodes")
+]
+Source = Annotated[Path | None, typer.Option(help="The real data set, folder or archive", show_default="embedded data")]
+Data = Annotated[
+    Path | None,
+    typer.Option(help="A folder with one sub-folder for each node", show_default="embedded data"),
+]
+NodeFolders = Annotated[
+    list[str], typer.Option("--node", metavar="NAME=DIR", help="The folder of one data owner; may be repeated")
+]
+AggregatorFolder = Annotated[Path | None, typer.Option("--aggregator", help="The folder with the test data")]
+SettingTexts = Annotated[
+    list[str], typer.Option("--set", metavar="NAME=VALUE", help="An argument of the scheduler; may be repeated")
+]
+
+
+def example_of_use(line: str) -> str:
+    """Return the epilog of a command's help."""
+    return f"Example: [bold]{line}[/bold]"
+
+
+def pairs(texts: list[str], option: str) -> dict[str, str]:
+    """Return NAME=VALUE texts as a dictionary.
+
+    Raises:
+        WrongUse: A text has no `=`, or a name is there twice.
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        if not sign or not name.strip():
+            raise WrongUse(f"{option} {text}: write it as NAME=VALUE")
+        if name.strip() in found:
+            raise WrongUse(f"{option} {name.strip()} is given twice")
+        found[name.strip()] = value
+    return found
+
+
+@contextlib.contextmanager
+def output(as_json: bool) -> Iterator[dict[str, Any]]:
+    """Collect what a command returns, with `error` if it fails; if asked, print it as JSON and all else on stderr."""
+    result: dict[str, Any] = {}
+    if not as_json:
+        yield result
+        return
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield result
+    except TutorialError as error:
+        result["error"] = str(error)
+        raise
+    finally:
+        if result:
+            print(json.dumps(result, ensure_ascii=False), flush=True)
+
+
+def refuse_existing(*files: Path | None) -> None:
+    """Refuse to write over a file, or into a folder that is not there."""
+    for file in filter(None, files):
+        if file.exists():
+            raise WrongUse(f"{file} exists already and is left as it is: name another file")
+        if not file.parent.is_dir():
+            raise WrongUse(f"{file.parent} is no folder: make it first, or name another file")

@@ -1,0 +1,228 @@
+"""Commands about runs: run, resume, metrics, export, compare."""
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import TutorialError
+from .options import (
+    AggregatorFolder,
+    AsJson,
+    Data,
+    NodeFolders,
+    NumNodes,
+    NumRounds,
+    PartitionText,
+    RunFolder,
+    Seed,
+    SettingTexts,
+    Source,
+    TargetName,
+    example_of_use,
+    output,
+    pairs,
+    refuse_existing,
+)
+from .progress import RunProgress, console, say, show_table
+
+# Torch takes seconds to import: what needs it is imported inside the commands, after what is cheap to refuse.
+
+app = typer.Typer()
+
+
+@contextlib.contextmanager
+def resumable(result: dict[str, Any], known: dict[str, Any]) -> Iterator[None]:
+    """Report how far a run came, and how to go on when it stops before its end.
+
+    Args:
+        result: Gets what is reported.
+        known: `path` of the run folder, as soon as it is known.
+    """
+    from ..engines.node import NodeFailed
+    from ..runs.folder import Run
+
+    def advice() -> str:
+        path = known["path"]
+        return f"Logs: {path / 'logs'}. To go on after the last whole round: playground resume {path}"
+
+    try:
+        yield
+    except NodeFailed as failure:
+        raise TutorialError(f"{failure}\n{advice()}") from failure
+    except KeyboardInterrupt:
+        raise TutorialError(f"stopped by Ctrl-C. {advice()}" if known else "stopped by Ctrl-C") from None
+    finally:
+        if known and (known["path"] / "run.json").exists():
+            run = Run.open(known["path"])
+            result |= {"run": str(run.path), "state": run.state}
+            result |= {"seconds": run.record["seconds"], "metrics": run.metrics}
+
+
+@app.command(epilog=example_of_use("playground run my_task.py --data data --set learning_rate=0.01"))
+def run(
+    target: TargetName,
+    data: Data = None,
+    nodes: NodeFolders = [],
+    aggregator: AggregatorFolder = None,
+    num_nodes: NumNodes = None,
+    num_rounds: NumRounds = None,
+    seed: Seed = 0,
+    settings: SettingTexts = [],
+    show_settings: Annotated[
+        bool, typer.Option("--settings", help="Show the scheduler's arguments, defaults and meanings, and run nothing")
+    ] = False,
+    out: Annotated[Path | None, typer.Option(help="New run folder", show_default="runs/TARGET-NUMBER")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a federated task on this machine: an example, or your own folder or file."""
+    from ..arguments import convert
+    from ..catalogue import find
+
+    with output(as_json) as result:
+        found = find(target)
+        if show_settings:
+            show_arguments(found, result)
+            return
+        values = convert(found.scheduler_class, pairs(settings, "--set")) if settings else {}
+        known: dict[str, Any] = {}
+        with RunProgress() as progress:
+            from ..engines.run import run as run_task
+
+            def listen(event: dict[str, Any]) -> None:
+                if event["event"] == "created":
+                    known["path"] = Path(event["path"])
+                progress(event)
+
+            with resumable(result, known):
+                finished = run_task(
+                    found, data, pairs(nodes, "--node"), aggregator, num_nodes, num_rounds, seed, values, out, listen
+                )
+        show_run(finished)
+
+
+def show_arguments(target: Any, result: dict[str, Any]) -> None:
+    """Show what can be set from outside."""
+    from ..arguments import arguments
+
+    known = arguments(target.scheduler_class).values()
+    rows = [
+        (
+            each.name,
+            getattr(each.kind, "__name__", str(each.kind)),
+            "" if each.is_required else repr(each.default),
+            each.meaning,
+        )
+        for each in known
+    ]
+    result["arguments"] = [dict(zip(("name", "kind", "default", "meaning"), row, strict=True)) for row in rows]
+    show_table(f"{target.scheduler_class.__name__}: --set NAME=VALUE", ("name", "kind", "default", "meaning"), rows)
+
+
+@app.command(epilog=example_of_use("playground resume runs/mnist-1"))
+def resume(run: RunFolder, settings: SettingTexts = [], as_json: AsJson = False) -> None:
+    """Continue a run that was stopped or failed, after its last whole round.
+
+    A run folder holds pickled Python objects: resume only runs you made yourself.
+    """
+    from ..runs.folder import Run
+
+    with output(as_json) as result:
+        record = Run.open(run).record
+        with RunProgress(record.get("rounds"), record["rounds_done"]) as progress:
+            from ..engines.run import resume as resume_task
+
+            with resumable(result, {"path": run}):
+                finished = resume_task(run, pairs(settings, "--set"), progress)
+        show_run(finished)
+
+
+def show_run(run: Any) -> None:
+    """Show a finished run's metrics by round and what to do next."""
+    from ..runs.metrics import tested
+
+    curves = {name: dict(points) for name, points in tested(run.rows).items()}
+    rounds = sorted({number for points in curves.values() for number in points})
+    rows = [(str(n), *(f"{points[n]:.4f}" if n in points else "" for points in curves.values())) for n in rounds]
+    show_table(f"{run.path}: {run.state} in {run.record['seconds']:.1f} s", ("round", *curves), rows)
+    say(f"Model: {run.path / 'model.pt'}. Next: playground export {run.path}")
+
+
+@app.command(epilog=example_of_use("playground metrics runs/mnist-1 --csv metrics.csv --plot metrics.png"))
+def metrics(
+    run: RunFolder,
+    csv: Annotated[Path | None, typer.Option(help="Write round, node, name, value to this file")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw every metric to this file (.png, .svg, .pdf)")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a run's metrics, and save them as a table or a picture."""
+    from ..runs.folder import Run, RunError
+    from ..runs.metrics import curves
+    from ..runs.plots import plot as draw
+
+    with output(as_json) as result:
+        found = Run.open(run)
+        if not found.rows:
+            raise RunError(f"{run} has no metrics yet: its state is {found.state}")
+        refuse_existing(csv, plot)
+        if plot:
+            draw(curves(found.rows), plot)
+        if csv:
+            shutil.copyfile(run / "metrics.csv", csv)
+        result |= {"run": str(run), "state": found.state, "metrics": found.metrics}
+        rows = [(name, f"{value:.4f}") for name, value in found.metrics.items()]
+        show_table(f"{run}: {found.state}", ("metric", "last value"), rows)
+
+
+@app.command(epilog=example_of_use("playground export runs/mnist-1"))
+def export(run: RunFolder, as_json: AsJson = False) -> None:
+    """Write the trained model as TorchScript and ONNX, and check that they predict the same.
+
+    A run folder holds pickled Python objects: export only runs you made yourself.
+    """
+    from ..runs.folder import Run
+
+    with output(as_json) as result:
+        found = Run.open(run)
+        with console.status("exporting"):
+            from ..runs.export import export as export_run
+
+            result |= export_run(found)
+        forms = {form: result[form] for form in ("torchscript", "onnx")}
+        rows = [(form, x.get("file", ""), x.get("error") or f"{x['max_difference']:.1g}") for form, x in forms.items()]
+        show_table(f"Exported and compared on {result['inputs']} inputs", ("form", "file", "largest difference"), rows)
+
+
+@app.command(epilog=example_of_use("playground compare mnist --partition dirichlet:0.3 --rounds 20"))
+def compare(
+    target: TargetName,
+    num_nodes: NumNodes = None,
+    num_rounds: NumRounds = None,
+    partition: PartitionText = "iid",
+    source: Source = None,
+    seed: Seed = 0,
+    settings: SettingTexts = [],
+    out: Annotated[Path | None, typer.Option(help="New folder", show_default="runs/TARGET-compare-NUMBER")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare training in one place, on each node alone, and federated."""
+    from ..arguments import convert
+    from ..catalogue import find
+
+    with output(as_json) as result:
+        found = find(target)
+        values = convert(found.scheduler_class, pairs(settings, "--set")) if settings else {}
+        with RunProgress() as progress:
+            from ..experiments.compare import compare as compare_runs
+
+            result |= compare_runs(found, num_nodes, num_rounds, partition, source, seed, values, out, progress)
+        names = found.facts.metrics or list(result["runs"][0]["metrics"])
+        rows = [
+            (each["name"], *(f"{each['metrics'][name][-1][1]:.4f}" for name in names), f"{each['seconds']:.1f}")
+            for each in result["runs"]
+        ]
+        show_table(f"{found.name}, {result['partition']}, {result['rounds']} rounds", ("", *names, "seconds"), rows)
+        say(f"Picture: {Path(result['folder']) / 'compare.png'}")

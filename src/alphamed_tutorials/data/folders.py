@@ -1,0 +1,131 @@
+"""Which folder belongs to which node: a prepared data folder, a folder for each node, or folders named one by one."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from ..errors import WrongUse
+
+AGGREGATOR = "aggregator"  # the node that tests; all others own training data
+# What file managers, archives and network drives leave behind, in lower case.
+SYSTEM_NAMES = {
+    "thumbs.db", "desktop.ini", "@eadir", "__macosx", "__pycache__", "$recycle.bin", "system volume information",
+    "lost+found", "icon\r",
+}  # fmt: skip
+
+
+def is_system_name(name: str) -> bool:
+    """Return whether a file or folder is the system's, never a reader's: `.DS_Store`, `Thumbs.db`, `@eaDir` …"""
+    return name.startswith(".") or name.lower() in SYSTEM_NAMES
+
+
+def find_nodes(
+    data: str | Path | None = None,
+    nodes: Mapping[str, str | Path] = MappingProxyType({}),
+    aggregator: str | Path | None = None,
+) -> dict[str, Path]:
+    """Find the data folder of every node.
+
+    Args:
+        data: A prepared folder (with `nodes/…` in it), or any folder with one sub-folder for each node.
+        nodes: Folders of data owners by name, instead of those in `data` or beside them.
+        aggregator: The folder with the test data, where it is not called `aggregator` in `data`.
+
+    Returns:
+        Folder by node: `aggregator` first, then the data owners, `node2` before `node10`.
+
+    Raises:
+        WrongUse: A folder is missing, a name will not do, there is no data owner, or none holds the test data.
+    """
+    found = {} if data is None else _inside(Path(data))
+    for name, folder in nodes.items():
+        _refuse_name(name, found)
+        found[name] = _existing(folder, f"of node {name}")
+    if aggregator is not None:
+        tests = _existing(aggregator, "with the test data").resolve()
+        found = {name: folder for name, folder in found.items() if folder.resolve() != tests or name in nodes}
+        found[AGGREGATOR] = tests
+    names = ", ".join(name for name in found if name != AGGREGATOR)
+    where = data if data is not None else "what was given"
+    if AGGREGATOR not in found:
+        raise WrongUse(
+            f"{where} does not say which folder holds the test data: call one {AGGREGATOR}, or name it with "
+            f"--aggregator DIR (found: {names or 'no folder'})"
+        )
+    if not names:
+        raise WrongUse(f"{where} holds no data owner beside {AGGREGATOR}: add a folder for each, or --node NAME=DIR")
+    return dict(sorted(found.items(), key=lambda item: _order(item[0])))
+
+
+def _inside(data: Path) -> dict[str, Path]:
+    """Return the sub-folders that are nodes."""
+    if not data.is_dir():
+        raise WrongUse(f"{data}: there is no such data folder; name one that holds a folder for each node, or make one "
+                       f"with: playground prepare EXAMPLE --out {data}")  # fmt: skip
+    home = data / "nodes" if (data / "nodes").is_dir() else data
+    return {path.name: path for path in home.iterdir() if path.is_dir() and not is_system_name(path.name)}
+
+
+def _refuse_name(name: str, known: Mapping[str, Path]) -> None:
+    if not name.strip() or name.startswith(".") or re.search(r"[/\\\0\n\r\t]", name):
+        raise WrongUse(f"{name!r} is no name for a node: it names files, so take letters, digits and blanks")
+    if name == AGGREGATOR:
+        raise WrongUse(
+            f"a data owner cannot be called {AGGREGATOR}: give the folder with the test data as --aggregator DIR"
+        )
+    if name in known:
+        raise WrongUse(f"there are two nodes {name}: give each a name of its own")
+
+
+def _existing(folder: str | Path, what: str) -> Path:
+    if not Path(folder).is_dir():
+        raise WrongUse(f"{folder}, the folder {what}, is no folder: name one that exists")
+    return Path(folder)
+
+
+def prepared_facts(data: str | Path | None) -> dict:
+    """Return the content of a prepared folder's `prepare.json`; nothing where it was not prepared here.
+
+    Raises:
+        WrongUse: The file is damaged.
+    """
+    file = Path(data or ".") / "prepare.json"
+    if data is None or not file.exists():
+        return {}
+    try:
+        facts = json.loads(file.read_text("utf-8-sig"))
+        return dict(facts)
+    except (ValueError, TypeError) as error:
+        raise WrongUse(f"{file} is damaged ({error}): prepare the data again") from None
+
+
+def is_embedded(data: str | Path | None) -> bool:
+    """Return whether a prepared data folder was made without a source; without a `prepare.json` it was not made here."""
+    facts = prepared_facts(data)
+    return bool(facts) and facts.get("source") is None
+
+
+def refuse_other_data(data: str | Path | None, data_name: str, target: str) -> None:
+    """Refuse a folder that was prepared from another data set.
+
+    Args:
+        data: The folder.
+        data_name: The data set's name in the target's `example.toml`.
+        target: What the target is called.
+
+    Raises:
+        WrongUse: The folder's `prepare.json` names another data set.
+    """
+    found = prepared_facts(data).get("data")
+    if found and found != data_name:
+        raise WrongUse(
+            f"{data} was prepared from {found}, and {target} wants {data_name}: prepare another folder with "
+            f"playground prepare {target} --out OTHER"
+        )
+
+
+def _order(node: str) -> tuple:
+    words_and_numbers = re.split(r"(\d+)", node)
+    return node != AGGREGATOR, [int(part) if i % 2 else part for i, part in enumerate(words_and_numbers)], node

@@ -1,0 +1,131 @@
+"""Run a target on data: what the `playground run` and `playground resume` commands do, and the same from Python."""
+
+import contextlib
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from ..catalogue import Target, find
+from ..data.folders import find_nodes, is_embedded, refuse_other_data
+from ..data.prepare import prepare
+from ..errors import WrongUse
+from ..runs.folder import Run
+
+Listener = Callable[[dict[str, Any]], None]
+Settings = Mapping[str, Any]
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+def run(
+    target: Any,
+    data: str | Path | None = None,
+    nodes: Mapping[str, str | Path] = NOTHING,
+    aggregator: str | Path | None = None,
+    num_nodes: int | None = None,
+    num_rounds: int | None = None,
+    seed: int = 0,
+    settings: Settings = NOTHING,
+    out: str | Path | None = None,
+    on_event: Listener = lambda event: None,
+) -> Run:
+    """Run a federated task on this machine.
+
+    Args:
+        target: An example's name, a folder, a file, a subclass of `FedAvgScheduler` or an object of one.
+        data: A prepared folder, or any folder with one sub-folder for each node; embedded data if nothing is given.
+        nodes: Folders of data owners by name, instead of `data` or beside it.
+        aggregator: The folder with the test data, where it is not called `aggregator` in `data`.
+        num_nodes: Data owners that embedded data are dealt out to; the example's own number if None.
+        num_rounds: Rounds to run; the target's own number if None.
+        seed: Start of all random numbers.
+        settings: Arguments of the scheduler that differ from their defaults.
+        out: The new run folder; `runs/<name>-<number>` if None.
+        on_event: Called with each event of the run, for showing progress.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        NodeFailed: Code on a node raised; the run folder says `failed` and keeps logs and the last checkpoint.
+        WrongUse: The target, the data or a setting will not do; nothing was left behind.
+        TutorialError: The run folder cannot be written any more.
+    """
+    task = find(target)
+    given = data is not None or nodes or aggregator is not None
+    if given and num_nodes:
+        raise WrongUse("the data bring their own nodes: leave out --nodes, or prepare another folder")
+    if data is None and not given:
+        data = _own_data(task)
+    folders = find_nodes(data, nodes, aggregator) if data is not None or given else None
+    refuse_other_data(data, task.facts.data.name, task.name)
+    with _new_folder(out, task.name) as folder:
+        from .local import (
+            run_local,
+        )  # here, because torch takes seconds to import, and what is above is cheap to refuse
+
+        if folders is None:
+            data = folder.path / "data"
+            prepare(task, data, num_nodes, seed=seed)
+            folders = find_nodes(data)
+        scheduler = build(task, is_embedded(data), num_rounds, seed, settings)
+        return run_local(
+            scheduler, folders, folder, seed, task.facts.run.num_threads, target=task.key, on_event=on_event
+        )
+
+
+def resume(path: str | Path, settings: Settings = NOTHING, on_event: Listener = lambda event: None) -> Run:
+    """Continue a run after its last whole round and finish it as if it had never stopped.
+
+    Args:
+        path: The run folder. It holds pickled objects, so resume only runs you made yourself.
+        settings: Arguments of the scheduler to change from the next round on.
+        on_event: Called with each event of the run.
+
+    Returns:
+        The finished run; a run that was done already is returned as it is.
+    """
+    from .local import resume_local
+
+    return resume_local(path, on_event)
+
+
+def build(task: Target, embedded: bool, num_rounds: int | None, seed: int, settings: Settings) -> Any:
+    """Return the scheduler that a run of a target gets.
+
+    Args:
+        embedded: Whether the data are the target's embedded ones, for which it may name settings.
+    """
+    facts = task.facts.run
+    own = facts.embedded_settings if embedded and task.scheduler is None else {}
+    rounds = num_rounds or (facts.rounds if task.scheduler is None else None)
+    return task.build_scheduler(rounds, seed, {**own, **settings})
+
+
+def _own_data(task: Target) -> Path | None:
+    """Return the folder `data` that lies in a target's own folder; None where the target can make embedded data.
+
+    Raises:
+        WrongUse: The target has neither.
+    """
+    if task.has_prepare:
+        return None
+    if task.file is None and (task.folder / "data").is_dir():
+        return task.folder / "data"
+    raise WrongUse(
+        f"{task.name} brings no data of its own: name a folder that holds one folder for each node with --data DIR, or "
+        "each node's folder with --node NAME=DIR (repeated) and --aggregator DIR"
+    )
+
+
+@contextlib.contextmanager
+def _new_folder(out: str | Path | None, name: str) -> Iterator[Run]:
+    """Make a run folder, and remove it again if no run came of it."""
+    folder = Run.create(out) if out else Run.create_numbered(name)
+    try:
+        yield folder
+    except BaseException:
+        if not (folder.path / "run.json").exists():
+            shutil.rmtree(folder.path)
+        raise

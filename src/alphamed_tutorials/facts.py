@@ -1,0 +1,148 @@
+"""What an `example.toml` may say: every key of it, checked when the file is read.
+
+pydantic does the checking, because a reader's slip of the pen wants a message that names the key, not a traceback.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+
+from .errors import WrongUse
+
+
+class FactsError(WrongUse):
+    """An `example.toml` that cannot be used; the text names the key."""
+
+
+def _is_format(text: str) -> str:
+    format(0.5, text)  # raises the ValueError that pydantic reports
+    return text
+
+
+class Table(BaseModel):
+    """A table of `example.toml`: a key that nobody knows is a mistake."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Titles(Table):
+    """The title in both languages."""
+
+    zh: str
+    en: str
+
+
+class DataFacts(Table):
+    """`[data]`: the data set, where it comes from, and under which licence.
+
+    Attributes:
+        name: The data set's name; data prepared for another one are refused.
+        source: Who made it.
+        licence: Its licence.
+        embedded: What takes its place where there is no source.
+        unpack: What at the top of the official archive is needed; all of it where nothing is named.
+    """
+
+    name: str
+    source: str = ""
+    licence: str = ""
+    embedded: str = ""
+    unpack: tuple[str, ...] = ()
+
+
+class RunFacts(Table):
+    """`[run]`: what a run does where nothing is said.
+
+    Attributes:
+        nodes: Data owners.
+        rounds: Rounds; the scheduler's own default where it is left out.
+        num_threads: Torch's threads; the last digits of a result depend on it.
+        embedded_settings: Arguments of the scheduler that suit the embedded data.
+    """
+
+    nodes: PositiveInt = 3
+    rounds: PositiveInt | None = None
+    num_threads: PositiveInt = 1
+    embedded_settings: dict[str, Any] = Field(default_factory=dict)
+
+
+class MetricFacts(Table):
+    """`[[metric]]`: a metric the aggregator logs, its name in both languages, and how it is written.
+
+    Attributes:
+        name: As it is given to `tb_writer.add_scalar`.
+        zh, en: What a reader calls it.
+        format: Python's format of a value: `.1%` for shares, `.3g` for others.
+    """
+
+    name: str
+    zh: str
+    en: str
+    format: Annotated[str, AfterValidator(_is_format)] = ".3g"
+
+
+class Experiment(Table):
+    """`[[experiment]]`: what `playground record` runs; settings are arguments of the scheduler."""
+
+    name: str
+    partition: str
+    nodes: PositiveInt
+    rounds: PositiveInt
+    seed: int = Field(ge=0)
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+
+class Download(Table):
+    """`[[download]]`: one official file; its path is below the folder given to `playground fetch`."""
+
+    path: str
+    urls: list[str]
+    checksum: str
+    size: PositiveInt | None = None
+
+
+class Facts(Table):
+    """The whole of `example.toml`.
+
+    Attributes:
+        order: Place in the reading order; examples without one come last.
+        title: In both languages.
+        requirements: Packages its files import beside torch, torchvision, torchaudio and the SDK.
+        metric: The first one is the one quoted.
+    """
+
+    order: int | None = None
+    title: Titles
+    data: DataFacts
+    run: RunFacts = RunFacts()
+    requirements: tuple[str, ...] = ()
+    metric: tuple[MetricFacts, ...] = ()
+    experiment: tuple[Experiment, ...] = ()
+    download: tuple[Download, ...] = ()
+
+    @property
+    def metrics(self) -> list[str]:
+        """The names of the metrics, the one quoted first."""
+        return [metric.name for metric in self.metric]
+
+
+def read_facts(file: Path) -> Facts:
+    """Read an `example.toml`.
+
+    Raises:
+        FactsError: It is no TOML, or a key is missing, unknown or of the wrong kind.
+    """
+    try:
+        return Facts.model_validate(tomllib.loads(file.read_text(encoding="utf-8-sig")))
+    except ValidationError as error:
+        lines = [f"  {'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
+        raise FactsError(f"{file} does not say what it should:\n" + "\n".join(lines)) from None
+    except ValueError as error:  # no TOML, or no UTF-8
+        raise FactsError(f"{file} is damaged: {error}") from None
+
+
+def facts_of(name: str) -> Facts:
+    """Return what holds for a task that has no `example.toml`."""
+    return Facts(title=Titles(zh=name, en=name), data=DataFacts(name=name))
