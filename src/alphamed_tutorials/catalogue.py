@@ -121,7 +121,7 @@ class Target:
 
     @cached_property
     def scheduler_class(self) -> type:
-        """The one subclass of `FedAvgScheduler` that the target defines.
+        """The one subclass of `FedAvgScheduler` that the target defines, apart from classes it derives from.
 
         Raises:
             TargetError: There is none, or there are several and none is named.
@@ -130,8 +130,10 @@ class Target:
             return self.kind
         module = self._scheduler_module()
         classes = dict(_schedulers(module))
-        if self.class_name and self.class_name in classes:
+        if self.class_name in classes:
             return classes[self.class_name]
+        bases = {base for kind in classes.values() for base in kind.__mro__[1:]}
+        classes = {name: kind for name, kind in classes.items() if kind not in bases}
         if self.class_name or len(classes) != 1:
             names = ", ".join(classes) or "none"
             example = f": name one, as in {module.__file__}:{next(iter(classes))}" if classes else ""
@@ -304,12 +306,15 @@ def _schedulers(module: ModuleType) -> Iterator[tuple[str, type]]:
 
 
 def _may_define_scheduler(file: Path) -> bool:
+    """Return whether a file holds a class that looks like a scheduler, without running it."""
     try:
         tree = ast.parse(file.read_bytes())
     except SyntaxError:
         return False
-    bases = [base for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for base in node.bases]
-    return any(ast.unparse(base).endswith("Scheduler") for base in bases)
+    classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    methods = {node.name for kind in classes for node in kind.body if isinstance(node, ast.FunctionDef)}
+    bases = [ast.unparse(base) for kind in classes for base in kind.bases]
+    return bool(methods & {"build_model", "train_an_epoch"}) or any(base.endswith("Scheduler") for base in bases)
 
 
 def _imported(file: Path, known: frozenset[Path] = frozenset()) -> list[Path]:
