@@ -1,4 +1,7 @@
-"""Check that a node's text can be read and trained on. AlphaMed takes this file under the name `DatasetVerify.py`."""
+"""Check that a node\'s text can be read and trained on.
+
+AlphaMed takes this file under the name `DatasetVerify.py`.
+"""
 
 # --8<-- [start:imports]
 import logging
@@ -28,7 +31,8 @@ MOST_UNKNOWN = 0.3
 MOST_REPEATED = 0.05
 # One word in four of an English text is one of these, whatever it is about.
 COMMON_WORDS = frozenset(
-    "the of and in to a was is for as on with that by at from his it an be are or not".split()
+    "the of and in to a was is for as on with that by at from his it an be are or "
+    "not".split()
 )
 LEAST_COMMON = 0.1
 SIGNATURES = {
@@ -44,7 +48,10 @@ MISSING_FOLDER = (
 MISSING_FILE = "the file is missing (缺少文件). Copy it there (请拷贝到此处)"
 NO_TEXT = "holds no text (没有文本). Give this node data (请为本节点准备数据)"
 WEB_PAGE = "is a web page, not data (是网页，不是数据). Download it again (请重新下载)"
-NO_TITLE = "has no title line such as ' = Title = ' (没有文章标题行). Use WikiText's layout (请使用 WikiText 的格式)"
+NO_TITLE = (
+    "has no title line such as ' = Title = ' (没有文章标题行). "
+    "Use WikiText's layout (请使用 WikiText 的格式)"
+)
 SAVE_AGAIN = "Save it as UTF-8, or copy it again (请存为 UTF-8 或重新拷贝)"
 ONE_LINE = "Put each paragraph on a line of its own (请每段一行)"
 ENGLISH = "Use English text, as the vocabulary does (请使用与词表同语种的英文)"
@@ -107,7 +114,7 @@ def find_layout_problems(text: str) -> Iterator[str]:
 
 
 def find_word_problems(text: str) -> Iterator[str]:
-    """Convert all words to a tensor as training does; yield what cannot be learned from."""
+    """Convert all words as training does; yield what cannot be learned from."""
     words = re.findall(r"[^\W\d_]+|<unk>", text.lower())
     if len(words) < LEAST_WORDS:
         found = f"{len(words)} words are too few, {LEAST_WORDS} is the least (文本过短)"

@@ -1,4 +1,7 @@
-"""Check that a node's digits can be read and trained on. AlphaMed takes this file under the name `DatasetVerify.py`."""
+"""Check that a node\'s digits can be read and trained on.
+
+AlphaMed takes this file under the name `DatasetVerify.py`.
+"""
 
 # --8<-- [start:imports]
 import gzip
@@ -73,7 +76,7 @@ def unpack(path: Path, content: bytes) -> bytes:
 def read_idx(
     folder: Path, name: str, item_size: tuple[int, ...]
 ) -> tuple[Path, torch.Tensor]:
-    """Return the path of a file in MNIST's own format and the bytes [N, *item_size] it holds."""
+    """Return where a file lies and the bytes [N, *item_size] that it holds."""
     path, content = read_bytes(folder, name)
     # Four bytes name the kind of file, then come four for N and four for each size.
     start = 8 + 4 * len(item_size)
@@ -101,7 +104,7 @@ def read_idx(
 def find_problems(
     images_path: Path, images: torch.Tensor, labels_path: Path, labels: torch.Tensor
 ) -> Iterator[str]:
-    """Convert all samples as training does; yield what is wrong though each file is sound."""
+    """Convert samples as training does; yield what is wrong though each file is sound."""
     if len(images) != len(labels):
         found = f"{len(labels)} labels for {len(images)} images"
         yield f"{labels_path}: {found} (标签与图像数量不一致). {COPY_BOTH}"
@@ -115,7 +118,7 @@ def find_problems(
 
 
 def read_split(folder: Path, split: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return images [N, 28, 28] and labels [N] that fit together, or raise with every problem."""
+    """Return images [N, 28, 28] and their labels [N], or raise with every problem."""
     found, problems = [], []
     for name, item_size in (("images-idx3-ubyte", (28, 28)), ("labels-idx1-ubyte", ())):
         try:

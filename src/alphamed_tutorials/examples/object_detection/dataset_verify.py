@@ -1,4 +1,7 @@
-"""Check that a node's pictures can be read and trained on. AlphaMed takes this file under the name `DatasetVerify.py`."""
+"""Check that a node\'s pictures can be read and trained on.
+
+AlphaMed takes this file under the name `DatasetVerify.py`.
+"""
 
 # --8<-- [start:imports]
 import logging
@@ -26,12 +29,21 @@ MISSING_FOLDER = (
 )
 MISSING_FILE = "the file is missing (缺少文件). Copy it there (请拷贝到此处)"
 WEB_PAGE = "is a web page, not data (是网页，不是数据). Download it again (请重新下载)"
-NO_PNG = "is no PNG picture (不是 PNG 图片). Copy it again, or convert it (请重新拷贝或转换格式)"
+NO_PNG = (
+    "is no PNG picture (不是 PNG 图片). "
+    "Copy it again, or convert it (请重新拷贝或转换格式)"
+)
 CUT_OFF = "the picture is cut off (图片不完整). Copy it again (请重新拷贝)"
 DAMAGED = "the picture is damaged (图片已损坏). Copy it again (请重新拷贝)"
-NOBODY = "marks nobody (没有标出行人). Mark the pedestrians, or take the picture out (请标注或移除)"
+NOBODY = (
+    "marks nobody (没有标出行人). "
+    "Mark the pedestrians, or take the picture out (请标注或移除)"
+)
 NO_PICTURE = "holds no picture (没有图片). Give this node data (请为本节点准备数据)"
-NO_COUNT = "does not say how many objects there are (没有写明目标个数). Copy PennFudan's annotation there (请拷入 PennFudan 的标注)"
+NO_COUNT = (
+    "does not say how many objects there are (没有写明目标个数). "
+    "Copy PennFudan's annotation there (请拷入 PennFudan 的标注)"
+)
 OTHER_MASK = "Use the mask of this picture (请使用与图片配套的掩码)"
 OTHER_ANNOTATION = "Use the annotation of this picture (请使用与图片配套的标注)"
 GIVE_ACCESS = "Give the training user access (请为训练用户开放权限)"
@@ -61,13 +73,14 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_png(path: Path, colour: int) -> torch.Tensor:
-    """Return a picture [C, H, W] of eight bits and the colour type wanted: 2 is RGB, 0 is grey."""
+    """Return a picture [C, H, W] of eight bits and a colour type: 2 is RGB, 0 is grey."""
     content = read_bytes(path)
     if content[:8] != b"\x89PNG\r\n\x1a\n" or len(content) < 33:
         raise DataError(f"{path}: {NO_PNG}")
     depth, found = content[24], content[25]
     if (depth, found) != (8, colour):
-        found = f"has {depth} bits, {COLOURS.get(found, found)}, not 8 bits, {COLOURS[colour]}"
+        found = f"has {depth} bits, {COLOURS.get(found, found)}"
+        found = f"{found}, not 8 bits, {COLOURS[colour]}"
         raise DataError(
             f"{path}: {found} (位深或颜色模式不对). Convert it first (请先转换)"
         )
@@ -80,7 +93,7 @@ def read_png(path: Path, colour: int) -> torch.Tensor:
 
 
 def read_mask(path: Path, size: torch.Size) -> int:
-    """Return how many pedestrians a mask holds, after making boxes of them as training does."""
+    """Make boxes of a mask as training does; return how many pedestrians it holds."""
     mask = read_png(path, 0)[0]
     if mask.shape != size:
         found = f"is {list(mask.shape)}, its picture {list(size)} (掩码与图片尺寸不一致)"
@@ -102,7 +115,7 @@ def read_mask(path: Path, size: torch.Size) -> int:
 
 
 def check_picture(folder: Path, name: str) -> int:
-    """Read everything that belongs to one picture; return how many pedestrians it shows."""
+    """Read all that belongs to one picture; return how many pedestrians it shows."""
     picture, mask, annotation = (
         folder / place / pattern.format(name) for place, pattern in PLACES.items()
     )
@@ -119,7 +132,7 @@ def check_picture(folder: Path, name: str) -> int:
 
 
 def find_names(folder: Path) -> list[str]:
-    """Return the names of all pictures, also of those that only a mask or an annotation tells of."""
+    """Return the names of all pictures, also where only mask or annotation is there."""
     names: set[str] = set()
     for place, pattern in PLACES.items():
         end = pattern.format("")

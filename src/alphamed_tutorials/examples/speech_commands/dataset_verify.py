@@ -1,4 +1,7 @@
-"""Check that a node's clips can be read and trained on. AlphaMed takes this file under the name `DatasetVerify.py`."""
+"""Check that a node\'s clips can be read and trained on.
+
+AlphaMed takes this file under the name `DatasetVerify.py`.
+"""
 
 # --8<-- [start:imports]
 import io
@@ -33,9 +36,15 @@ NAME = re.compile(r"([0-9a-f]{8})_nohash_\d+\.wav")  # SPEAKER_nohash_N.wav
 TEST_LIST = "testing_list.txt"
 MOST_LINES = 20
 MISSING_FOLDER = "the folder is missing (缺少文件夹). Copy the data there (请拷入数据)"
-MISSING_WORD = "the word's folder is missing (缺少该词的文件夹). Copy it, or make an empty one if this node has no such clip (请拷入；本节点没有该词时建一个空文件夹)"
+MISSING_WORD = (
+    "the word's folder is missing (缺少该词的文件夹). "
+    "Copy it, or make an empty one if this node has no such clip (请拷入；本节点没有该词时建一个空文件夹)"
+)
 WEB_PAGE = "is a web page, not sound (是网页，不是声音). Download it again (请重新下载)"
-WRONG_NAME = "the name is not SPEAKER_nohash_N.wav (文件名格式不对). Rename it, or move it away (请改名或移走)"
+WRONG_NAME = (
+    "the name is not SPEAKER_nohash_N.wav (文件名格式不对). "
+    "Rename it, or move it away (请改名或移走)"
+)
 COPY_AGAIN = "Copy it again (请重新拷贝)"
 REPLACE = "Delete or replace it (请删除或更换)"
 CONVERT = "Convert it to 16000 Hz, one channel, 16 bits (请转换为 16000 Hz 单声道 16 位)"
@@ -116,7 +125,7 @@ def read_test_list(folder: Path) -> set[str]:
 
 
 def find_folder_problems(folder: Path) -> Iterator[str]:
-    """Yield word folders that are missing or closed, and folders that are no known word."""
+    """Yield word folders that are missing or closed, and folders of no known word."""
     if not folder.is_dir():
         yield f"{folder}: {MISSING_FOLDER}"
         return
@@ -137,7 +146,7 @@ def find_folder_problems(folder: Path) -> Iterator[str]:
 
 
 def find_shared_speakers(folder: Path, test: set[str]) -> Iterator[str]:
-    """Yield that speakers are heard in training and in the test: the result would flatter."""
+    """Yield that speakers are in training and in the test: the result would flatter."""
     heard: dict[bool, set[str]] = {True: set(), False: set()}
     for word in WORDS:
         for path in (folder / word).glob("*.wav"):

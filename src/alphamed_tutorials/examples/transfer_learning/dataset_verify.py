@@ -1,4 +1,7 @@
-"""Check that a node's pictures can be read and trained on. AlphaMed takes this file under the name `DatasetVerify.py`."""
+"""Check that a node\'s pictures can be read and trained on.
+
+AlphaMed takes this file under the name `DatasetVerify.py`.
+"""
 
 # --8<-- [start:imports]
 import hashlib
@@ -28,7 +31,10 @@ LEAST_SIDE = 32  # pixels; a smaller picture shows nothing at 224
 MISSING_FOLDER = (
     "the folder is missing (缺少文件夹). Copy the pictures there (请拷入图片)"
 )
-MISSING_CLASS = "the class folder is missing (缺少类别文件夹). Make it, and leave it empty if this node has none (请建立；本节点没有此类时留空)"
+MISSING_CLASS = (
+    "the class folder is missing (缺少类别文件夹). "
+    "Make it, and leave it empty if this node has none (请建立；本节点没有此类时留空)"
+)
 NO_CLASS = (
     "is no class of this task (不是本任务的类别). Move the folder away (请移走此文件夹)"
 )
@@ -38,7 +44,10 @@ WEB_PAGE = (
     "is a web page, not a picture (是网页，不是图片). Download it again (请重新下载)"
 )
 CUT_OFF = "the picture is cut off (图片不完整). Copy it again (请重新拷贝)"
-OTHER_FORMAT = "is no JPEG or PNG picture that can be read (不是可读的 JPEG 或 PNG 图片). Convert or remove it (请转换格式或移除)"
+OTHER_FORMAT = (
+    "is no JPEG or PNG picture that can be read (不是可读的 JPEG 或 PNG 图片). "
+    "Convert or remove it (请转换格式或移除)"
+)
 CONVERT = "Convert it to RGB (请转换成 RGB)"
 LARGER = f"Remove it or take a larger one, {LEAST_SIDE} at least (请移除或换大图)"
 GIVE_ACCESS = "Give the training user access (请为训练用户开放权限)"
@@ -69,7 +78,7 @@ def decode(path: Path, content: bytes) -> torch.Tensor:
 
 
 def check_picture(path: Path) -> str:
-    """Convert one picture as training does, or say why it will not do; return its SHA-256."""
+    """Convert a picture as training does, or say what is wrong; return its SHA-256."""
     try:
         content = path.read_bytes()
     except OSError as error:
