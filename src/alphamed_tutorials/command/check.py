@@ -61,6 +61,7 @@ def check(
 def show_answers(title: str, rows: list[dict[str, Any]]) -> None:
     """Show each question with its answer, what was found, and how to mend it."""
     cells = [
-        (row["question"], Text(row["answer"], STYLES.get(row["answer"], "")), row["reason"], row["mend"]) for row in rows
+        (row["question"], Text(row["answer"], STYLES.get(row["answer"], "")), row["reason"], row["mend"])
+        for row in rows
     ]
     show_table(title, ("question", "answer", "found", "how to mend it"), cells)

@@ -46,12 +46,12 @@ def typical_files(folder: Path) -> list[Path]:
     """Return files that stand for the others: the ones there are few of, and the middle one of the many."""
     few = [files for files in kinds(folder) if len(files) <= FEW]
     many = [files[len(files) // 2] for files in kinds(folder) if len(files) > FEW]
-    return [file for files in few for file in files][: MAX_FILES - min(len(many), MAX_FILES // 2)] + many[: MAX_FILES // 2]
+    return [file for files in few for file in files][: MAX_FILES - min(len(many), MAX_FILES // 2)] + many[
+        : MAX_FILES // 2
+    ]
 
 
-def copies(
-    folder: Path, into: Path, files: list[Path], spoil: Callable[[Path], None]
-) -> Iterator[tuple[Path, Path]]:
+def copies(folder: Path, into: Path, files: list[Path], spoil: Callable[[Path], None]) -> Iterator[tuple[Path, Path]]:
     """Yield a file, and a copy of the folder in which that file alone is damaged; its name is the folder's own.
 
     Args:

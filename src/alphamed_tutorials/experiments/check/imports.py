@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ...catalogue import VERIFY_FILES, Target
+from ...target import VERIFY_FILES, Target
 
 # What AlphaMed's nodes can import: PyTorch, the SDK, and what the SDK itself needs.
 PLATFORM = {
@@ -65,6 +65,8 @@ def _required(task: Target) -> set[str]:
     file = task.folder / "requirements.txt"
     lines = file.read_text("utf-8-sig").splitlines() if file.exists() else []
     names = {_normal(line) for line in [*task.facts.requirements, *lines] if line.strip() and line[0] not in "#-"}
+    if not names:
+        return set()
     homes = importlib.metadata.packages_distributions()
     return {name for name, packages in homes.items() if names & set(map(_normal, packages))} | {
         name.replace("-", "_") for name in names

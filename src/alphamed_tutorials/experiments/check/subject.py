@@ -14,9 +14,9 @@ import cloudpickle
 import numpy as np
 import torch
 
-from ...catalogue import Target
 from ...data.folders import AGGREGATOR
 from ...engines.run import build
+from ...target import Target
 from .answers import NotAsked
 from .clean import Server
 
@@ -152,7 +152,6 @@ class Subject:
         self.ask("submit", path=path, cwd=root, recipe=str(self.folder / "recipe.pickle"), out=str(out))
         return out
 
-
     @stage
     def verdicts(self) -> dict[str, Any]:
         """DatasetVerify's verdict on each node's data."""
@@ -178,10 +177,17 @@ class Subject:
         owner, file = self.owners[0], str(self.folder / "plain.pt")
         self.alone
         folders = {name: str(self.folders[name]) for name in (AGGREGATOR, owner)}
-        own = [f"{self.task.folder}{os.sep}"]
+        code = [f"{self.task.folder}{os.sep}"]
         run = str(self.folder / "alone.pt")
         found = self.ask(
-            "plain", entry=self.entry, owner=owner, folders=folders, own=own, num_threads=self.num_threads, run=run, seen=file
+            "plain",
+            entry=self.entry,
+            owner=owner,
+            folders=folders,
+            code=code,
+            num_threads=self.num_threads,
+            run=run,
+            seen=file,
         )
         return {**found, "file": file}
 

@@ -33,7 +33,9 @@ def is_unpickled(subject: Subject) -> None:
     installed = [
         entry
         for entry in sys.path
-        if entry.endswith(".zip") or entry.startswith(libraries) or {"site-packages", "dist-packages"} & set(Path(entry).parts)
+        if entry.endswith(".zip")
+        or entry.startswith(libraries)
+        or {"site-packages", "dist-packages"} & set(Path(entry).parts)
     ]
     data_dir = str(subject.folders[AGGREGATOR])
     try:
@@ -60,7 +62,9 @@ def draws_nothing(subject: Subject) -> None:
         raise NotApplicable("an object is given, which was made before")
     subject.scheduler
     if subject.draws:
-        raise Wrong(f"{subject.task.scheduler_class.__name__}.__init__ draws random numbers of {', '.join(subject.draws)}")
+        raise Wrong(
+            f"{subject.task.scheduler_class.__name__}.__init__ draws random numbers of {', '.join(subject.draws)}"
+        )
 
 
 def _modules(folder: Path) -> list[str]:

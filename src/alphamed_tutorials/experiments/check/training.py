@@ -5,9 +5,9 @@ from statistics import fmean
 
 import torch
 
-from ...catalogue import TargetError
 from ...runs.export import TOLERANCE, largest_difference
 from ...runs.folder import Run
+from ...target import TargetError
 from .answers import NotApplicable, Wrong
 from .subject import Subject
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ...catalogue import TargetError
+from ...target import TargetError
 from .answers import NotApplicable, Wrong
 from .clean import TimeIsUp
 from .damage import copies, fill_with_zeros, needed_files, put_a_page, truncate, typical_files
@@ -118,7 +118,9 @@ def _refuses(
             accepted.append(file)
     shutil.rmtree(into)
     if len(accepted) == len(damaged):
-        raise NotApplicable(f"training reads {', '.join(map(str, accepted))} all the same: it has fewer samples, or none there")
+        raise NotApplicable(
+            f"training reads {', '.join(map(str, accepted))} all the same: it has fewer samples, or none there"
+        )
 
 
 def _ask(subject: Subject, folders: list[Path]) -> list[dict[str, Any]]:
@@ -127,4 +129,3 @@ def _ask(subject: Subject, folders: list[Path]) -> list[dict[str, Any]]:
         return subject.ask("verify", limit=subject.limit, target=subject.task.key, datas=datas)
     except TimeIsUp:
         raise Wrong(f"DatasetVerify did not end within {subject.limit:g} s on damaged data") from None
-

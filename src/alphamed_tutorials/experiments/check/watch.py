@@ -120,26 +120,29 @@ class Watched:
 
     def train_an_epoch(self):
         _note_generators(self, "train")
-        seen = _current[-1]
+        seen = _seen()
         seen.losses.append([])
         with seen.phase("train", self.model):
             return super().train_an_epoch()
 
     def run_test(self):
-        seen = _current[-1]
+        seen = _seen()
         seen.tested.setdefault(self.current_round, copied(self.state_dict()))
         with seen.phase("test", self.model):
             return super().run_test()
 
 
-def watched(kind: type) -> type:
-    """Return a subclass of a scheduler that is watched; its objects can be pickled into another process of ours."""
-    return type(kind)(kind.__name__, (Watched, kind), {"__module__": kind.__module__})
+def watched(scheduler: Any) -> Any:
+    """Return a scheduler that does the same and is watched; it can be pickled into another process of ours."""
+    kind = type(scheduler)
+    twin = object.__new__(type(kind)(kind.__name__, (Watched, kind), {"__module__": kind.__module__}))
+    vars(twin).update(vars(scheduler))
+    return twin
 
 
 @contextlib.contextmanager
 def watching(own: tuple[str, ...] = ()) -> Iterator[Seen]:
-    """Watch all objects of `watched` classes in this process.
+    """Watch all that `watched` returned in this process.
 
     Args:
         own: How the paths of the task's own files begin.
@@ -186,8 +189,13 @@ def set_random_states(states: tuple[Any, ...]) -> None:
     random.setstate(states[2])
 
 
+def _seen() -> Seen:
+    """Return what is being watched into; nobody looks at it where a task that was watched once is used again."""
+    return _current[-1] if _current else Seen()
+
+
 def _note_generators(scheduler: Any, moment: str) -> None:
-    _current[-1].generators.setdefault(scheduler.id, {}).setdefault(moment, random_states())
+    _seen().generators.setdefault(scheduler.id, {}).setdefault(moment, random_states())
 
 
 def _parameters(optimizer: Optimizer) -> list[torch.Tensor]:
@@ -196,5 +204,3 @@ def _parameters(optimizer: Optimizer) -> list[torch.Tensor]:
 
 def _has_gradient(parameter: torch.Tensor) -> bool:
     return parameter.grad is not None and bool(parameter.grad.any())
-
-

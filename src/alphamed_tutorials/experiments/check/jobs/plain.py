@@ -24,14 +24,16 @@ class Writer:
         return lambda *_, **__: None
 
 
-def main(entry: str, owner: str, folders: dict[str, str], own: list[str], num_threads: int, run: str, seen: str) -> dict:
+def main(
+    entry: str, owner: str, folders: dict[str, str], code: list[str], num_threads: int, run: str, seen: str
+) -> dict:
     """Train one owner's data for some epochs, with a test after the first.
 
     Args:
         entry: The file with the pickled scheduler.
         owner: The data owner's name.
         folders: Its data folder and the aggregator's by name.
-        own: How the paths of the task's own files begin.
+        code: How the paths of the task's own files begin.
         num_threads: Torch's threads.
         run: What was seen of a run over this owner: random numbers start as there.
         seen: A file for the state dict after the first epoch.
@@ -39,9 +41,8 @@ def main(entry: str, owner: str, folders: dict[str, str], own: list[str], num_th
     torch.set_num_threads(num_threads)
     generators = torch.load(run, weights_only=False)["generators"]
     with open(entry, "rb") as file:
-        scheduler = cloudpickle.load(file)
-    scheduler.__class__ = watched(type(scheduler))
-    with watching(tuple(own)) as found:
+        scheduler = watched(cloudpickle.load(file))
+    with watching(tuple(code)) as found:
         _set_up(scheduler, owner, folders, generators)
         set_random_states(generators[owner]["train"])
         scheduler.train_an_epoch()

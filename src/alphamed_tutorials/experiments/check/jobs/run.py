@@ -31,8 +31,7 @@ def main(
         copy: The copy's folder; one round is enough if empty.
     """
     with open(entry, "rb") as file:
-        scheduler = cloudpickle.load(file)
-    scheduler.__class__ = watched(type(scheduler))
+        scheduler = watched(cloudpickle.load(file))
 
     def listen(event: dict[str, Any]) -> None:
         if event["event"] == "round_done" and event["round"] == 1:
@@ -44,4 +43,3 @@ def main(
     with watching() as found, contextlib.suppress(Enough):
         run_local(scheduler, places, out, seed, num_threads, target=target, on_event=listen)
     torch.save({"tested": found.tested, "generators": found.generators}, seen)
-

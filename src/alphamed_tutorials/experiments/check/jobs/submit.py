@@ -32,7 +32,7 @@ def made(recipe: str) -> Any:
         found = cloudpickle.load(file)
     if "scheduler" in found:
         return found["scheduler"]
-    from alphamed_tutorials.catalogue import Target
     from alphamed_tutorials.engines.run import build
+    from alphamed_tutorials.target import Target
 
     return build(Target(**found.pop("target")), **found)

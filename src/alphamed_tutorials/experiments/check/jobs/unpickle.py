@@ -16,7 +16,9 @@ def main(unpacked: str, data_dir: str) -> None:
     try:
         scheduler.build_model()
     except ImportError as error:
-        raise ImportError(f"{error}; build_model() imports it, and submit() packs only what was imported before") from error
+        raise ImportError(
+            f"{error}; build_model() imports it, and submit() packs only what was imported before"
+        ) from error
     except Exception:
         return  # another row's question
 
