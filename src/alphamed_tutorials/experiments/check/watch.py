@@ -195,7 +195,8 @@ def _seen() -> Seen:
 
 
 def _note_generators(scheduler: Any, moment: str) -> None:
-    _seen().generators.setdefault(scheduler.id, {}).setdefault(moment, random_states())
+    node = getattr(scheduler, "id", "")  # an exported one is on no node
+    _seen().generators.setdefault(node, {}).setdefault(moment, random_states())
 
 
 def _parameters(optimizer: Optimizer) -> list[torch.Tensor]:
