@@ -14,7 +14,9 @@ app = typer.Typer()
 @app.command(epilog=example_of_use("playground new my_task --like mnist"))
 def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What the task and its folder are called")],
-    like: Annotated[str | None, typer.Option(metavar="EXAMPLE", help="Copy this example", show_default="a small task")] = None,
+    like: Annotated[
+        str | None, typer.Option(metavar="EXAMPLE", help="Copy this example", show_default="a small task")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Start a task of your own: a folder that runs at once, on toy data that are made too."""
@@ -48,7 +50,7 @@ def pack(
         rows = [(each["name"], str(each["bytes"]), each["purpose"]) for each in result["files"]]
         show_table(f"Written to {out}", ("file", "bytes", "what it is for"), rows)
         rows = [(each["name"], str(each["bytes"])) for each in result["src.zip"]]
-        show_table("What submit() sends as src.zip", ("file", "bytes"), rows)
+        show_table("In src.zip", ("file", "bytes"), rows)
         for warning in result["warnings"]:
             say(f"Warning: {warning}", style="yellow")
         say(f"Next: open {out / 'README.md'}, it says what to do on AlphaMed")

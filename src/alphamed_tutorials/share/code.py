@@ -11,7 +11,8 @@ from pathlib import Path, PurePosixPath
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from ..catalogue import VERIFY_FILES, Target, TargetError
+from ..importing import TargetError
+from ..target import VERIFY_FILES, Target
 
 SDK = "alphamed-federated"
 ON_THE_PLATFORM = {"alphafed", "numpy", "torch", "torchvision", "torchaudio"}
@@ -102,12 +103,13 @@ def read_code(task: Target) -> Code:
     Raises:
         TargetError: It has no `DatasetVerify`, or it lives in no file.
     """
-    module = task.scheduler_class.__module__.removeprefix(f"{task.package}.")
     verify_file = find_verify_file(task)
     if task.file is None:
+        module = task.scheduler_class.__module__.removeprefix(f"{task.package}.")
         code = Code(task.folder.parent, task.folder.name, True, f"{task.folder.name}.{module}", verify_file)
     else:
-        code = Code(task.folder, task.file.stem, False, task.file.stem, verify_file)
+        parts = task.scheduler_class.__module__.split(".")  # several, where a class was given that lies in a package
+        code = Code(task.file.parents[len(parts) - 1], parts[0], len(parts) > 1, ".".join(parts), verify_file)
     code.add(code.scheduler_module)
     return code
 
@@ -121,7 +123,8 @@ def find_verify_file(task: Target) -> Path:
     beside = [task.folder / name for name in VERIFY_FILES]
     for file in [task.file, *beside] if task.file else beside:
         if file.exists() and any(
-            isinstance(node, ast.ClassDef) and node.name == "DatasetVerify" for node in ast.parse(file.read_bytes()).body
+            isinstance(node, ast.ClassDef) and node.name == "DatasetVerify"
+            for node in ast.parse(file.read_bytes()).body
         ):
             return file
     raise TargetError(

@@ -74,7 +74,9 @@ def _refuse_name(name: str, place: Path) -> None:
     if not name.isidentifier() or keyword.iskeyword(name):
         raise WrongUse(f"{name!r} cannot be imported by Python: take letters, digits and _, as in my_task")
     if (EXAMPLES / name).exists():
-        raise WrongUse(f"{name} is an example of ours: give yours another name, as in: playground new my_{name} --like {name}")
+        raise WrongUse(
+            f"{name} is an example of ours: give yours another name, as in: playground new my_{name} --like {name}"
+        )
     if not place.parent.is_dir():
         raise WrongUse(f"{place.parent} is no folder: make it first")
     if place.exists():

@@ -52,7 +52,9 @@ def pack(
     """
     task, place = find(target), Path(out)
     if task.scheduler is not None or not task.key:
-        raise WrongUse(f"{task.name} cannot be packed as it lives in this session: save its class in a file, and name that")
+        raise WrongUse(
+            f"{task.name} cannot be packed as it lives in this session: save its class in a file, and name that"
+        )
     if place.exists():
         raise WrongUse(f"{place} exists already and is left as it is: name another folder")
     if not place.parent.is_dir():
@@ -65,7 +67,9 @@ def pack(
         _write(folder, code, requirements, _submit_cells(task, code, rounds, settings))
         trial = try_out(folder, code)
         purposes = {**PURPOSES, **dict.fromkeys(trial.brought, READ)}
-        names = sorted({"README.md", *(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())})
+        names = sorted(
+            {"README.md", *(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())}
+        )
         listed = {name: purposes.get(name, SENT) for name in names}
         _write_readme(folder, task, trial, listed)
         files = [{"name": name, "bytes": (folder / name).stat().st_size, "purpose": listed[name]} for name in names]
