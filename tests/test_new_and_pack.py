@@ -149,6 +149,12 @@ def test_an_existing_folder_is_left_as_it_is(own):
     assert content(own) == before
 
 
+def test_a_file_beside_it_is_not_hidden(tmp_path):
+    (tmp_path / "mine.py").touch()
+    with pytest.raises(WrongUse, match=r"mine\.py lies beside it"):
+        new("mine", folder=tmp_path)
+
+
 def test_making_data_twice_overwrites_nothing(own):
     before = content(own)
     done = subprocess.run([sys.executable, own / "make_data.py"], capture_output=True, text=True)

@@ -1,6 +1,7 @@
 """A reader's own program, changed to a task in one file: run, exported and packed, with data as they lie there."""
 
 import csv
+import json
 import shutil
 import subprocess
 import sys
@@ -40,8 +41,6 @@ def finished(place, start) -> dict:
     nodes = ["--node", "甲医院=甲 医院", "--node", "b b=data b", "--aggregator", "测试 数据"]
     done = start("run", "tumours.py", *nodes, "--set", "patience=3", "--out", "运行 1", "--json", cwd=place)
     assert done.returncode == 0, done.stderr
-    import json
-
     return json.loads(done.stdout)
 
 
@@ -88,3 +87,10 @@ def test_it_is_packed(place, start):
     assert (upload / "DatasetVerify.py").read_bytes() == (place / "tumours.py").read_bytes()
     assert "max_rounds=7" in (upload / "submit.ipynb").read_text(encoding="utf-8")
     assert "/data/alphamed-federated-dataset/tumours" in (upload / "README.md").read_text(encoding="utf-8")
+
+
+def test_it_is_exported(place, finished, start):
+    done = start("export", "运行 1", "--json", cwd=place)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert (place / "运行 1" / "model.ts").exists() and report["torchscript"]["max_difference"] <= 1e-5

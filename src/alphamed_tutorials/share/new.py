@@ -81,9 +81,16 @@ def _refuse_name(name: str, place: Path) -> None:
         raise WrongUse(f"{place.parent} is no folder: make it first")
     if place.exists():
         raise WrongUse(f"{place} exists already and is left as it is: take another name")
-    spec = importlib.util.find_spec(name)
-    if name in sys.stdlib_module_names or (spec is not None and spec.origin is not None):
+    module = place.with_suffix(".py")
+    if module.exists():
+        raise WrongUse(f"{module} lies beside it and would be hidden by a folder of that name: take another name")
+    if name in sys.stdlib_module_names or _is_installed(name):
         raise WrongUse(f"{name} is the name of a module that Python or a package brings: take another, as in my_{name}")
+
+
+def _is_installed(name: str) -> bool:
+    spec = importlib.util.find_spec(name)
+    return spec is not None and bool({"site-packages", "dist-packages"} & set(Path(spec.origin or "").parts))
 
 
 def _example(like: str) -> Target:
