@@ -245,7 +245,7 @@ def test_a_file_without_the_class_is_no_verdict(file, data, code, text):
 
 
 def test_nothing_to_verify(file):
-    with pytest.raises(WrongUse, match="name the data with --data DIR"):
+    with pytest.raises(WrongUse, match="--data DIR"):
         verify(file(NEW))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from ..errors import WrongUse
+from ..target import Target
 
 AGGREGATOR = "aggregator"  # the node that tests; all others own training data
 # What file managers, archives and network drives leave behind, in lower case.
@@ -106,6 +107,22 @@ def _existing(folder: str | Path, what: str) -> Path:
     if not Path(folder).is_dir():
         raise WrongUse(f"{folder}, the folder {what}, is no folder: name one that exists")
     return Path(folder)
+
+
+def own_data(task: Target) -> Path | None:
+    """Return the folder `data` that lies in a target's own folder; None where the target can make embedded data.
+
+    Raises:
+        WrongUse: The target has neither.
+    """
+    if task.has_prepare:
+        return None
+    if task.file is None and (task.folder / "data").is_dir():
+        return task.folder / "data"
+    raise WrongUse(
+        f"{task.name} brings no data of its own: name a folder that holds one folder for each node with --data DIR, or "
+        "each node's folder with --node NAME=DIR (repeated) and --aggregator DIR"
+    )
 
 
 def prepared_facts(data: str | Path | None) -> dict:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ..catalogue import Target, find
-from ..data.folders import find_nodes, is_embedded, refuse_other_data
+from ..data.folders import find_nodes, is_embedded, own_data, refuse_other_data
 from ..data.prepare import prepare
 from ..errors import WrongUse
 from ..runs.folder import Run
@@ -57,7 +57,7 @@ def run(
     if given and num_nodes:
         raise WrongUse("the data bring their own nodes: leave out --nodes, or prepare another folder")
     if data is None and not given:
-        data = _own_data(task)
+        data = own_data(task)
     folders = find_nodes(data, nodes, aggregator) if data is not None or given else None
     refuse_other_data(data, task.facts.data.name, task.name)
     with _new_folder(out, task.name) as folder:
@@ -101,22 +101,6 @@ def build(task: Target, embedded: bool, num_rounds: int | None, seed: int, setti
     own = facts.embedded_settings if embedded and task.scheduler is None else {}
     rounds = num_rounds or (facts.rounds if task.scheduler is None else None)
     return task.build_scheduler(rounds, seed, {**own, **settings})
-
-
-def _own_data(task: Target) -> Path | None:
-    """Return the folder `data` that lies in a target's own folder; None where the target can make embedded data.
-
-    Raises:
-        WrongUse: The target has neither.
-    """
-    if task.has_prepare:
-        return None
-    if task.file is None and (task.folder / "data").is_dir():
-        return task.folder / "data"
-    raise WrongUse(
-        f"{task.name} brings no data of its own: name a folder that holds one folder for each node with --data DIR, or "
-        "each node's folder with --node NAME=DIR (repeated) and --aggregator DIR"
-    )
 
 
 @contextlib.contextmanager
