@@ -89,8 +89,8 @@ def test_it_is_packed(place, start):
     assert "/data/alphamed-federated-dataset/tumours" in (upload / "README.md").read_text(encoding="utf-8")
 
 
-def test_it_is_exported(place, finished, start):
-    done = start("export", "运行 1", "--json", cwd=place)
-    assert done.returncode == 0, done.stderr
-    report = json.loads(done.stdout)
+def test_it_is_exported(place, finished):
+    from alphamed_tutorials import Run, export
+
+    report = export(Run.open(place / "运行 1"))
     assert (place / "运行 1" / "model.ts").exists() and report["torchscript"]["max_difference"] <= 1e-5

@@ -45,10 +45,10 @@ def verify(
         TutorialError: There is no DatasetVerify, or its file cannot be imported.
     """
     task = find(target)
-    if data is None and not nodes and aggregator is None:
-        data = own_data(task)
     kind = task.verify_class
-    alone = data is not None and not nodes and aggregator is None
+    alone = not nodes and aggregator is None
+    if data is None and alone:
+        data = own_data(task)
     if data is not None and alone and not any((Path(data) / name).is_dir() for name in ("nodes", AGGREGATOR)):
         folders = {Path(data).resolve().name: Path(data)}
     else:
