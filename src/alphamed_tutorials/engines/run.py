@@ -57,7 +57,7 @@ def run(
     if given and num_nodes:
         raise WrongUse("the data bring their own nodes: leave out --nodes, or prepare another folder")
     if data is None and not given:
-        data = _own_data(task)
+        data = own_data(task)
     folders = find_nodes(data, nodes, aggregator) if data is not None or given else None
     refuse_other_data(data, task.facts.data.name, task.name)
     with _new_folder(out, task.name) as folder:
@@ -103,7 +103,7 @@ def build(task: Target, embedded: bool, num_rounds: int | None, seed: int, setti
     return task.build_scheduler(rounds, seed, {**own, **settings})
 
 
-def _own_data(task: Target) -> Path | None:
+def own_data(task: Target) -> Path | None:
     """Return the folder `data` that lies in a target's own folder; None where the target can make embedded data.
 
     Raises:
