@@ -1,5 +1,6 @@
 """What of a run is exported: its `Predictor`, or the model itself as the test calls it, and the inputs it is tried on."""
 
+import inspect
 import sys
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -141,7 +142,7 @@ def _target(run: Run, target: Any) -> Target | None:
 
 def _of_pickled(scheduler: Any) -> Target:
     """Return the target of an object whose class lives in a script or a notebook, which cannot be imported."""
-    file = Path(type(scheduler).run_test.__code__.co_filename)
+    file = Path(inspect.unwrap(type(scheduler).run_test).__code__.co_filename)
     return replace(find(scheduler), folder=file.parent, file=file)
 
 
