@@ -240,6 +240,36 @@ def write_task(name: str, scheduler: str) -> Path:
     return path.resolve()
 
 
+def test_the_command_takes_folders_one_by_one_and_settings(data, playground):
+    path = write_task("my_task", "WithSetting")
+    nodes = [f"--node={name}={folder}" for name, folder in zip(OWNERS, folders(data))]
+    finished = playground(
+        "compare", path, *nodes, "--aggregator", data / "nodes/aggregator", "--set", "learning_rate=0.25", "--json"
+    )
+    assert finished.code == 0, finished.err
+    assert [run["name"] for run in finished.json["runs"]] == ["centralised", "b", "东院 1", "federated"]
+    assert finished.json["settings"]["learning_rate"] == 0.25 and finished.json["rounds"] == 1
+
+
+class WithSetting(Averaging):
+    def __init__(self, learning_rate: float = 0.5):
+        super().__init__(max_rounds=1)
+        self.learning_rate = learning_rate
+
+
+class Interrupted(Averaging):
+    def train_an_epoch(self):
+        if self.node == "b":
+            raise KeyboardInterrupt
+
+
+def test_a_comparison_that_is_stopped_says_where_its_runs_lie(data, playground, tmp_path):
+    finished = playground("compare", write_task("stopped", "Interrupted"), "--data", data)
+    assert finished.code == 1 and "stopped by Ctrl-C. The runs so far lie in runs/stopped-compare-1" in finished.err
+    states = {name: Run.open(tmp_path / "runs/stopped-compare-1" / name).state for name in ("centralised", "b")}
+    assert states == {"centralised": "done", "b": "interrupted"}
+
+
 # What is refused, and what is said of what is left
 
 

@@ -110,15 +110,17 @@ def _dynamic_shapes(exportable: Exportable) -> dict[str, Any] | None:
 def write_onnx(exportable: Exportable, file: Path) -> str:
     """Write a model as ONNX, for batches of any size (`Predictor.axes` names more that varies), or for single pictures."""
     call = exportable.calls[0]
-    options: dict[str, Any]
-    if exportable.takes_pictures_one_by_one:  # detectors, whose number of answers depends on the data
-        options = {"dynamo": False, "opset_version": 17, "dynamic_axes": {"inputs": exportable.sizes}}
+    options: dict[str, Any] = {"input_names": ["inputs"]} if exportable.is_predictor else {}
+    knows_newer = "dynamo" in inspect.signature(torch.onnx.export).parameters  # torch 2.5
+    if (
+        exportable.takes_pictures_one_by_one or not knows_newer
+    ):  # detectors: their number of answers depends on the data
+        options |= {"opset_version": 17, "dynamic_axes": {"inputs": exportable.sizes}}
+        options |= {"dynamo": False} if knows_newer else {}
     else:
-        options = {"dynamo": True, "dynamic_shapes": _dynamic_shapes(exportable), "external_data": False}
+        options |= {"dynamo": True, "dynamic_shapes": _dynamic_shapes(exportable), "external_data": False}
+        options |= {"output_names": ["outputs"]} if exportable.is_predictor else {}
         options |= {"kwargs": call.kwargs} if call.kwargs else {}
-    if exportable.is_predictor:
-        options["input_names"] = ["inputs"]
-        options |= {} if exportable.takes_pictures_one_by_one else {"output_names": ["outputs"]}
     torch.onnx.export(exportable.model, call.args, file, verbose=False, **options)
     return ""
 
