@@ -259,7 +259,7 @@ class WithSetting(Averaging):
 
 class Interrupted(Averaging):
     def train_an_epoch(self):
-        if self.node == "b":
+        if self.id == "b":
             raise KeyboardInterrupt
 
 
