@@ -7,7 +7,7 @@ import sys
 import sysconfig
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,19 +84,20 @@ def _trace(exportable: Exportable, file: Path) -> str:
 def write_torch_export(exportable: Exportable, file: Path) -> str:
     """Write a model by `torch.export`, for batches of any size if it has more than one call to show it."""
     call = exportable.calls[0]
-    program = torch.export.export(
-        exportable.model, call.args, call.kwargs, dynamic_shapes=_dynamic_shapes(exportable), strict=False
-    )
+    # from torch 2.6 on a size finds its own limits, such as the longest text that a model knows positions for
+    dim = getattr(torch.export.Dim, "DYNAMIC", None)
+    shapes = _dynamic_shapes(exportable, torch.export.Dim if dim is None else lambda name: dim)
+    program = torch.export.export(exportable.model, call.args, call.kwargs, dynamic_shapes=shapes, strict=False)
     torch.export.save(program, str(file))
     return ""
 
 
-def _dynamic_shapes(exportable: Exportable) -> dict[str, Any] | None:
+def _dynamic_shapes(exportable: Exportable, dim: Callable[[str], Any]) -> dict[str, Any] | None:
     """Return which sizes of which arguments may vary; None if all calls are of one shape."""
     call = exportable.calls[0]
     if all(each.shapes == call.shapes for each in exportable.calls):
         return None
-    sizes = {number: torch.export.Dim(name) for number, name in exportable.sizes.items()}
+    sizes = {number: dim(name) for number, name in exportable.sizes.items()}
 
     def of(leaf: Any) -> dict[int, Any] | None:
         if not isinstance(leaf, torch.Tensor) or not leaf.ndim:
@@ -118,7 +119,11 @@ def write_onnx(exportable: Exportable, file: Path) -> str:
         options |= {"opset_version": 17, "dynamic_axes": {"inputs": exportable.sizes}}
         options |= {"dynamo": False} if knows_newer else {}
     else:
-        options |= {"dynamo": True, "dynamic_shapes": _dynamic_shapes(exportable), "external_data": False}
+        options |= {
+            "dynamo": True,
+            "dynamic_shapes": _dynamic_shapes(exportable, torch.export.Dim),
+            "external_data": False,
+        }
         options |= {"output_names": ["outputs"]} if exportable.is_predictor else {}
         options |= {"kwargs": call.kwargs} if call.kwargs else {}
     torch.onnx.export(exportable.model, call.args, file, verbose=False, **options)
