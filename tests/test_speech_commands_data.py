@@ -24,7 +24,6 @@ from alphamed_tutorials.data.folders import find_nodes
 from alphamed_tutorials.data.prepare import prepare as prepare_data
 from alphamed_tutorials.errors import TutorialError
 from alphamed_tutorials.examples.speech_commands import dataset_verify, synthesiser
-from alphamed_tutorials.examples.speech_commands import prepare as speech
 from alphamed_tutorials.examples.speech_commands.data import WordDataset, find_clips, read_clip, sample_inputs
 from alphamed_tutorials.examples.speech_commands.dataset_verify import DatasetVerify
 from alphamed_tutorials.examples.speech_commands.model import RECORDED_RATE, WORDS
@@ -192,18 +191,6 @@ def test_a_damaged_source_is_refused_with_everything_that_is_wrong(tmp_path):
     with pytest.raises(TutorialError) as error:
         prepare(tmp_path / "data", source=source)
     assert "web page" in str(error.value) and "file is empty" in str(error.value)
-    assert os.listdir(tmp_path) == ["source"]
-
-
-def test_an_interrupted_preparation_leaves_nothing(tmp_path, monkeypatch):
-    source = write_set(tmp_path / "source")
-
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(speech, "write_node", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        prepare(tmp_path / "data", source=source)
     assert os.listdir(tmp_path) == ["source"]
 
 

@@ -10,17 +10,27 @@ from .facts import FactsError
 from .importing import TargetError, make_importable
 from .target import EXAMPLES, Target
 
-__all__ = ["EXAMPLES", "Target", "TargetError", "find", "find_all"]
+__all__ = ["EXAMPLES", "Target", "TargetError", "find", "find_all", "find_damaged"]
 
 
 def find_all() -> list[Target]:
     """Return our own examples in the order in which they are meant to be read; a damaged one is left out."""
     found = []
-    for file in EXAMPLES.glob("*/example.toml"):
-        target = _example(file.parent)
+    for target in _examples():
         with contextlib.suppress(FactsError):
             found.append((target.facts.order or 1_000_000, target.name, target))
     return [target for *_, target in sorted(found, key=lambda each: each[:2])]
+
+
+def find_damaged() -> dict[str, str]:
+    """Return what is wrong with the examples that `find_all` leaves out, by name."""
+    damaged = {}
+    for target in _examples():
+        try:
+            _ = target.facts
+        except FactsError as error:
+            damaged[target.name] = str(error)
+    return damaged
 
 
 def find(target: Any) -> Target:
@@ -57,6 +67,10 @@ def find(target: Any) -> Target:
         f"{path} is a folder without a Python file" if place.is_dir() else f"there is no example, folder or file {path}"
     )
     raise TargetError(f"{what}: choose one of {names}, or name a folder or a .py file of your own")
+
+
+def _examples() -> list[Target]:
+    return [_example(file.parent) for file in sorted(EXAMPLES.glob("*/example.toml"))]
 
 
 def _example(folder: Path) -> Target:

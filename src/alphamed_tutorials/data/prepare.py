@@ -44,11 +44,11 @@ def prepare(
     split = partition if isinstance(partition, Partition) else Partition.parse(partition)
     number = task.facts.run.nodes if num_nodes is None else num_nodes
     _check_arguments(out, number, source, seed)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    # What is unfinished lies beside `out`, on the same disk so that files can be linked, hidden and under a name of its
+    # What is unfinished lies above `out`, on the same disk so that files can be linked, hidden and under a name of its
     # own: left behind by a kill, it is in nobody's way and nobody takes it for data.
+    home = next(folder for folder in out.absolute().parents if folder.exists())
     with tempfile.TemporaryDirectory(
-        prefix=f".{out.name}.", suffix=".unfinished", dir=out.parent, ignore_cleanup_errors=True
+        prefix=f".{out.name}.", suffix=".unfinished", dir=home, ignore_cleanup_errors=True
     ) as work:
         ready = Path(work) / "data"
         facts = {
@@ -62,6 +62,7 @@ def prepare(
         }
         (ready / "prepare.json").write_text(json.dumps(facts, ensure_ascii=False, indent=2) + "\n", "utf-8")
         _check_is_new(out)  # somebody else may have made it meanwhile
+        out.parent.mkdir(parents=True, exist_ok=True)
         ready.rename(out)
     return facts
 

@@ -64,10 +64,11 @@ def load_folder(source: Path) -> tuple[list[Article], list[Article]]:
             problems += str(error).splitlines()
     if problems:
         raise DataError("\n".join(problems))
-    return tuple(
-        take(articles("\n".join(texts[split])), MOST_TOKENS[split])
-        for split in MOST_TOKENS
+    train, test = (
+        take(articles("\n".join(texts[split])), most)
+        for split, most in MOST_TOKENS.items()
     )
+    return train, test
 
 
 def articles(text: str) -> list[Article]:

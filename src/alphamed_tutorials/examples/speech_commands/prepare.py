@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from .dataset_verify import NAME, TEST_LIST, WORDS, DataError, DatasetVerify
+from .dataset_verify import NAME, TEST_LIST, WORDS, DataError, check_split
 from .synthesiser import speak_all
 
 
@@ -54,13 +54,15 @@ def write(
 
 def check(folder: Path) -> None:
     """Refuse a source whose clips will not do."""
-    verify = DatasetVerify("prepare", "source")
-    verify.data_dir = str(folder)
     has_test = (folder / TEST_LIST).exists()
-    verify.required_splits = ("train", "test") if has_test else ("train",)
-    ok, reason = verify.verify_data()
-    if not ok:
-        raise DataError(reason)
+    problems = []
+    for split in ("train", "test") if has_test else ("train",):
+        try:
+            check_split(folder, split)
+        except DataError as error:
+            problems += str(error).splitlines()
+    if problems:
+        raise DataError("\n".join(problems))
 
 
 def speaker_of(clip: Path) -> str:

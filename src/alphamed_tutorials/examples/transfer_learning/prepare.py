@@ -26,9 +26,9 @@ def read(source: Path | None, scratch: Path) -> dict[str, dict]:
     refuse_damaged(folder)
     samples = {}
     for split, name in FOLDERS.items():
-        paths, classes = zip(*list_pictures(folder / name))
-        labels = [CLASSES.index(each) for each in classes]
-        samples[split] = {"items": paths, "labels": labels}
+        pictures = list_pictures(folder / name)
+        labels = [CLASSES.index(picture.parent.name) for picture in pictures]
+        samples[split] = {"items": pictures, "labels": labels}
     return samples
 
 
@@ -57,9 +57,9 @@ def find_folder(source: Path) -> Path:
 def refuse_damaged(folder: Path) -> None:
     """Look at every picture before any is dealt out."""
     problems, seen = [], {}
-    for name in FOLDERS.values():
+    for split in FOLDERS:
         try:
-            check_split(folder / name, seen)
+            check_split(folder, split, seen)
         except DataError as error:
             problems.append(str(error))
     if problems:
