@@ -17,6 +17,7 @@ from alphamed_tutorials.examples.language_modeling import data as text_data
 from alphamed_tutorials.examples.language_modeling.model import Predictor, TransformerModel
 from alphamed_tutorials.examples.language_modeling.scheduler import LanguageModelScheduler
 from alphamed_tutorials.runs import export as exporting
+from alphamed_tutorials.runs.calls import Call
 
 WORDS = ["<unk>", *(f"word{i}" for i in range(1, 60))]
 CENTRALISED = Path(__file__).parents[1] / "snippets" / "language_modeling" / "train_centralised.py"
@@ -224,7 +225,7 @@ def test_the_exported_model_agrees_and_carries_its_words(exported, tmp_path):
     subprocess.run([sys.executable, "-I", "-c", program, str(run.path / "model.ts")], check=True)
 
 
-@pytest.mark.parametrize("form", ["model.ts", "model.onnx"])
+@pytest.mark.parametrize("form", ["model.ts", "model.pt2", "model.onnx"])
 @pytest.mark.parametrize("shape", [(1, 1), (3, 7), (2, 60)])
 def test_texts_of_any_length_can_be_exported_models_input(exported, form, shape):
     run, _ = exported
@@ -233,8 +234,9 @@ def test_texts_of_any_length_can_be_exported_models_input(exported, form, shape)
     tokens = torch.randint(0, 60, shape)
     with torch.no_grad():
         expected = predictor(tokens)
-    predict = exporting.predict_elsewhere if form == "model.ts" else exporting.predict_onnx
-    assert torch.allclose(predict(run.path / form, tokens), expected, atol=1e-5)
+    predict = exporting.predict_onnx if form == "model.onnx" else exporting.predict_elsewhere
+    (answer,) = predict(run.path / form, [Call((tokens,), {})])
+    assert torch.allclose(answer[0] if form == "model.onnx" else answer, expected, atol=1e-5)
 
 
 def test_an_index_outside_the_vocabulary_is_the_unknown_word(model):

@@ -37,6 +37,7 @@ from alphamed_tutorials.examples.object_detection.prepare import draw_pictures
 from alphamed_tutorials.examples.object_detection.scheduler import ObjectDetectionScheduler
 from alphamed_tutorials.runs import export as exporting
 from alphamed_tutorials.runs.export import largest_difference
+from alphamed_tutorials.runs.exportable import of_predictor
 
 EXAMPLE = find("object_detection")
 SNIPPETS = Path(__file__).parents[1] / "snippets" / "object_detection"
@@ -619,11 +620,12 @@ def test_exported_forms_scale_pictures_to_the_size_that_python_does(tmp_path):
     """In single precision, as torchvision computes when exported, (323, 253) and (427, 440) come out a pixel apart."""
     scaled = Scaled()
     script = torch.jit.script(scaled)
-    exporting.write_onnx(scaled, [torch.zeros(3, 300, 400)], tmp_path / "scaled.onnx")
+    exporting.write_onnx(of_predictor(scaled, [torch.zeros(3, 300, 400)]), tmp_path / "scaled.onnx")
     torch.manual_seed(0)
     sizes = [(323, 253), (427, 440), (100, 900), *torch.randint(90, 700, (60, 2)).tolist()]
     pictures = [torch.rand(3, *size) for size in sizes]
-    for picture, (found,) in zip(pictures, exporting.predict_onnx(tmp_path / "scaled.onnx", pictures)):
+    calls = of_predictor(scaled, pictures).calls
+    for picture, (found,) in zip(pictures, exporting.predict_onnx(tmp_path / "scaled.onnx", calls)):
         assert torch.equal(script(picture), scaled(picture))
         assert torch.allclose(found, scaled(picture), atol=1e-4), picture.shape
 
@@ -644,8 +646,9 @@ def test_both_exported_forms_find_what_python_finds_on_20_pictures(predictor, tm
     assert sum(len(boxes) for boxes, *_ in expected) > 20 and len({picture.shape for picture in pictures}) > 10
     script = torch.jit.script(predictor)
     assert largest_difference(expected, [script(picture) for picture in pictures]) == 0
-    exporting.write_onnx(predictor, pictures, tmp_path / "model.onnx")
-    found = exporting.predict_onnx(tmp_path / "model.onnx", pictures)
+    exportable = of_predictor(predictor, pictures)
+    exporting.write_onnx(exportable, tmp_path / "model.onnx")
+    found = exporting.predict_onnx(tmp_path / "model.onnx", exportable.calls)
     assert largest_difference(expected, found) <= predictor.onnx_tolerance
 
 

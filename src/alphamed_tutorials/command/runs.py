@@ -1,4 +1,4 @@
-"""Commands about runs: run, resume, metrics, export, compare."""
+"""Commands about runs: run, resume, metrics."""
 
 import contextlib
 import inspect
@@ -17,18 +17,16 @@ from .options import (
     NodeFolders,
     NumNodes,
     NumRounds,
-    PartitionText,
     RunFolder,
     Seed,
     SettingTexts,
-    Source,
     TargetName,
     example_of_use,
     output,
     pairs,
     refuse_existing,
 )
-from .progress import RunProgress, console, say, show_table
+from .progress import RunProgress, say, show_table
 
 # Torch takes seconds to import: what needs it is imported inside the commands, after what is cheap to refuse.
 
@@ -174,56 +172,5 @@ def metrics(
         if csv:
             shutil.copyfile(run / "metrics.csv", csv)
         result |= {"run": str(run), "state": found.state, "metrics": found.metrics}
-        rows = [(name, f"{value:.4f}") for name, value in found.metrics.items()]
-        show_table(f"{run}: {found.state}", ("metric", "last value"), rows)
-
-
-@app.command(epilog=example_of_use("playground export runs/mnist-1"))
-def export(run: RunFolder, as_json: AsJson = False) -> None:
-    """Write the trained model as TorchScript and ONNX, and check that they predict the same.
-
-    A run folder holds pickled Python objects: export only runs you made yourself.
-    """
-    from ..runs.folder import Run
-
-    with output(as_json) as result:
-        found = Run.open(run)
-        with console.status("exporting"):
-            from ..runs.export import export as export_run
-
-            result |= export_run(found)
-        forms = {form: result[form] for form in ("torchscript", "onnx")}
-        rows = [(form, x.get("file", ""), x.get("error") or f"{x['max_difference']:.1g}") for form, x in forms.items()]
-        show_table(f"Exported and compared on {result['inputs']} inputs", ("form", "file", "largest difference"), rows)
-
-
-@app.command(epilog=example_of_use("playground compare mnist --partition dirichlet:0.3 --rounds 20"))
-def compare(
-    target: TargetName,
-    num_nodes: NumNodes = None,
-    num_rounds: NumRounds = None,
-    partition: PartitionText = "iid",
-    source: Source = None,
-    seed: Seed = 0,
-    settings: SettingTexts = [],
-    out: Annotated[Path | None, typer.Option(help="New folder", show_default="runs/TARGET-compare-NUMBER")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Compare training in one place, on each node alone, and federated."""
-    from ..arguments import convert
-    from ..catalogue import find
-
-    with output(as_json) as result:
-        found = find(target)
-        values = convert(found.scheduler_class, pairs(settings, "--set")) if settings else {}
-        with RunProgress() as progress:
-            from ..experiments.compare import compare as compare_runs
-
-            result |= compare_runs(found, num_nodes, num_rounds, partition, source, seed, values, out, progress)
-        names = found.facts.metrics or list(result["runs"][0]["metrics"])
-        rows = [
-            (each["name"], *(f"{each['metrics'][name][-1][1]:.4f}" for name in names), f"{each['seconds']:.1f}")
-            for each in result["runs"]
-        ]
-        show_table(f"{found.name}, {result['partition']}, {result['rounds']} rounds", ("", *names, "seconds"), rows)
-        say(f"Picture: {Path(result['folder']) / 'compare.png'}")
+        rows = [(name, f"{value:.4f}", str(found.last_rounds[name])) for name, value in found.metrics.items()]
+        show_table(f"{run}: {found.state}", ("metric", "last value", "round"), rows)

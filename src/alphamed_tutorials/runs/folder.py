@@ -100,12 +100,7 @@ class Run:
             raise RunError(f"{path} is not a run folder: it holds no run.json. Runs lie in runs/ by default") from None
         except (ValueError, AttributeError, TypeError) as error:
             raise RunError(f"{path}/run.json is damaged ({error}): start the run again") from None
-        if (run.path / "metrics.csv").exists():
-            with open(run.path / "metrics.csv", newline="", encoding="utf-8") as file:
-                run.rows = [
-                    Metric(int(row["round"]), row["node"], row["name"], float(row["value"]))
-                    for row in csv.DictReader(file)
-                ]
+        run.rows = _read_metrics(run.path / "metrics.csv")
         return run
 
     def _follow_move(self) -> None:
@@ -124,11 +119,22 @@ class Run:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The last value of each metric by name, without details; where several nodes logged it, their mean."""
-        last: dict[str, dict[str, Metric]] = {}
+        """The value of each metric in its last round, without details; where several nodes logged it then, their mean."""
+        return {name: sum(values.values()) / len(values) for name, (_, values) in self._last().items()}
+
+    @property
+    def last_rounds(self) -> dict[str, int]:
+        """The round that each value in `metrics` is of."""
+        return {name: number for name, (number, _) in self._last().items()}
+
+    def _last(self) -> dict[str, tuple[int, dict[str, float]]]:
+        """Return of each metric the last round and, by node, the value logged last in it."""
+        last: dict[str, tuple[int, dict[str, float]]] = {}
         for row in (row for row in self.rows if not row.is_detail):
-            last.setdefault(row.name, {})[row.node] = row
-        return {name: sum(row.value for row in nodes.values()) / len(nodes) for name, nodes in last.items()}
+            number, values = last.get(row.name, (row.round, {}))
+            if row.round >= number:
+                last[row.name] = (row.round, {**(values if row.round == number else {}), row.node: row.value})
+        return last
 
     def lock(self) -> AcquireReturnProxy:
         """Hold the folder for this process, to the end of a `with` block.
@@ -158,6 +164,23 @@ class Run:
         """Append one line to `events.jsonl`."""
         with open(self._folder / "events.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps({"time": round(time.time(), 3), **event}, ensure_ascii=False) + "\n")
+
+
+def _read_metrics(file: Path) -> list[Metric]:
+    """Return the rows of a `metrics.csv`, also of one that a spreadsheet program wrote; none where there is no file."""
+    if not file.exists():
+        return []
+    try:
+        with open(file, newline="", encoding="utf-8-sig") as lines:
+            return [
+                Metric(int(row["round"]), row["node"], row["name"], float(row["value"]))
+                for row in csv.DictReader(lines)
+            ]
+    except (ValueError, KeyError, TypeError, csv.Error) as error:
+        raise RunError(
+            f"{file} is damaged ({error}): put back the file that the run wrote, with the columns "
+            f"{', '.join(Metric._fields)}"
+        ) from None
 
 
 def write_whole(path: Path, text: str) -> None:
