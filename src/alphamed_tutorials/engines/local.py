@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import cloudpickle
@@ -19,10 +20,11 @@ import torch
 from alphafed.fed_avg import FedAvgScheduler
 
 from ..data.folders import AGGREGATOR, find_nodes
-from ..errors import TutorialError
+from ..errors import TutorialError, WrongUse
 from ..runs.folder import Metric, Run, RunError
 from ..runs.machine import machine, versions
-from . import checkpoint
+from . import changes, checkpoint
+from . import settings as resumed
 from .node import ESSENTIAL, Node, NodeFailed
 from .platform import Channel, Contractor, refuse_diverged, serialise
 
@@ -87,6 +89,8 @@ def run_local(
             started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             seconds=0.0,
             import_folder=os.path.abspath(sys.path[0]),
+            code=changes.keep_code(run, scheduler, target),
+            data=changes.fingerprints(folders),
             versions=versions(),
             machine=machine(),
         )
@@ -94,36 +98,46 @@ def run_local(
         return _Task(run, entry, on_event).finish()
 
 
-def resume_local(path: str | Path, on_event: Listener = lambda event: None) -> Run:
+def resume_local(
+    path: str | Path,
+    settings: resumed.Settings = MappingProxyType({}),
+    on_event: Listener = lambda event: None,
+) -> Run:
     """Continue a local run after its last whole round and finish it as if it had never stopped.
 
     The task's modules are imported anew, so that a mistake mended in their files is gone. A class that was defined
     in the started script itself, or in a notebook, is stored in the run and stays as it was. Data loaders are built
     anew: their random number generators go on, whatever else a data set or sampler changed in itself starts afresh.
+    Events `compared` say what changed since the run began, and whether it takes effect.
 
     Args:
         path: The run folder. It holds pickled objects, so resume only runs you made yourself.
+        settings: Arguments of the scheduler to change from the next round on; texts are converted. `max_rounds` lets
+            a run that is done go on.
         on_event: Called with each event of the run.
 
     Returns:
-        The finished run; a run that was done already is returned as it is.
+        The finished run; a run that was done already, and is to be changed in nothing, is returned as it is.
 
     Raises:
         NodeFailed: Code on a node raised.
         RunError: `path` is not a run folder of the local engine, its files are damaged, or another process works on it.
+        WrongUse: A setting cannot be changed; the run is left as it was.
         TutorialError: The run folder cannot be written any more.
     """
     with Run.open(path).lock():
         run = Run.open(path)
         if run.record.get("engine") != "local":
             raise RunError(f"{path} is not a run of the local engine: only those can be resumed")
-        if run.state == "done":
+        if run.state == "done" and not settings:
             return run
-        if run.record["import_folder"] not in sys.path:
-            sys.path.insert(0, run.record["import_folder"])
-        entry = _read_entry(run)
-        run.update(state="running", failure=None)
-        return _Task(run, entry, on_event).finish()
+        changes.import_anew(run)
+        entry, scheduler = _read_entry(run)
+        values = resumed.readable(scheduler, settings)
+        since_start = {**resumed.since(run.record.get("changes", [])), **values}
+        task = _Task(run, resumed.changed(entry, since_start), on_event, values)
+        task.tell(changes.compare_code(run, scheduler, since_start), changes.compare_surroundings(run))
+        return task.finish()
 
 
 def _new_run(out: str | Path | Run | None, target: str | None) -> Run:
@@ -158,19 +172,18 @@ def _pickled(scheduler: FedAvgScheduler) -> bytes:
         ) from error
 
 
-def _read_entry(run: Run) -> bytes:
-    """Return the pickled task of a run, after a try whether it can be unpickled."""
+def _read_entry(run: Run) -> tuple[bytes, FedAvgScheduler]:
+    """Return the pickled task of a run, and the task."""
     try:
         entry = (run.path / "entry.pickle").read_bytes()
-        cloudpickle.loads(entry)
     except FileNotFoundError:
         raise RunError(f"{run.path} holds no entry.pickle, the task to run: start the run again") from None
+    try:
+        scheduler = cloudpickle.loads(entry)
     except Exception as error:
-        raise RunError(
-            f"{run.path}/entry.pickle, the task to run, cannot be read ({type(error).__name__}: {error}). If the "
-            "task's modules were moved, bring them back and resume; otherwise the file is damaged: start the run again"
-        ) from error
-    return entry
+        raise changes.cannot_be_read(run, error) from error
+    _refuse_unsupported(scheduler)
+    return entry, scheduler
 
 
 def _refuse_unsupported(scheduler: FedAvgScheduler) -> None:
@@ -187,13 +200,14 @@ def _refuse_unsupported(scheduler: FedAvgScheduler) -> None:
 class _Task:
     """The course of one run: set up or restore, then round after round."""
 
-    def __init__(self, run: Run, entry: bytes, on_event: Listener):
+    def __init__(self, run: Run, entry: bytes, on_event: Listener, settings: resumed.Settings = MappingProxyType({})):
         self.run, self.entry, self.on_event = run, entry, on_event
         self.nodes: dict[str, Node] = {}
         self.started = time.monotonic() - run.record["seconds"]
         self.folder = run.path.resolve()  # the task's code may change the working folder
         self.checkpoint_file = self.folder / "checkpoint.pt"
         self.can_resume = True
+        self.settings = settings  # that change from the next round on
 
     def finish(self) -> Run:
         outer_threads = torch.get_num_threads()
@@ -211,6 +225,8 @@ class _Task:
                 is_finished = self._round()
             self._write_output()
             self._close("done")
+        except WrongUse:
+            raise  # nothing was done that is not as before
         except BaseException as error:
             state = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             with contextlib.suppress(OSError):  # a full disk must not hide what went wrong
@@ -248,15 +264,64 @@ class _Task:
             if self.run.record["rounds_done"]:
                 raise RunError(f"{self.checkpoint_file} is missing: start the run again")
             self.run.rows = []  # of a first round that was not finished
+            self._go_on(0, self._pending(0))
             return False
         saved = checkpoint.load(self.checkpoint_file)
+        number, is_finished = saved["round"], saved["is_finished"]
+        pending = self._pending(number)
+        self._adapt({name: kept["attributes"] for name, kept in saved["nodes"].items()}, pending)
         for name, kept in saved["nodes"].items():
             self.nodes[name].restore(kept)
+        if pending and (is_finished or "max_rounds" in pending):
+            is_finished = self._is_finished()
+        if is_finished and self.run.state == "done":
+            raise WrongUse(
+                f"{self.run.path} is done, and its task is finished with these settings too: to go on longer, "
+                f"playground resume {self.run.path} --set max_rounds=N with N above {number}"
+            )
         for node in self.owners.values():
             node.release()
         self.run.rows = [Metric(*row) for row in saved["rows"]]
-        self.run.update(rounds_done=saved["round"])
-        return saved["is_finished"]
+        self._go_on(number, pending)
+        return is_finished
+
+    def _pending(self, number: int) -> dict[str, Any]:
+        """Return the settings that are new since a round."""
+        return {**resumed.since(self.run.record.get("changes", []), number), **self.settings}
+
+    def _adapt(self, kept: dict[str, dict[str, Any]], pending: dict[str, Any]) -> None:
+        """Change pending settings in what a checkpoint kept of the nodes; tell what the present code cannot change."""
+        lines: list[str] = []
+        if pending:
+            resumed.refuse_other_network(self.aggregator, kept[AGGREGATOR], pending)
+            lines = [line for name, each in kept.items() for line in resumed.carry(self.nodes[name], each, pending)]
+        self.tell(
+            [*dict.fromkeys(lines), *changes.compare_built(self.run, self.aggregator.scheduler, kept[AGGREGATOR])]
+        )
+
+    def _is_finished(self) -> bool:
+        """Ask the task again whether its last whole round was its last."""
+        with self.aggregator.active() as scheduler:
+            scheduler.current_round -= 1
+            is_finished = scheduler.is_task_finished()
+            scheduler.current_round += 1
+        return is_finished
+
+    def _go_on(self, number: int, pending: dict[str, Any]) -> None:
+        """Write into `run.json` from where the run goes on, and with what."""
+        self.tell([f"{name}={value} from round {number + 1} on" for name, value in pending.items()])
+        self.run.update(
+            state="running",
+            failure=None,
+            rounds_done=number,
+            rounds=self.aggregator.scheduler.max_rounds,
+            changes=resumed.recorded(self.run.record.get("changes", []), number, pending),
+        )
+
+    def tell(self, found: list[str], warnings: list[str] | None = None) -> None:
+        """Tell what changed since the run began."""
+        if found or warnings:
+            self._event("compared", changes=found, warnings=warnings or [])
 
     def _round(self) -> bool:
         """Run one round; return whether the task is finished."""
@@ -310,7 +375,7 @@ class _Task:
             scheduler._aggregator = AGGREGATOR
             scheduler._wait_for_updating_model()
             scheduler._execute_training()
-            refuse_diverged(scheduler)
+            refuse_diverged(scheduler, self.run.path)
             update = serialise(scheduler.state_dict())
         node.release()
         self._event("trained", round=number, node=name)

@@ -6,12 +6,15 @@ engine's: it knows the nodes and gives a data owner its turn.
 
 import io
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import torch
 from alphafed.fed_avg import FedAvgScheduler
 from alphafed.fed_avg.contractor import CheckinResponseEvent
+
+from .settings import lower_learning_rate
 
 
 class Channel:
@@ -32,7 +35,7 @@ class Channel:
     def batch_receive_stream(self, receiver: str, source_list: list[str], **_: Any) -> Mapping[str, bytes]:
         aggregator = self.task.aggregator.scheduler
         if aggregator.involve_aggregator:
-            refuse_diverged(aggregator)  # it has just trained
+            refuse_diverged(aggregator, self.task.run.path)  # it has just trained
         return _Results(self.task, source_list)
 
 
@@ -87,12 +90,34 @@ def serialise(state_dict: Mapping[str, torch.Tensor]) -> bytes:
     return buffer.getvalue()
 
 
-def refuse_diverged(scheduler: FedAvgScheduler) -> None:
-    """Stop a node whose parameters are not numbers before the average spreads them to everybody."""
+class Diverged(ArithmeticError):
+    """Training that led to numbers that are none.
+
+    Attributes:
+        settings: What to resume with, where the scheduler has an argument that makes the learning rate.
+    """
+
+    def __init__(self, what: str, run: Path, settings: dict[str, float]):
+        self.settings = settings
+        again = " ".join([f"playground resume {run}", *(f"--set {name}={value}" for name, value in settings.items())])
+        way = (
+            f"lower the learning rate: {again}"
+            if settings
+            else f"clip gradients in train_an_epoch(), then {again}; a lower learning rate in build_optimizer() needs "
+            "a new run, or an argument learning_rate"
+        )
+        super().__init__(f"{what}, and the average would carry it to every node: {way}")
+
+
+def refuse_diverged(scheduler: FedAvgScheduler, run: Path) -> None:
+    """Stop a node whose parameters are not numbers before the average spreads them to everybody.
+
+    Args:
+        scheduler: The node's scheduler, after training.
+        run: The run folder, for the advice.
+    """
     parameters = {name for name, _ in scheduler.model.named_parameters()}  # a buffer may hold infinity, as masks do
     for name, tensor in scheduler.state_dict().items():
         if torch.isnan(tensor).any() or (name in parameters and torch.isinf(tensor).any()):
-            raise ArithmeticError(
-                f"after local training {name} holds NaN or infinity, and the average would carry it to every node: "
-                "lower the learning rate, clip gradients, or look for broken samples on this node"
-            )
+            what = f"after local training {name} holds NaN or infinity"
+            raise Diverged(what, run, lower_learning_rate(scheduler))
