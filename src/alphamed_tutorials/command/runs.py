@@ -2,7 +2,7 @@
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -45,16 +45,15 @@ def resumable(result: dict[str, Any], known: dict[str, Any]) -> Iterator[None]:
     from ..engines.node import NodeFailed
     from ..runs.folder import Run
 
-    def advice(settings: str = "") -> str:
+    def advice(settings: Mapping[str, Any] = {}) -> str:
         path = known["path"]
-        return f"Logs: {path / 'logs'}. To go on after the last whole round: playground resume {path}{settings}"
+        return f"Logs: {path / 'logs'}. To go on after the last whole round: {Run(path).resume_command(settings)}"
 
     try:
         yield
     except NodeFailed as failure:
-        settings = getattr(failure.error, "settings", {})  # of training that diverged
-        texts = "".join(f" --set {name}={value}" for name, value in settings.items())
-        raise TutorialError(f"{failure}\n{advice(texts)}") from failure
+        settings = getattr(failure.error, "settings", {})  # which training that diverged needs
+        raise TutorialError(f"{failure}\n{advice(settings)}") from failure
     except KeyboardInterrupt:
         raise TutorialError(f"stopped by Ctrl-C. {advice()}" if known else "stopped by Ctrl-C") from None
     finally:

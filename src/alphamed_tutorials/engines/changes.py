@@ -1,11 +1,13 @@
 """What changed between the start of a run and its being resumed, and which of it takes effect."""
 
+import contextlib
 import difflib
 import hashlib
 import importlib
 import json
 import os
 import re
+import shlex
 import shutil
 import sys
 import traceback
@@ -25,6 +27,7 @@ from ..runs.folder import Run, RunError
 from ..runs.machine import versions
 
 CODE = "code"  # in the run folder: the task's files as they were when the run began
+_imported: dict[Path, str] = {}  # SHA-256 of files as they were when this process imported them
 
 
 def keep_code(run: Run, scheduler: FedAvgScheduler, target: str | None) -> dict[str, Any]:
@@ -45,8 +48,9 @@ def keep_code(run: Run, scheduler: FedAvgScheduler, target: str | None) -> dict[
     (run.path / CODE).mkdir(exist_ok=True)
     for file in files:
         shutil.copyfile(file, run.path / CODE / file.name)
+        _imported[file] = _sha256(file)
     return {
-        "files": {str(file): _sha256(file) for file in files},
+        "files": {str(file): _imported[file] for file in files},
         "stored": str(task.file) if kind.__module__ == "__main__" else None,
         "defaults": _defaults(kind),
     }
@@ -58,22 +62,21 @@ def fingerprints(nodes: Mapping[str, str | Path]) -> dict[str, str]:
 
 
 def import_anew(run: Run) -> None:
-    """Let the task's modules be found, and forget those loaded in this process if a file of them changed since."""
+    """Let the task's modules be found, and forget those of this process if a file changed since they were imported."""
     record = run.record
     if record["import_folder"] not in sys.path:
         sys.path.insert(0, record["import_folder"])
     if record.get("target"):
-        try:
+        with contextlib.suppress(TargetError):  # moved or gone: told by `cannot_be_read`, if the task needs it
             find(record["target"])
-        except TargetError:
-            pass  # moved or gone: told by `cannot_be_read`, if the task needs it
-    files = _recorded(run)
-    if any(file.exists() and _sha256(file) != digest for file, digest in files.items()):
-        for name, module in list(sys.modules.items()):
-            place = getattr(module, "__file__", None)
-            if name != "__main__" and place and Path(place).resolve() in files:
-                del sys.modules[name]
-        importlib.invalidate_caches()
+    files = {file: digest for file, digest in _recorded(run).items() if file.exists()}
+    changed = [file for file, digest in files.items() if _sha256(file) != _imported.get(file, digest)]
+    _imported.update({file: _sha256(file) for file in files})
+    for name, module in list(sys.modules.items() if changed else ()):
+        place = getattr(module, "__file__", None)
+        if name != "__main__" and place and Path(place).resolve() in files:
+            del sys.modules[name]
+    importlib.invalidate_caches()
 
 
 def cannot_be_read(run: Run, error: Exception) -> TutorialError:
@@ -83,11 +86,11 @@ def cannot_be_read(run: Run, error: Exception) -> TutorialError:
         names = ", ".join(map(str, missing))
         return RunError(
             f"{names}: this file of the task is gone ({error}). Bring it back, for instance the copy that lies in "
-            f"{run.path / CODE}, then: playground resume {run.path}"
+            f"{run.path / CODE}, then: {run.resume_command()}"
         )
     where = _line_of_task(run, error)
     if where:
-        return TutorialError(f"{where}: {type(error).__name__}: {error}\nMend it, then: playground resume {run.path}")
+        return TutorialError(f"{where}: {type(error).__name__}: {error}\nMend it, then: {run.resume_command()}")
     return RunError(
         f"{run.path}/entry.pickle, the task to run, cannot be read ({type(error).__name__}: {error}). If a module or "
         "class of the task was moved or renamed, undo that and resume; otherwise the file is damaged: start the run "
@@ -124,7 +127,7 @@ def compare_built(run: Run, present: FedAvgScheduler, kept: Mapping[str, Any]) -
         present: A scheduler that was just set up.
         kept: The attributes of a checkpoint that will take the place of its own.
     """
-    again = f"playground run {run.record.get('target') or 'TARGET'}"
+    again = f"playground run {shlex.quote(run.record.get('target') or 'TARGET')}"
     network = difference(kept["_model"], present.model)
     optimizer = _optimizer_difference(kept["_optimizer"], present.optimizer)
     lines = []
@@ -180,7 +183,7 @@ def _changed_defaults(run: Run, scheduler: FedAvgScheduler, settings: set[str]) 
             if name in arguments(type(scheduler)) and not hasattr(scheduler, name) and before:
                 lines.append(f"__init__ has a new argument {name}, which the run's object was made without: start anew")
         elif now[name] != before[name] and getattr(scheduler, name, None) != now[name]:
-            way = f"playground resume {run.path} --set {name}={now[name]}"
+            way = run.resume_command({name: now[name]})
             keeps = hasattr(scheduler, name)
             kept = f"{name}={getattr(scheduler, name)}" if keeps else "what it was started with"
             lines.append(

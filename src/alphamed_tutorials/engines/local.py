@@ -232,7 +232,7 @@ class _Task:
             with contextlib.suppress(OSError):  # a full disk must not hide what went wrong
                 self._close(state, failure=_failure(error))
             if isinstance(error, OSError):
-                advice = f"make room or mend its permissions, then: playground resume {self.run.path}"
+                advice = f"make room or mend its permissions, then: {self.run.resume_command()}"
                 raise TutorialError(f"{self.run.path} cannot be written ({error}): {advice}") from error
             raise
         finally:
@@ -277,7 +277,7 @@ class _Task:
         if is_finished and self.run.state == "done":
             raise WrongUse(
                 f"{self.run.path} is done, and its task is finished with these settings too: to go on longer, "
-                f"playground resume {self.run.path} --set max_rounds=N with N above {number}"
+                f"{self.run.resume_command({'max_rounds': 'N'})} with N above {number}"
             )
         for node in self.owners.values():
             node.release()
@@ -293,8 +293,8 @@ class _Task:
         """Change pending settings in what a checkpoint kept of the nodes; tell what the present code cannot change."""
         lines: list[str] = []
         if pending:
-            resumed.refuse_other_network(self.aggregator, kept[AGGREGATOR], pending)
-            lines = [line for name, each in kept.items() for line in resumed.carry(self.nodes[name], each, pending)]
+            lines = resumed.refuse_other_network(self.aggregator, kept[AGGREGATOR], pending)
+            lines += [line for name, each in kept.items() for line in resumed.carry(self.nodes[name], each, pending)]
         self.tell(
             [*dict.fromkeys(lines), *changes.compare_built(self.run, self.aggregator.scheduler, kept[AGGREGATOR])]
         )
@@ -375,7 +375,7 @@ class _Task:
             scheduler._aggregator = AGGREGATOR
             scheduler._wait_for_updating_model()
             scheduler._execute_training()
-            refuse_diverged(scheduler, self.run.path)
+            refuse_diverged(scheduler, self.run)
             update = serialise(scheduler.state_dict())
         node.release()
         self._event("trained", round=number, node=name)

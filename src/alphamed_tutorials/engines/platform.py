@@ -6,7 +6,6 @@ engine's: it knows the nodes and gives a data owner its turn.
 
 import io
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +13,7 @@ import torch
 from alphafed.fed_avg import FedAvgScheduler
 from alphafed.fed_avg.contractor import CheckinResponseEvent
 
+from ..runs.folder import Run
 from .settings import lower_learning_rate
 
 
@@ -35,7 +35,7 @@ class Channel:
     def batch_receive_stream(self, receiver: str, source_list: list[str], **_: Any) -> Mapping[str, bytes]:
         aggregator = self.task.aggregator.scheduler
         if aggregator.involve_aggregator:
-            refuse_diverged(aggregator, self.task.run.path)  # it has just trained
+            refuse_diverged(aggregator, self.task.run)  # it has just trained
         return _Results(self.task, source_list)
 
 
@@ -97,9 +97,9 @@ class Diverged(ArithmeticError):
         settings: What to resume with, where the scheduler has an argument that makes the learning rate.
     """
 
-    def __init__(self, what: str, run: Path, settings: dict[str, float]):
+    def __init__(self, what: str, run: Run, settings: dict[str, float]):
         self.settings = settings
-        again = " ".join([f"playground resume {run}", *(f"--set {name}={value}" for name, value in settings.items())])
+        again = run.resume_command(settings)
         way = (
             f"lower the learning rate: {again}"
             if settings
@@ -109,12 +109,12 @@ class Diverged(ArithmeticError):
         super().__init__(f"{what}, and the average would carry it to every node: {way}")
 
 
-def refuse_diverged(scheduler: FedAvgScheduler, run: Path) -> None:
+def refuse_diverged(scheduler: FedAvgScheduler, run: Run) -> None:
     """Stop a node whose parameters are not numbers before the average spreads them to everybody.
 
     Args:
         scheduler: The node's scheduler, after training.
-        run: The run folder, for the advice.
+        run: The run, for the advice.
     """
     parameters = {name for name, _ in scheduler.model.named_parameters()}  # a buffer may hold infinity, as masks do
     for name, tensor in scheduler.state_dict().items():

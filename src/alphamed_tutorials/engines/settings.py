@@ -76,8 +76,11 @@ def recorded(changes: list[dict[str, Any]], number: int, settings: Settings) -> 
     return kept + ([{"from_round": number + 1, "settings": dict(settings)}] if settings else [])
 
 
-def refuse_other_network(node: Node, kept: Mapping[str, Any], settings: Settings) -> None:
-    """Refuse settings that change what `build_model()` makes, because the checkpoint's network would win.
+def refuse_other_network(node: Node, kept: Mapping[str, Any], settings: Settings) -> list[str]:
+    """Refuse settings that change the network that `build_model()` makes, because the checkpoint's would win.
+
+    Returns:
+        A line for each other object that `build_model()` makes and that keeps the old value.
 
     Raises:
         WrongUse: The text says in what the networks differ.
@@ -85,11 +88,13 @@ def refuse_other_network(node: Node, kept: Mapping[str, Any], settings: Settings
     with node.active() as scheduler:
         before, after = _twin(scheduler, kept), _twin(scheduler, {**kept, **settings})
         found = difference(before.build_model(), after.build_model())
+        stale = _stale(before, after, kept, settings)
     if found:
         raise WrongUse(
             f"{_words(settings)} changes the network ({found}), which a run that has begun cannot: start anew with "
             "playground run"
         )
+    return stale
 
 
 def carry(node: Node, kept: dict[str, Any], settings: Settings) -> list[str]:
@@ -109,7 +114,7 @@ def carry(node: Node, kept: dict[str, Any], settings: Settings) -> list[str]:
     with node.active() as scheduler:
         before, after = _twin(scheduler, kept), _twin(scheduler, {**kept, **settings})
         old, new = (twin.build_optimizer(kept["_model"]) for twin in (before, after))
-        stale = _differing(before, after, settings)
+        stale = _stale(before, after, kept, settings)
     optimizer = kept["_optimizer"]
     groups = list(zip(optimizer.param_groups, old.param_groups, new.param_groups, strict=False))
     if type(old) is not type(new) or {len(each.param_groups) for each in (optimizer, old, new)} != {len(groups)}:
@@ -126,7 +131,7 @@ def carry(node: Node, kept: dict[str, Any], settings: Settings) -> list[str]:
     optimizer.defaults.update({name: value for name, value in new.defaults.items() if value != old.defaults.get(name)})
     _rebase(kept, optimizer)
     kept.update(settings)
-    return lines + [f"self.{name} was made with the old value and stays as it is" for name in stale]
+    return lines + stale
 
 
 def lower_learning_rate(scheduler: FedAvgScheduler) -> dict[str, float]:
@@ -163,10 +168,11 @@ def _rebase(kept: Mapping[str, Any], optimizer: Optimizer) -> None:
             schedule.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
 
 
-def _differing(before: FedAvgScheduler, after: FedAvgScheduler, settings: Settings) -> list[str]:
-    """Return the attributes besides the settings in which two schedulers differ."""
-    pairs = {name: (vars(before).get(name), value) for name, value in vars(after).items() if name not in settings}
-    return [name for name, (old, new) in pairs.items() if old is not new and _content(old) != _content(new)]
+def _stale(before: FedAvgScheduler, after: FedAvgScheduler, kept: Mapping[str, Any], settings: Settings) -> list[str]:
+    """Return a line for each attribute besides the settings that depends on them, and that the checkpoint keeps."""
+    names = [name for name in kept.keys() - settings.keys() if vars(before).get(name) is not vars(after).get(name)]
+    differing = [name for name in sorted(names) if _content(vars(before).get(name)) != _content(vars(after).get(name))]
+    return [f"self.{name} was made with the old value of {_names(settings)} and stays as it is" for name in differing]
 
 
 def _content(value: Any) -> Any:
@@ -179,6 +185,10 @@ def _content(value: Any) -> Any:
         return cloudpickle.dumps(value)
     except Exception:  # pickling calls the value's own code, which fails as it likes
         return None
+
+
+def _names(settings: Settings) -> str:
+    return ", ".join(settings)
 
 
 def _words(settings: Settings) -> str:

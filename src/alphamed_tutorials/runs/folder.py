@@ -5,9 +5,11 @@ import io
 import itertools
 import json
 import os
+import shlex
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from filelock import AcquireReturnProxy, FileLock, Timeout
@@ -129,6 +131,11 @@ class Run:
         for row in (row for row in self.rows if not row.is_detail):
             last.setdefault(row.name, {})[row.node] = row
         return {name: sum(row.value for row in nodes.values()) / len(nodes) for name, nodes in last.items()}
+
+    def resume_command(self, settings: Mapping[str, Any] = MappingProxyType({})) -> str:
+        """Return the command that goes on with this run, as it can be pasted into a shell."""
+        changed = (f"--set {name}={value}" for name, value in settings.items())
+        return " ".join(["playground resume", shlex.quote(str(self.path)), *changed])
 
     def lock(self) -> AcquireReturnProxy:
         """Hold the folder for this process, to the end of a `with` block.
