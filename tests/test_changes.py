@@ -3,6 +3,7 @@
 import json
 import shlex
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -49,6 +50,7 @@ class Mine(Tiny):
     def loss(self, inputs, labels):
         return self.criterion(self.model(inputs), labels)
 """
+WIDER = "nn.Linear(4, 16), nn.Dropout(0.2), nn.Linear(16, 2)"
 BUG = "if self.current_round == 3:\n            raise ValueError('my bug')"
 
 
@@ -268,7 +270,7 @@ def test_changed_default_alone_changes_nothing(work):
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("nn.Linear(4, self.width), nn.Dropout(0.2), nn.Linear(self.width, 2)", "nn.Linear(4, 16), nn.Dropout(0.2), nn.Linear(16, 2)", "0.weight [8, 4] → [16, 4]"),
+        ("nn.Linear(4, self.width), nn.Dropout(0.2), nn.Linear(self.width, 2)", WIDER, "0.weight [8, 4] → [16, 4]"),
         ("nn.Dropout(0.2)", "nn.Dropout(0.75)", "Dropout(p=0.75"),
         ("nn.Dropout(0.2)", "nn.Tanh()", "Tanh"),
         ("lr=self.learning_rate,", "lr=0.0123,", "lr 0.1 → 0.0123"),
@@ -280,6 +282,15 @@ def test_other_network_or_optimizer_does_not_take_effect(work, old, new, said):
     work.stopped().write(old, new)
     assert same(work.resume(), expected)
     assert work.says(said, "does not take effect", f"playground run {shlex.quote(str(work.file))}")
+
+
+def test_other_network_takes_effect_where_no_round_was_finished(work):
+    work.stopped(("training", 1, "node2")).write(
+        "nn.Linear(4, self.width), nn.Dropout(0.2), nn.Linear(self.width, 2)", WIDER
+    )
+    ended = work.resume()
+    assert same(ended, work.undisturbed(width=16))
+    assert work.says("what __init__() made stays as it is") and not work.says("does not take effect")
 
 
 def test_code_that_needs_a_new_layer_fails_and_damages_nothing(work):
@@ -372,6 +383,33 @@ def test_advice_after_divergence_where_no_argument_makes_the_learning_rate(work)
         run(work.file, work.folder / "data", out=work.run)
     diverging(work, 10.0, "        # here\n", CLIPPED)
     assert work.resume().state == "done" and is_finite(work.run)
+
+
+SCRIPT = """
+import sys
+sys.path.insert(0, HERE)
+from alphamed_tutorials.engines.local import run_local
+from schedulers import Tiny
+
+class Mine(Tiny):
+    def train_an_epoch(self):
+        super().train_an_epoch()  # here
+
+def stop(event):
+    if event["event"] == "training" and event["round"] == 3:
+        raise KeyboardInterrupt
+
+run_local(Mine(max_rounds=4), "data", "run 1", on_event=stop)
+"""
+
+
+def test_changed_script_does_not_take_effect(work):
+    script = work.folder / "script.py"
+    script.write_text(SCRIPT.replace("HERE", repr(str(Path(__file__).parent))))
+    subprocess.run([sys.executable, script], cwd=work.folder, capture_output=True, timeout=120)
+    script.write_text(script.read_text().replace("super().train_an_epoch()", "raise ValueError"))
+    assert work.resume().state == "done"
+    assert work.says(f"{script} changed", "does not take effect", "stored in the run")
 
 
 def test_command_line_tells(work, playground):

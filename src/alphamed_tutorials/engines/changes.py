@@ -98,14 +98,17 @@ def cannot_be_read(run: Run, error: Exception) -> TutorialError:
     )
 
 
-def compare_code(run: Run, scheduler: FedAvgScheduler, settings: Iterable[str]) -> list[str]:
+def compare_code(run: Run, scheduler: FedAvgScheduler, settings: Iterable[str], has_checkpoint: bool) -> list[str]:
     """Return a line for each file of the task, and each default of its arguments, that changed since the run began.
 
     Args:
+        run: The run.
         scheduler: The pickled task, with the present code.
         settings: Names of arguments that were given a value for this resume, or an earlier one.
+        has_checkpoint: Whether a round was finished; without one, network and optimizer are made anew.
     """
-    return [*_changed_files(run), *_changed_defaults(run, scheduler, set(settings))]
+    kept = "__init__(), build_model() and build_optimizer()" if has_checkpoint else "__init__()"
+    return [*_changed_files(run, kept), *_changed_defaults(run, scheduler, set(settings))]
 
 
 def compare_surroundings(run: Run) -> list[str]:
@@ -155,7 +158,7 @@ def difference(old: nn.Module, new: nn.Module) -> str:
     return ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
 
 
-def _changed_files(run: Run) -> list[str]:
+def _changed_files(run: Run, kept: str) -> list[str]:
     lines = []
     stored = run.record.get("code", {}).get("stored")
     for file, digest in _recorded(run).items():
@@ -170,7 +173,7 @@ def _changed_files(run: Run) -> list[str]:
         elif _sha256(file) != digest:
             lines.append(
                 f"{file} changed since the run began ({before}): what its methods and functions do takes effect from "
-                "the next round on; what __init__(), build_model() and build_optimizer() made stays as it is"
+                f"the next round on; what {kept} made stays as it is"
             )
     return lines
 

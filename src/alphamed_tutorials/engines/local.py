@@ -136,7 +136,10 @@ def resume_local(
         values = resumed.readable(scheduler, settings)
         since_start = {**resumed.since(run.record.get("changes", [])), **values}
         task = _Task(run, resumed.changed(entry, since_start), on_event, values)
-        task.tell(changes.compare_code(run, scheduler, since_start), changes.compare_surroundings(run))
+        task.tell(
+            changes.compare_code(run, scheduler, since_start, task.checkpoint_file.exists()),
+            changes.compare_surroundings(run),
+        )
         return task.finish()
 
 

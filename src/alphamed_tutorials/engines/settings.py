@@ -31,6 +31,8 @@ def readable(scheduler: FedAvgScheduler, settings: Settings) -> dict[str, Any]:
         kind = type(scheduler) if name != "max_rounds" else FedAvgScheduler
         refuse_unknown(kind, {name: value})
         values |= convert(kind, {name: value}) if isinstance(value, str) else {name: value}
+        if name == "data_dir":
+            raise WrongUse("data_dir cannot be changed: each node gets the folder with its own data")
         if not hasattr(scheduler, name):
             raise WrongUse(
                 f"{name} cannot be changed in a run that has begun: {type(scheduler).__name__} does not keep it as "
