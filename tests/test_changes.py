@@ -46,6 +46,7 @@ class Mine(Tiny):
         # here
         super().train_an_epoch()
         self.log("lr", self.optimizer.param_groups[0]["lr"])
+        self.log("setting", self.learning_rate)
 
     def loss(self, inputs, labels):
         return self.criterion(self.model(inputs), labels)
@@ -119,7 +120,10 @@ def same(one: Run, other: Run) -> bool:
 
 
 FROM_ROUND_3 = {  # the value, and what in `train_an_epoch()` does the same
-    "learning_rate": (0.01, 'if self.current_round == 3: self.optimizer.param_groups[0]["lr"] = 0.01'),
+    "learning_rate": (
+        0.01,
+        'if self.current_round == 3: self.learning_rate = self.optimizer.param_groups[0]["lr"] = 0.01',
+    ),
     "momentum": (0.5, 'if self.current_round == 3: self.optimizer.param_groups[0]["momentum"] = 0.5'),
     "batch_size": (
         3,
@@ -135,7 +139,7 @@ def test_setting_takes_effect_from_the_next_round_and_survives_a_kill(work, name
     work.stopped()
     with pytest.raises(KeyboardInterrupt):  # before the checkpoint that holds it
         work.resume("training", 3, "node2", **{name: str(value)})
-    assert work.says(f"{name}={value} from round 3 on")
+    assert work.says(f"{name}={value} from round 3 on") and not work.says("does not take effect")
     with pytest.raises(KeyboardInterrupt):  # and after it
         work.resume("training", 4, "node1")
     ended = work.resume()

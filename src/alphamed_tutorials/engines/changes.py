@@ -152,8 +152,8 @@ def difference(old: nn.Module, new: nn.Module) -> str:
     """Return in a few words in what two networks differ, whatever their numbers; empty if in nothing that shows."""
     shapes = _changes(*({name: _shape(value) for name, value in each.state_dict().items()} for each in (old, new)))
     frozen = _changes(*({name: p.requires_grad for name, p in each.named_parameters()} for each in (old, new)))
-    texts = (re.sub("0x[0-9a-f]+", "", str(each)).splitlines() for each in (old, new))
-    layers = [line for line in difflib.ndiff(*texts) if line.startswith(("-", "+"))]
+    before, after = (re.sub("0x[0-9a-f]+", "", str(each)).splitlines() for each in (old, new))
+    layers = [line for line in difflib.ndiff(before, after) if line.startswith(("-", "+"))]
     found = shapes or [" ".join(line.split()) for line in layers] or [f"requires_grad of {line}" for line in frozen]
     return ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
 
