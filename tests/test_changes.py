@@ -1,6 +1,7 @@
 """What a resumed run says of changes is true: what takes effect does, what does not leaves the numbers as they were."""
 
 import json
+import os
 import shlex
 import shutil
 import subprocess
@@ -27,8 +28,10 @@ from torch.utils.data import DataLoader
 
 
 class Mine(Tiny):
-    def __init__(self, max_rounds=4, learning_rate=0.1, momentum=0.9, batch_size=4, width=8, smoothing=0.0, unkept=1):
-        super().__init__(max_rounds=max_rounds)
+    def __init__(
+        self, max_rounds=4, merge_epochs=1, learning_rate=0.1, momentum=0.9, batch_size=4, width=8, smoothing=0.0, unkept=1
+    ):
+        super().__init__(max_rounds=max_rounds, merge_epochs=merge_epochs)
         self.learning_rate, self.momentum, self.batch_size = learning_rate, momentum, batch_size
         self.width, self.smoothing = width, smoothing
 
@@ -188,7 +191,7 @@ def test_schedule_goes_on_from_the_changed_learning_rate(work, schedule):
         ({"learning_rate": "fast"}, "fast is no float"),
         ({"unkept": 2}, "does not keep it as self.unkept"),
         ({"width": 16}, r"width=16 changes the network \(0.weight \[8, 4\] → \[16, 4\].*start anew"),
-        ({"merge_epochs": 0}, "no argument merge_epochs"),
+        ({"merge_epochs": 0}, "Mine refuses merge_epochs=0: merge_epochs must be a positive integer"),
         ({"max_rounds": 0}, "one round or more"),
         ({"learning_rate": {1}}, "cannot be written"),
     ],
@@ -266,6 +269,12 @@ def test_changed_default_does_not_take_effect_but_the_advice_does(work):
     assert not work.says("the default of")
 
 
+def test_changed_default_that_is_the_runs_own_value_is_not_told(work):
+    work.stopped(learning_rate=0.01).write("learning_rate=0.1,", "learning_rate=0.01,")
+    work.resume()
+    assert work.says("my_task.py changed") and not work.says("the default of")
+
+
 def test_changed_default_alone_changes_nothing(work):
     work.stopped().write("learning_rate=0.1,", "learning_rate=0.01,")
     assert same(work.resume(), work.undisturbed())
@@ -310,7 +319,7 @@ def test_code_that_needs_a_new_layer_fails_and_damages_nothing(work):
     [
         ("class Mine", "class Other", "moved or renamed, undo that"),
         ("import torch\n", "import torch\nimport nothing_of_that_name\n", "my_task.py, line 2: ModuleNotFoundError"),
-        ("# here", "if:", "my_task.py, line 26: SyntaxError"),
+        ("# here", "if:", "my_task.py, line 28: SyntaxError"),
     ],
 )
 def test_code_that_cannot_be_loaded_is_told_and_damages_nothing(work, old, new, why):
@@ -333,14 +342,23 @@ def test_missing_file_is_brought_back_from_the_run(work):
     assert same(work.resume(), work.undisturbed())
 
 
-def test_other_data_and_other_versions_are_warned_of(work, monkeypatch):
-    work.stopped()
-    (work.folder / "data" / "nodes" / "node1" / ".DS_Store").touch()
-    (work.folder / "data" / "nodes" / "node2" / "new").touch()
-    monkeypatch.setattr(changes, "versions", lambda: Run.open(work.run).record["versions"] | {"torch": "9.9"})
+def test_other_versions_are_warned_of(work, monkeypatch):
+    before = work.stopped() and Run.open(work.run).record["versions"]
+    monkeypatch.setattr(changes, "versions", lambda: before | {"torch": "9.9"})
     work.resume()
-    assert len(work.warnings) == 2
-    assert work.warnings[0].startswith("torch is 9.9") and work.warnings[1].startswith("node2: files in")
+    assert work.warnings == [f"torch is 9.9, the run began with {before['torch']}: results may differ"]
+
+
+@pytest.mark.parametrize("change", ["new", "written"])
+def test_other_data_are_warned_of(work, change):
+    nodes = work.stopped().folder / "data" / "nodes"
+    (nodes / "node1" / ".DS_Store").touch()  # the system's own
+    if change == "new":
+        (nodes / "node2" / "new").touch()
+    else:
+        os.utime(nodes / "node2" / "samples.pt", (0, 0))
+    work.resume()
+    assert len(work.warnings) == 1 and work.warnings[0].startswith(f"node2: files in {nodes / 'node2'}")
 
 
 CLIPPED = """\
