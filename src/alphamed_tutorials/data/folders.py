@@ -47,7 +47,7 @@ def find_nodes(
         tests = _existing(aggregator, "with the test data").resolve()
         found = {name: folder for name, folder in found.items() if folder.resolve() != tests or name in nodes}
         found[AGGREGATOR] = tests
-    names = ", ".join(name for name in found if name != AGGREGATOR)
+    names = ", ".join(sorted((name for name in found if name != AGGREGATOR), key=_order))
     where = data if data is not None else "what was given"
     if AGGREGATOR not in found:
         raise WrongUse(
