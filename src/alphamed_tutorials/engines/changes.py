@@ -1,16 +1,11 @@
 """What changed between the start of a run and its being resumed, and which of it takes effect."""
 
-import contextlib
 import difflib
 import hashlib
-import importlib
 import json
 import os
 import re
 import shlex
-import shutil
-import sys
-import traceback
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,82 +15,15 @@ from torch import nn
 from torch.optim import Optimizer
 
 from ..arguments import arguments
-from ..catalogue import TargetError, find
 from ..data.folders import is_system_name
-from ..errors import TutorialError
-from ..runs.folder import Run, RunError
+from ..runs.folder import Run
 from ..runs.machine import versions
-
-CODE = "code"  # in the run folder: the task's files as they were when the run began
-_imported: dict[Path, str] = {}  # SHA-256 of files as they were when this process imported them
-
-
-def keep_code(run: Run, scheduler: FedAvgScheduler, target: str | None) -> dict[str, Any]:
-    """Copy the task's files into the run folder, and return what a later comparison needs of them.
-
-    Args:
-        run: The run, whose folder exists.
-        scheduler: The task.
-        target: What `find` finds it by; empty where only the object is known.
-
-    Returns:
-        `files`: SHA-256 by path; `stored`: the script whose class is part of the pickled task, and so cannot change;
-        `defaults`: those of the scheduler's arguments that JSON can hold.
-    """
-    kind = type(scheduler)
-    task = find(target or scheduler)
-    files = [] if task.file is not None and not task.file.exists() else task.source_files
-    (run.path / CODE).mkdir(exist_ok=True)
-    for file in files:
-        shutil.copyfile(file, run.path / CODE / file.name)
-        _imported[file] = _sha256(file)
-    return {
-        "files": {str(file): _imported[file] for file in files},
-        "stored": str(task.file) if kind.__module__ == "__main__" else None,
-        "defaults": _defaults(kind),
-    }
+from .sources import CODE, recorded_files, sha256, simple_defaults
 
 
 def fingerprints(nodes: Mapping[str, str | Path]) -> dict[str, str]:
     """Return for each node's data folder a digest of its files' names, sizes and times."""
     return {name: _fingerprint(Path(folder)) for name, folder in nodes.items()}
-
-
-def import_anew(run: Run) -> None:
-    """Let the task's modules be found, and forget those of this process if a file changed since they were imported."""
-    record = run.record
-    if record["import_folder"] not in sys.path:
-        sys.path.insert(0, record["import_folder"])
-    if record.get("target"):
-        with contextlib.suppress(TargetError):  # moved or gone: told by `cannot_be_read`, if the task needs it
-            find(record["target"])
-    files = {file: digest for file, digest in _recorded(run).items() if file.exists()}
-    changed = [file for file, digest in files.items() if _sha256(file) != _imported.get(file, digest)]
-    _imported.update({file: _sha256(file) for file in files})
-    for name, module in list(sys.modules.items() if changed else ()):
-        place = getattr(module, "__file__", None)
-        if name != "__main__" and place and Path(place).resolve() in files:
-            del sys.modules[name]
-    importlib.invalidate_caches()
-
-
-def cannot_be_read(run: Run, error: Exception) -> TutorialError:
-    """Return what to say where the pickled task of a run cannot be unpickled."""
-    missing = [file for file in _recorded(run) if not file.exists()]
-    if missing and isinstance(error, ModuleNotFoundError | FileNotFoundError):
-        names = ", ".join(map(str, missing))
-        return RunError(
-            f"{names}: this file of the task is gone ({error}). Bring it back, for instance the copy that lies in "
-            f"{run.path / CODE}, then: {run.resume_command()}"
-        )
-    where = _line_of_task(run, error)
-    if where:
-        return TutorialError(f"{where}: {type(error).__name__}: {error}\nMend it, then: {run.resume_command()}")
-    return RunError(
-        f"{run.path}/entry.pickle, the task to run, cannot be read ({type(error).__name__}: {error}). If a module or "
-        "class of the task was moved or renamed, undo that and resume; otherwise the file is damaged: start the run "
-        "again"
-    )
 
 
 def compare_code(run: Run, scheduler: FedAvgScheduler, settings: Iterable[str], has_checkpoint: bool) -> list[str]:
@@ -161,16 +89,16 @@ def difference(old: nn.Module, new: nn.Module) -> str:
 def _changed_files(run: Run, kept: str) -> list[str]:
     lines = []
     stored = run.record.get("code", {}).get("stored")
-    for file, digest in _recorded(run).items():
+    for file, digest in recorded_files(run).items():
         before = f"as it was: {run.path / CODE / file.name}"
         if not file.exists():
             lines.append(f"{file} is gone since the run began ({before})")
-        elif _sha256(file) != digest and str(file) == stored:
+        elif sha256(file) != digest and str(file) == stored:
             lines.append(
                 f"{file} changed since the run began ({before}), which does not take effect: what a started script or "
                 "a notebook defines itself is stored in the run. Put the class into a file of its own and start anew"
             )
-        elif _sha256(file) != digest:
+        elif sha256(file) != digest:
             lines.append(
                 f"{file} changed since the run began ({before}): what its methods and functions do takes effect from "
                 f"the next round on; what {kept} made stays as it is"
@@ -179,7 +107,7 @@ def _changed_files(run: Run, kept: str) -> list[str]:
 
 
 def _changed_defaults(run: Run, scheduler: FedAvgScheduler, settings: set[str]) -> list[str]:
-    before, now = run.record.get("code", {}).get("defaults", {}), _defaults(type(scheduler))
+    before, now = run.record.get("code", {}).get("defaults", {}), simple_defaults(type(scheduler))
     lines = []
     for name in now.keys() - settings:
         if name not in before:
@@ -219,28 +147,6 @@ def _changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 def _shape(value: Any) -> list[int] | str:
     return list(value.shape) if hasattr(value, "shape") else type(value).__name__
-
-
-def _defaults(kind: type) -> dict[str, Any]:
-    known = {name: argument.default for name, argument in arguments(kind).items() if not argument.is_required}
-    return {name: value for name, value in known.items() if isinstance(value, bool | int | float | str | None)}
-
-
-def _line_of_task(run: Run, error: Exception) -> str:
-    """Return the file and line of the task in which importing it failed; empty if it failed elsewhere."""
-    files = _recorded(run)
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"{error.filename}, line {error.lineno}"
-    own = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).resolve() in files]
-    return f"{own[-1].filename}, line {own[-1].lineno}" if own else ""
-
-
-def _recorded(run: Run) -> dict[Path, str]:
-    return {Path(file): digest for file, digest in run.record.get("code", {}).get("files", {}).items()}
-
-
-def _sha256(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _fingerprint(folder: Path) -> str:

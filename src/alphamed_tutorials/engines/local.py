@@ -23,10 +23,10 @@ from ..data.folders import AGGREGATOR, find_nodes
 from ..errors import TutorialError, WrongUse
 from ..runs.folder import Metric, Run, RunError
 from ..runs.machine import machine, versions
-from . import changes, checkpoint
-from . import settings as resumed
+from . import changes, checkpoint, sources
 from .node import ESSENTIAL, Node, NodeFailed
 from .platform import Channel, Contractor, refuse_diverged, serialise
+from .settings import Settings, adapt, changed, readable, recorded, since
 
 Listener = Callable[[dict[str, Any]], None]
 
@@ -89,7 +89,7 @@ def run_local(
             started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             seconds=0.0,
             import_folder=os.path.abspath(sys.path[0]),
-            code=changes.keep_code(run, scheduler, target),
+            code=sources.keep_code(run, scheduler, target),
             data=changes.fingerprints(folders),
             versions=versions(),
             machine=machine(),
@@ -100,7 +100,7 @@ def run_local(
 
 def resume_local(
     path: str | Path,
-    settings: resumed.Settings = MappingProxyType({}),
+    settings: Settings = MappingProxyType({}),
     on_event: Listener = lambda event: None,
 ) -> Run:
     """Continue a local run after its last whole round and finish it as if it had never stopped.
@@ -131,11 +131,11 @@ def resume_local(
             raise RunError(f"{path} is not a run of the local engine: only those can be resumed")
         if run.state == "done" and not settings:
             return run
-        changes.import_anew(run)
+        sources.import_anew(run)
         entry, scheduler = _read_entry(run)
-        values = resumed.readable(scheduler, settings)
-        since_start = {**resumed.since(run.record.get("changes", [])), **values}
-        task = _Task(run, resumed.changed(entry, since_start), on_event, values)
+        values = readable(scheduler, settings)
+        since_start = {**since(run.record.get("changes", [])), **values}
+        task = _Task(run, changed(entry, since_start), on_event, values)
         task.tell(
             changes.compare_code(run, scheduler, since_start, task.checkpoint_file.exists()),
             changes.compare_surroundings(run),
@@ -184,7 +184,7 @@ def _read_entry(run: Run) -> tuple[bytes, FedAvgScheduler]:
     try:
         scheduler = cloudpickle.loads(entry)
     except Exception as error:
-        raise changes.cannot_be_read(run, error) from error
+        raise sources.cannot_be_read(run, error) from error
     _refuse_unsupported(scheduler)
     return entry, scheduler
 
@@ -203,7 +203,7 @@ def _refuse_unsupported(scheduler: FedAvgScheduler) -> None:
 class _Task:
     """The course of one run: set up or restore, then round after round."""
 
-    def __init__(self, run: Run, entry: bytes, on_event: Listener, settings: resumed.Settings = MappingProxyType({})):
+    def __init__(self, run: Run, entry: bytes, on_event: Listener, settings: Settings = MappingProxyType({})):
         self.run, self.entry, self.on_event = run, entry, on_event
         self.nodes: dict[str, Node] = {}
         self.started = time.monotonic() - run.record["seconds"]
@@ -267,40 +267,31 @@ class _Task:
             if self.run.record["rounds_done"]:
                 raise RunError(f"{self.checkpoint_file} is missing: start the run again")
             self.run.rows = []  # of a first round that was not finished
-            self._go_on(0, self._pending(0))
+            self._go_on(0)
             return False
         saved = checkpoint.load(self.checkpoint_file)
-        number, is_finished = saved["round"], saved["is_finished"]
-        pending = self._pending(number)
-        self._adapt({name: kept["attributes"] for name, kept in saved["nodes"].items()}, pending)
-        for name, kept in saved["nodes"].items():
-            self.nodes[name].restore(kept)
-        if pending and (is_finished or "max_rounds" in pending):
-            is_finished = self._is_finished()
+        number, pending = saved["round"], self._pending(saved["round"])
+        kept = {name: each["attributes"] for name, each in saved["nodes"].items()}
+        lines = adapt(self.nodes, kept, pending) if pending else []
+        self.tell(lines + changes.compare_built(self.run, self.aggregator.scheduler, kept[AGGREGATOR]))
+        for name, each in saved["nodes"].items():
+            self.nodes[name].restore(each)
+        asked_anew = pending and (saved["is_finished"] or "max_rounds" in pending)
+        is_finished = self._is_finished() if asked_anew else saved["is_finished"]
         if is_finished and self.run.state == "done":
+            longer = self.run.resume_command({"max_rounds": "N"})
             raise WrongUse(
-                f"{self.run.path} is done, and its task is finished with these settings too: to go on longer, "
-                f"{self.run.resume_command({'max_rounds': 'N'})} with N above {number}"
+                f"{self.run.path} is done, with these settings too: to go on, {longer} with N above {number}"
             )
         for node in self.owners.values():
             node.release()
         self.run.rows = [Metric(*row) for row in saved["rows"]]
-        self._go_on(number, pending)
+        self._go_on(number)
         return is_finished
 
     def _pending(self, number: int) -> dict[str, Any]:
         """Return the settings that are new since a round."""
-        return {**resumed.since(self.run.record.get("changes", []), number), **self.settings}
-
-    def _adapt(self, kept: dict[str, dict[str, Any]], pending: dict[str, Any]) -> None:
-        """Change pending settings in what a checkpoint kept of the nodes; tell what the present code cannot change."""
-        lines: list[str] = []
-        if pending:
-            lines = resumed.refuse_other_network(self.aggregator, kept[AGGREGATOR], pending)
-            lines += [line for name, each in kept.items() for line in resumed.carry(self.nodes[name], each, pending)]
-        self.tell(
-            [*dict.fromkeys(lines), *changes.compare_built(self.run, self.aggregator.scheduler, kept[AGGREGATOR])]
-        )
+        return {**since(self.run.record.get("changes", []), number), **self.settings}
 
     def _is_finished(self) -> bool:
         """Ask the task again whether its last whole round was its last."""
@@ -310,15 +301,16 @@ class _Task:
             scheduler.current_round += 1
         return is_finished
 
-    def _go_on(self, number: int, pending: dict[str, Any]) -> None:
-        """Write into `run.json` from where the run goes on, and with what."""
+    def _go_on(self, number: int) -> None:
+        """Write into `run.json` after which round the run goes on, and with what."""
+        pending = self._pending(number)
         self.tell([f"{name}={value} from round {number + 1} on" for name, value in pending.items()])
         self.run.update(
             state="running",
             failure=None,
             rounds_done=number,
             rounds=self.aggregator.scheduler.max_rounds,
-            changes=resumed.recorded(self.run.record.get("changes", []), number, pending),
+            changes=recorded(self.run.record.get("changes", []), number, pending),
         )
 
     def tell(self, found: list[str], warnings: list[str] | None = None) -> None:

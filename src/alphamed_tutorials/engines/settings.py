@@ -3,7 +3,7 @@
 import contextlib
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 from alphafed.fed_avg import FedAvgScheduler
@@ -12,9 +12,12 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from ..arguments import arguments, convert, refuse_unknown
+from ..data.folders import AGGREGATOR
 from ..errors import WrongUse
 from .changes import difference
-from .node import Node
+
+if TYPE_CHECKING:  # what a node refuses asks this module for a lower learning rate
+    from .node import Node
 
 Settings = Mapping[str, Any]
 
@@ -66,10 +69,12 @@ def changed(entry: bytes, settings: Settings) -> bytes:
 
 
 def since(changes: list[dict[str, Any]], number: int = 0) -> dict[str, Any]:
-    """Return the settings of `run.json` that were changed after a round."""
-    return {
-        name: value for change in changes if change["from_round"] > number for name, value in change["settings"].items()
-    }
+    """Return the settings that were changed after a round, from `changes` of `run.json`."""
+    settings: dict[str, Any] = {}
+    for change in changes:
+        if change["from_round"] > number:
+            settings |= change["settings"]
+    return settings
 
 
 def recorded(changes: list[dict[str, Any]], number: int, settings: Settings) -> list[dict[str, Any]]:
@@ -78,15 +83,41 @@ def recorded(changes: list[dict[str, Any]], number: int, settings: Settings) -> 
     return kept + ([{"from_round": number + 1, "settings": dict(settings)}] if settings else [])
 
 
-def refuse_other_network(node: Node, kept: Mapping[str, Any], settings: Settings) -> list[str]:
-    """Refuse settings that change the network that `build_model()` makes, because the checkpoint's would win.
+def adapt(nodes: Mapping[str, "Node"], kept: Mapping[str, dict[str, Any]], settings: Settings) -> list[str]:
+    """Change settings in what a checkpoint kept of the nodes.
+
+    Args:
+        nodes: The nodes by name, set up anew with the new values.
+        kept: By node, attributes of its scheduler from the checkpoint; changed in place.
+        settings: The new values.
 
     Returns:
-        A line for each other object that `build_model()` makes and that keeps the old value.
+        A line for each change of the optimizers, and for each object that keeps the old value.
 
     Raises:
-        WrongUse: The text says in what the networks differ.
+        WrongUse: The settings make another network, or an optimizer of another kind.
     """
+    lines = _refuse_other_network(nodes[AGGREGATOR], kept[AGGREGATOR], settings)
+    for name, attributes in kept.items():
+        lines += _carry(nodes[name], attributes, settings)
+    return list(dict.fromkeys(lines))
+
+
+def lower_learning_rate(scheduler: FedAvgScheduler) -> dict[str, float]:
+    """Return the argument that makes the learning rate, with a tenth of its value; nothing if there is none."""
+    for name in arguments(type(scheduler)):
+        value = vars(scheduler).get(name)
+        if isinstance(value, float) and value > 0:
+            lower = {name: float(f"{value / 10:.3g}")}
+            with contextlib.suppress(Exception):  # an optimizer that refuses such a value answers the question too
+                old, new = (_twin(scheduler, given).build_optimizer(scheduler.model) for given in ({}, lower))
+                if new.param_groups[0]["lr"] < old.param_groups[0]["lr"]:
+                    return lower
+    return {}
+
+
+def _refuse_other_network(node: "Node", kept: Mapping[str, Any], settings: Settings) -> list[str]:
+    """Refuse settings that make another network, because the checkpoint's would win; say what else keeps old values."""
     with node.active() as scheduler:
         before, after = _twin(scheduler, kept), _twin(scheduler, {**kept, **settings})
         found = difference(before.build_model(), after.build_model())
@@ -99,20 +130,8 @@ def refuse_other_network(node: Node, kept: Mapping[str, Any], settings: Settings
     return stale
 
 
-def carry(node: Node, kept: dict[str, Any], settings: Settings) -> list[str]:
-    """Change settings in what a checkpoint kept of a node, its optimizer among them, whose state stays.
-
-    Args:
-        node: The node, set up anew.
-        kept: Attributes of its scheduler from the checkpoint; changed in place.
-        settings: The new values.
-
-    Returns:
-        A line for each change of the optimizer, and for each object that keeps the old value.
-
-    Raises:
-        WrongUse: The settings make an optimizer of another kind.
-    """
+def _carry(node: "Node", kept: dict[str, Any], settings: Settings) -> list[str]:
+    """Change settings in what a checkpoint kept of one node, its optimizer among them, whose state stays."""
     with node.active() as scheduler:
         before, after = _twin(scheduler, kept), _twin(scheduler, {**kept, **settings})
         old, new = (twin.build_optimizer(kept["_model"]) for twin in (before, after))
@@ -134,19 +153,6 @@ def carry(node: Node, kept: dict[str, Any], settings: Settings) -> list[str]:
     _rebase(kept, optimizer)
     kept.update(settings)
     return lines + stale
-
-
-def lower_learning_rate(scheduler: FedAvgScheduler) -> dict[str, float]:
-    """Return the argument that makes the learning rate, with a tenth of its value; nothing if there is none."""
-    for name in arguments(type(scheduler)):
-        value = vars(scheduler).get(name)
-        if isinstance(value, float) and value > 0:
-            lower = {name: float(f"{value / 10:.3g}")}
-            with contextlib.suppress(Exception):  # an optimizer that refuses such a value answers the question too
-                old, new = (_twin(scheduler, given).build_optimizer(scheduler.model) for given in ({}, lower))
-                if new.param_groups[0]["lr"] < old.param_groups[0]["lr"]:
-                    return lower
-    return {}
 
 
 def _twin(scheduler: FedAvgScheduler, attributes: Mapping[str, Any]) -> FedAvgScheduler:
