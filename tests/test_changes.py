@@ -14,7 +14,7 @@ from schedulers import write_data
 
 from alphamed_tutorials import resume, run
 from alphamed_tutorials.engines import changes
-from alphamed_tutorials.engines.node import NodeFailed
+from alphamed_tutorials.engines.failures import NodeFailed
 from alphamed_tutorials.errors import TutorialError, WrongUse
 from alphamed_tutorials.runs.folder import Run, RunError
 

@@ -43,7 +43,7 @@ def resumable(result: dict[str, Any], known: dict[str, Any]) -> Iterator[None]:
         result: Gets what is reported.
         known: `path` of the run folder, as soon as it is known.
     """
-    from ..engines.node import NodeFailed
+    from ..engines.failures import NodeFailed
     from ..runs.folder import Run
 
     def advice(settings: Mapping[str, Any] = {}) -> str:
