@@ -214,7 +214,7 @@ def test_done_run_goes_on_longer(work):
     first = run(work.file, work.folder / "data", out=work.run, settings={"max_rounds": 2})
     with pytest.raises(WrongUse, match="is done.*--set max_rounds=N with N above 2"):
         work.resume(learning_rate=0.01)
-    assert Run.open(work.run).record == first.record
+    assert Run.open(work.run).record == first.record and work.lines == []
     longer = work.resume(max_rounds="4")
     assert same(longer, work.undisturbed()) and longer.record["rounds"] == longer.record["rounds_done"] == 4
 

@@ -96,7 +96,7 @@ class LocalTask:
             node.release()
 
     def _restore(self) -> bool:
-        """Go back to the last whole round, if there is one; return whether it was the task's last."""
+        """Go back to the last whole round, if there is one; return whether it was the last."""
         if not self.checkpoint_file.exists():
             if self.run.record["rounds_done"]:
                 raise RunError(f"{self.checkpoint_file} is missing: start the run again")
@@ -107,11 +107,12 @@ class LocalTask:
         number, pending = saved["round"], self._pending(saved["round"])
         kept = {name: each["attributes"] for name, each in saved["nodes"].items()}
         lines = adapt(self.nodes, kept, pending) if pending else []
-        self.tell(lines + changes.compare_built(self.run, self.aggregator.scheduler, kept[AGGREGATOR]))
+        lines += changes.compare_built(self.run, self.aggregator.scheduler, kept[AGGREGATOR])
         for name, each in saved["nodes"].items():
             self.nodes[name].restore(each)
-        asked_anew = pending and (saved["is_finished"] or "max_rounds" in pending)
-        is_finished = self._is_finished() if asked_anew else saved["is_finished"]
+        is_finished = saved["is_finished"]
+        if pending and (is_finished or "max_rounds" in pending):
+            is_finished = self._is_finished()
         if is_finished and self.run.state == "done":
             longer = self.run.resume_command({"max_rounds": "N"})
             raise WrongUse(
@@ -120,6 +121,7 @@ class LocalTask:
         for node in self.owners.values():
             node.release()
         self.run.rows = [Metric(*row) for row in saved["rows"]]
+        self.tell(lines)
         self._go_on(number)
         return is_finished
 
@@ -128,12 +130,13 @@ class LocalTask:
         return {**since(self.run.record.get("changes", []), number), **self.settings}
 
     def _is_finished(self) -> bool:
-        """Ask the task again whether its last whole round was its last."""
+        """Ask the task again whether its last whole round was the last."""
         with self.aggregator.active() as scheduler:
             scheduler.current_round -= 1
-            is_finished = scheduler.is_task_finished()
-            scheduler.current_round += 1
-        return is_finished
+            try:
+                return scheduler.is_task_finished()
+            finally:
+                scheduler.current_round += 1
 
     def _go_on(self, number: int) -> None:
         """Write into `run.json` after which round the run goes on, and with what."""
