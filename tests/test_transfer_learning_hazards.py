@@ -17,8 +17,8 @@ from watching import Writer, watch_momentum
 from alphamed_tutorials.catalogue import find
 from alphamed_tutorials.data.partition import Partition
 from alphamed_tutorials.data.prepare import prepare
+from alphamed_tutorials.engines.failures import NodeFailed
 from alphamed_tutorials.engines.local import run_local
-from alphamed_tutorials.engines.node import NodeFailed
 from alphamed_tutorials.examples.transfer_learning.data import PictureDataset, extract_features
 from alphamed_tutorials.examples.transfer_learning.model import (
     BACKBONES,

@@ -3,7 +3,7 @@
 import contextlib
 import inspect
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -41,17 +41,18 @@ def resumable(result: dict[str, Any], known: dict[str, Any]) -> Iterator[None]:
         result: Gets what is reported.
         known: `path` of the run folder, as soon as it is known.
     """
-    from ..engines.node import NodeFailed
+    from ..engines.failures import NodeFailed
     from ..runs.folder import Run
 
-    def advice() -> str:
+    def advice(settings: Mapping[str, Any] = {}) -> str:
         path = known["path"]
-        return f"Logs: {path / 'logs'}. To go on after the last whole round: playground resume {path}"
+        return f"Logs: {path / 'logs'}. To go on after the last whole round: {Run(path).resume_command(settings)}"
 
     try:
         yield
     except NodeFailed as failure:
-        raise TutorialError(f"{failure}\n{advice()}") from failure
+        settings = getattr(failure.error, "settings", {})  # which training that diverged needs
+        raise TutorialError(f"{failure}\n{advice(settings)}") from failure
     except KeyboardInterrupt:
         raise TutorialError(f"stopped by Ctrl-C. {advice()}" if known else "stopped by Ctrl-C") from None
     finally:
@@ -121,9 +122,12 @@ def show_arguments(target: Any, result: dict[str, Any]) -> None:
     show_table(f"{target.scheduler_class.__name__}: --set NAME=VALUE", ("name", "kind", "default", "meaning"), rows)
 
 
-@app.command(epilog=example_of_use("playground resume runs/mnist-1"))
+@app.command(epilog=example_of_use("playground resume runs/mnist-1 --set learning_rate=0.01"))
 def resume(run: RunFolder, settings: SettingTexts = [], as_json: AsJson = False) -> None:
     """Continue a run that was stopped or failed, after its last whole round.
+
+    What changed since the run began is told, and whether it takes effect. --set changes an argument of the scheduler
+    from the next round on; --set max_rounds=N lets a run that is done go on.
 
     A run folder holds pickled Python objects: resume only runs you made yourself.
     """
@@ -131,11 +135,20 @@ def resume(run: RunFolder, settings: SettingTexts = [], as_json: AsJson = False)
 
     with output(as_json) as result:
         record = Run.open(run).record
+        result |= {"changes": [], "warnings": []}
         with RunProgress(record.get("rounds"), record["rounds_done"]) as progress:
             from ..engines.run import resume as resume_task
 
+            def listen(event: dict[str, Any]) -> None:
+                if event["event"] == "compared":
+                    for kind, style in (("changes", None), ("warnings", "yellow")):
+                        result[kind] += event[kind]
+                        for line in event[kind]:
+                            say(line, style=style)
+                progress(event)
+
             with resumable(result, {"path": run}):
-                finished = resume_task(run, pairs(settings, "--set"), progress)
+                finished = resume_task(run, pairs(settings, "--set"), listen)
         show_run(finished)
 
 

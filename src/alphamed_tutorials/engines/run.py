@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -75,20 +76,30 @@ def run(
         )
 
 
-def resume(path: str | Path, settings: Settings = NOTHING, on_event: Listener = lambda event: None) -> Run:
+def resume(path: str | Path, settings: Settings = NOTHING, on_event: Listener | None = None) -> Run:
     """Continue a run after its last whole round and finish it as if it had never stopped.
 
     Args:
         path: The run folder. It holds pickled objects, so resume only runs you made yourself.
-        settings: Arguments of the scheduler to change from the next round on.
-        on_event: Called with each event of the run.
+        settings: Arguments of the scheduler to change from the next round on; texts are converted. `max_rounds` lets
+            a run that is done go on.
+        on_event: Called with each event of the run; if left out, what changed since the run began becomes a warning.
 
     Returns:
-        The finished run; a run that was done already is returned as it is.
+        The finished run; a run that was done already, and is to be changed in nothing, is returned as it is.
+
+    Raises:
+        NodeFailed: Code on a node raised; what was reached is kept.
+        WrongUse: `path` holds no run that can be resumed, or a setting cannot be changed; the run is left as it was.
     """
     from .local import resume_local
 
-    return resume_local(path, on_event)
+    return resume_local(path, settings, on_event or _warn)
+
+
+def _warn(event: dict[str, Any]) -> None:
+    for line in [*event.get("changes", []), *event.get("warnings", [])]:
+        warnings.warn(line, stacklevel=2)
 
 
 def build(task: Target, embedded: bool, num_rounds: int | None, seed: int, settings: Settings) -> Any:

@@ -5,9 +5,11 @@ import io
 import itertools
 import json
 import os
+import shlex
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from filelock import AcquireReturnProxy, FileLock, Timeout
@@ -135,6 +137,11 @@ class Run:
             if row.round >= number:
                 last[row.name] = (row.round, {**(values if row.round == number else {}), row.node: row.value})
         return last
+
+    def resume_command(self, settings: Mapping[str, Any] = MappingProxyType({})) -> str:
+        """Return the command that goes on with this run, as it can be pasted into a shell."""
+        changed = (f"--set {name}={value}" for name, value in settings.items())
+        return " ".join(["playground resume", shlex.quote(str(self.path)), *changed])
 
     def lock(self) -> AcquireReturnProxy:
         """Hold the folder for this process, to the end of a `with` block.
