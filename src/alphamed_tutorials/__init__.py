@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .data.verify import verify as verify
     from .engines.run import resume as resume
     from .engines.run import run as run
+    from .experiments.check import check as check
     from .experiments.compare import compare as compare
     from .runs.export import export as export
     from .runs.folder import Run as Run
@@ -32,6 +33,7 @@ _HOMES = {
     "verify": "data.verify",
     "run": "engines.run",
     "resume": "engines.run",
+    "check": "experiments.check",
     "compare": "experiments.compare",
     "export": "runs.export",
     "Run": "runs.folder",

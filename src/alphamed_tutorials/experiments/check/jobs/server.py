@@ -1,0 +1,61 @@
+"""Keep torch and the SDK loaded, and fork a clean process for each job that comes as a line on stdin.
+
+Nothing of the task or of this project is imported here: a fork knows what a fresh Python with the platform's packages
+knows, without the seconds that torch takes to import.
+"""
+
+import json
+import logging
+import os
+import runpy
+import sys
+import traceback
+from pathlib import Path
+from typing import Any
+
+for name in ("alphafed", "task"):  # `import alphafed` writes ./alphafed.log unless these loggers exist
+    logging.getLogger(name)
+
+import alphafed.fed_avg  # noqa: E402, F401
+import cloudpickle  # noqa: E402, F401
+import torch._dynamo  # noqa: E402, F401  (the first optimizer imports it, which takes a second)
+import torchvision  # noqa: E402, F401
+
+sys.dont_write_bytecode = True
+
+
+def work(job: dict[str, Any]) -> None:
+    """Run a job's program and write what it returns, or what it raised with the line of the task's own code."""
+    os.setpgid(0, 0)  # so that what it starts can be ended with it
+    output = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    try:
+        os.chdir(job["cwd"])
+        sys.path[:] = job["path"]
+        answer = {"result": runpy.run_path(job["program"])["main"](**job["arguments"])}
+    except BaseException as error:
+        answer = {"error": described(error, job["own"]), "kind": type(error).__name__}
+    Path(job["answer"]).write_text(json.dumps(answer), "utf-8")
+
+
+def described(error: BaseException, own: list[str]) -> str:
+    """Return an error's text, after the innermost line of the task's own files."""
+    if hasattr(error, "exit_code"):  # one of ours: its text says where
+        return str(error)
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(tuple(own))]
+    where = f"{frames[-1].filename}, line {frames[-1].lineno}: " if frames else ""
+    return f"{where}{type(error).__name__}: {error}"
+
+
+if __name__ == "__main__":
+    for line in sys.stdin:
+        child = os.fork()
+        if not child:
+            try:
+                work(json.loads(line))
+            finally:
+                os._exit(0)
+        print(child, flush=True)
+        os.waitpid(child, 0)
+        print("ended", flush=True)
