@@ -13,7 +13,6 @@ import pytest
 from alphamed_tutorials.catalogue import find, find_all
 from alphamed_tutorials.data import archives
 from alphamed_tutorials.data.archives import unpack
-from alphamed_tutorials.data.partition import Partition
 from alphamed_tutorials.data.prepare import prepare
 from alphamed_tutorials.errors import TutorialError, WrongUse
 
@@ -37,7 +36,7 @@ def write_zip(file: Path, **contents: bytes) -> Path:
 @pytest.mark.parametrize("name", [example.name for example in find_all()])
 def test_every_example_takes_its_set_as_an_archive(name, tmp_path):
     example = find(name)
-    prepare(example, tmp_path / "embedded", 1, Partition(), None, 1)
+    prepare(example, tmp_path / "embedded", 1, seed=1)
     for node in ("node1", "aggregator"):  # a node's folder has the set's own layout: both together are the set
         shutil.copytree(tmp_path / "embedded" / "nodes" / node, tmp_path / "set", dirs_exist_ok=True)
     sources = {
@@ -50,7 +49,7 @@ def test_every_example_takes_its_set_as_an_archive(name, tmp_path):
     (sources["folder with a tar"] / ".download.lock").touch()  # as `playground fetch` leaves it
     found = {}
     for kind, source in sources.items():
-        facts = prepare(example, tmp_path / kind, 2, source, Partition(), 1)
+        facts = prepare(example, tmp_path / kind, 2, source=source, seed=1)
         nodes = tmp_path / kind / "nodes"
         found[kind] = {path.relative_to(nodes): path.read_bytes() for path in nodes.rglob("*") if path.is_file()}
         assert facts["source"] == str(source)
@@ -62,7 +61,7 @@ def test_every_example_takes_its_set_as_an_archive(name, tmp_path):
 def test_what_an_archive_lacks_is_said_of_the_archive(name, tmp_path):
     archive = write_zip(tmp_path / "other.zip", **{"readme.txt": b"something else"})
     with pytest.raises(TutorialError) as error:
-        prepare(find(name), tmp_path / "data", 2, archive, Partition(), 1)
+        prepare(find(name), tmp_path / "data", 2, source=archive, seed=1)
     assert str(archive) in str(error.value) and "unpacked" not in str(error.value)
     assert os.listdir(tmp_path) == ["other.zip"]
 
@@ -71,7 +70,7 @@ def test_several_archives_are_a_question(tmp_path):
     for name in ("speech_commands_test_set_v0.02.tar.gz", "speech_commands_v0.02.tar.gz"):
         (tmp_path / name).touch()
     with pytest.raises(WrongUse, match=r"several archives \(.*test_set_v0.02.tar.gz, .*name the one to use"):
-        prepare(find("speech_commands"), tmp_path / "out" / "data", 2, tmp_path, Partition(), 1)
+        prepare(find("speech_commands"), tmp_path / "out" / "data", 2, source=tmp_path, seed=1)
 
 
 def test_a_folder_beside_an_archive_is_the_data(tmp_path):
@@ -125,7 +124,7 @@ def test_an_unsafe_archive_is_refused_and_leaves_nothing(name, tmp_path, monkeyp
     make, reason = BAD[name]
     archive = make(tmp_path)
     with pytest.raises(TutorialError, match="which is so in no official archive") as error:
-        prepare(find("mnist"), tmp_path / "data", 2, archive, Partition(), 1)
+        prepare(find("mnist"), tmp_path / "data", 2, source=archive, seed=1)
     assert f"{archive} is not unpacked: " in str(error.value) and reason in str(error.value)
     assert os.listdir(tmp_path) == [archive.name] and not (tmp_path.parent / "evil").exists()
 
@@ -156,7 +155,7 @@ def flip(file: Path) -> Path:
 def test_a_damaged_archive_is_refused_and_leaves_nothing(name, tmp_path):
     archive = DAMAGED[name](tmp_path)
     with pytest.raises(TutorialError, match="cannot be unpacked .*: download it again"):
-        prepare(find("mnist"), tmp_path / "data", 2, archive, Partition(), 1)
+        prepare(find("mnist"), tmp_path / "data", 2, source=archive, seed=1)
     assert os.listdir(tmp_path) == [archive.name]
 
 
@@ -176,5 +175,5 @@ def test_an_interruption_leaves_nothing(tmp_path, monkeypatch):
     archive = write_zip(tmp_path / "a.zip", a=b"1")
     monkeypatch.setattr(shutil, "copyfileobj", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        prepare(find("mnist"), tmp_path / "data", 2, archive, Partition(), 1)
+        prepare(find("mnist"), tmp_path / "data", 2, source=archive, seed=1)
     assert os.listdir(tmp_path) == ["a.zip"]

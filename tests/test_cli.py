@@ -244,7 +244,7 @@ def test_a_dataset_verify_that_raises_is_a_refusal_with_its_line(chain, playgrou
 
 def test_a_prepare_that_raises_names_its_line_and_leaves_nothing(playground, tmp_path):
     folder = copy_example(tmp_path / "prepare_raises", "pass")
-    (folder / "prepare.py").write_text("def prepare(out, *_):\n    out.mkdir()\n    return 1 / 0\n")
+    (folder / "prepare.py").write_text("def read(source, scratch):\n    (scratch / 'half').mkdir()\n    return 1 / 0\n")
     finished = playground("prepare", "./prepare_raises", "--out", "data")
     assert finished.code == 1 and "prepare.py, line 3: ZeroDivisionError" in finished.err
     assert list(tmp_path.iterdir()) == [folder]

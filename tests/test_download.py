@@ -293,7 +293,7 @@ def test_a_checksum_must_say_its_kind(server, tmp_path, checksum):
 
 @pytest.mark.parametrize("example", find_all(), ids=lambda example: example.name)
 def test_every_example_names_its_official_files(example):
-    tables = example.facts["download"]
+    tables = [entry.model_dump() for entry in example.facts.download]
     assert len({entry["path"] for entry in tables}) == len(tables)
     for file in (RemoteFile(**entry) for entry in tables):
         kind, _, digits = file.checksum.partition(":")

@@ -11,9 +11,8 @@ import verifying
 from alphafed.scheduler import DataChecker
 from verifying import assert_locked_is_refused, assert_refused, open_folder
 
-from alphamed_tutorials.catalogue import find
-from alphamed_tutorials.data.folders import find_nodes, prepare
-from alphamed_tutorials.data.partition import Partition
+from alphamed_tutorials.data.folders import find_nodes
+from alphamed_tutorials.data.prepare import prepare
 from alphamed_tutorials.errors import TutorialError
 from alphamed_tutorials.examples.language_modeling import data as text_data
 from alphamed_tutorials.examples.language_modeling import prepare as wikitext
@@ -23,7 +22,7 @@ FILE = "wiki.train.tokens"
 
 
 def make(out, partition="iid", nodes=3, seed=1, source=None):
-    return prepare(find("language_modeling"), out, nodes, source, Partition.parse(partition), seed)
+    return prepare("language_modeling", out, nodes, partition, source, seed)
 
 
 check = partial(verifying.check, DatasetVerify)
@@ -121,7 +120,7 @@ def test_an_article_that_was_cut_between_two_parts_is_whole_again(tmp_path):
             (tmp_path / "source" / name / f"wiki.{split}.tokens").write_text(content, encoding="utf-8")
     make(tmp_path / "data", "owners", 2, source=tmp_path / "source")
     parts = [lines_of(tmp_path / f"data/nodes/node{i}", "train") for i in (1, 2)]
-    assert sorted(sum(parts, [])) == sorted(line.strip() for line in text.split("\n") if line.strip())
+    assert sorted(parts[0] + parts[1]) == sorted(line.strip() for line in text.split("\n") if line.strip())
     for lines in parts:
         assert {line.split("ward ")[1].split()[0] for line in lines if "ward" in line} == {
             line.split()[2] for line in lines if line.startswith("= Patient")

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from functools import partial
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,20 +17,19 @@ import verifying
 from alphafed.scheduler import DataChecker
 from verifying import assert_locked_is_refused, assert_refused, open_folder
 
-from alphamed_tutorials.data import prepare as preparation
-from alphamed_tutorials.data.partition import Partition
+from alphamed_tutorials.data.folders import find_nodes
+from alphamed_tutorials.data.prepare import prepare as prepare_data
 from alphamed_tutorials.errors import TutorialError
 from alphamed_tutorials.examples.mnist import dataset_verify
 from alphamed_tutorials.examples.mnist import prepare as mnist
 from alphamed_tutorials.examples.mnist.data import DigitDataset
 from alphamed_tutorials.examples.mnist.dataset_verify import DatasetVerify
 
-EXAMPLE = SimpleNamespace(name="mnist", prepare=mnist.prepare)
 IMAGES, LABELS = "train-images-idx3-ubyte", "train-labels-idx1-ubyte"
 
 
 def prepare(out, partition="iid", nodes=3, seed=1, source=None):
-    return preparation.prepare(EXAMPLE, out, nodes, source, Partition.parse(partition), seed)
+    return prepare_data("mnist", out, nodes, partition, source, seed)
 
 
 def idx(array, kind=None, count=None):
@@ -79,7 +77,7 @@ def read(folder, train):
 
 def test_embedded_data_is_dealt_out_and_sound(tmp_path):
     facts = prepare(tmp_path / "data", "dirichlet:0.3")
-    folders = preparation.find_nodes(tmp_path / "data")
+    folders = find_nodes(tmp_path / "data")
     assert list(folders) == ["aggregator", "node1", "node2", "node3"]
     for name, folder in folders.items():
         split = "test" if name == "aggregator" else "train"
@@ -126,7 +124,7 @@ def test_embedded_digits_are_scaled_without_a_shift():
 
 def test_no_digit_is_in_training_and_test(tmp_path):
     prepare(tmp_path / "data", nodes=3)
-    folders = preparation.find_nodes(tmp_path / "data")
+    folders = find_nodes(tmp_path / "data")
     pictures = [
         hashlib.md5(image.tobytes()).digest()
         for name, folder in folders.items()
@@ -194,7 +192,7 @@ def test_images_keep_their_labels_when_dealt_out(tmp_path):
     images[:, 0, 0] = labels  # so that each image carries its label
     write(tmp_path / "source" / "MNIST" / "raw", images, labels)
     prepare(tmp_path / "data", "dirichlet:0.3", source=tmp_path / "source")
-    for name, folder in preparation.find_nodes(tmp_path / "data").items():
+    for name, folder in find_nodes(tmp_path / "data").items():
         found_images, found_labels = read(folder, train=name != "aggregator")
         assert np.array_equal(found_images[:, 0, 0], found_labels)
 
@@ -232,7 +230,7 @@ def test_more_nodes_than_digits_is_refused(tmp_path):
 @pytest.mark.real_data
 def test_real_digits(tmp_path, shared_data):
     facts = prepare(tmp_path / "data", "dirichlet:0.3", source=shared_data / "mnist")
-    folders = preparation.find_nodes(tmp_path / "data")
+    folders = find_nodes(tmp_path / "data")
     assert all(check(folder, ("test" if name == "aggregator" else "train",))[0] for name, folder in folders.items())
     numbers = {
         node: sum(n for split in splits.values() for n in split.values()) for node, splits in facts["counts"].items()

@@ -20,7 +20,7 @@ from alphamed_tutorials.engines.local import run_local
 from alphamed_tutorials.engines.node import NodeFailed
 from alphamed_tutorials.examples.mnist.data import DigitDataset
 from alphamed_tutorials.examples.mnist.model import ConvNet
-from alphamed_tutorials.examples.mnist.prepare import write_digits
+from alphamed_tutorials.examples.mnist.prepare import write
 from alphamed_tutorials.examples.mnist.scheduler import MNISTScheduler
 
 SEEN = []  # what the schedulers below saw, in order: the engine runs them in this process
@@ -47,7 +47,7 @@ def nodes(finished_run) -> Path:
 
 def write_node(folder: Path, labels: list[int], split: str = "train") -> Path:
     """Give a node one bright image for each label."""
-    write_digits(folder, split, (np.full((len(labels), 28, 28), 255, np.uint8), np.array(labels, np.uint8)))
+    write(folder, split, [(np.full((28, 28), 255, np.uint8), np.uint8(label)) for label in labels], link=None)
     return folder
 
 

@@ -21,7 +21,6 @@ from verifying import assert_locked_is_refused, assert_refused, open_folder
 from watching import Writer
 
 from alphamed_tutorials.catalogue import find
-from alphamed_tutorials.data.partition import Partition
 from alphamed_tutorials.data.prepare import prepare as prepare_folder
 from alphamed_tutorials.engines.local import run_local
 from alphamed_tutorials.errors import TutorialError
@@ -45,7 +44,7 @@ COCO = MaskRCNN_ResNet50_FPN_Weights.COCO_V1
 
 
 def prepare(out, nodes=3, partition="iid", source=None, seed=1):
-    return prepare_folder(EXAMPLE, out, nodes, source, Partition.parse(partition), seed)
+    return prepare_folder("object_detection", out, nodes, partition, source, seed)
 
 
 check = partial(verifying.check, DatasetVerify)

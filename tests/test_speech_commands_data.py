@@ -20,21 +20,19 @@ from alphafed.scheduler import DataChecker
 from verifying import assert_locked_is_refused, assert_refused, open_folder
 
 from alphamed_tutorials.catalogue import find
-from alphamed_tutorials.data import prepare as preparation
-from alphamed_tutorials.data.partition import Partition
+from alphamed_tutorials.data.folders import find_nodes
+from alphamed_tutorials.data.prepare import prepare as prepare_data
 from alphamed_tutorials.errors import TutorialError
 from alphamed_tutorials.examples.speech_commands import dataset_verify, synthesiser
-from alphamed_tutorials.examples.speech_commands import prepare as speech
 from alphamed_tutorials.examples.speech_commands.data import WordDataset, find_clips, read_clip, sample_inputs
 from alphamed_tutorials.examples.speech_commands.dataset_verify import DatasetVerify
 from alphamed_tutorials.examples.speech_commands.model import RECORDED_RATE, WORDS
 
-EXAMPLE = find("speech_commands")
 CLIP = "0123abcd_nohash_0.wav"
 
 
 def prepare(out, partition="owners", nodes=3, seed=1, source=None):
-    return preparation.prepare(EXAMPLE, out, nodes, source, Partition.parse(partition), seed)
+    return prepare_data("speech_commands", out, nodes, partition, source, seed)
 
 
 def wav(samples=None, rate=16000, channels=1, width=2):
@@ -93,7 +91,7 @@ def embedded(tmp_path_factory):
 
 def test_embedded_data_is_dealt_out_and_sound(embedded):
     data, facts = embedded
-    folders = preparation.find_nodes(data)
+    folders = find_nodes(data)
     assert list(folders) == ["aggregator", "node1", "node2", "node3"]
     for name, folder in folders.items():
         split = "test" if name == "aggregator" else "train"
@@ -105,7 +103,7 @@ def test_embedded_data_is_dealt_out_and_sound(embedded):
 
 
 def test_no_speaker_is_on_two_nodes(embedded):
-    found = [speakers(folder) for folder in preparation.find_nodes(embedded[0]).values()]
+    found = [speakers(folder) for folder in find_nodes(embedded[0]).values()]
     assert sum(map(len, found)) == len(set.union(*found)) == synthesiser.SPEAKERS
 
 
@@ -113,7 +111,7 @@ def test_no_speaker_is_on_two_nodes(embedded):
 def test_no_speaker_is_in_training_and_test(tmp_path, partition):
     write_set(tmp_path / "source", speakers=12)
     prepare(tmp_path / "data", partition, source=tmp_path / "source")
-    test, *owners = (speakers(folder) for folder in preparation.find_nodes(tmp_path / "data").values())
+    test, *owners = (speakers(folder) for folder in find_nodes(tmp_path / "data").values())
     assert len(test) == 2 and not test & set.union(*owners)
     assert len(set.union(*owners)) == 10
 
@@ -144,7 +142,7 @@ def test_embedded_voices_differ_as_files_and_words(tmp_path):
 def test_clips_keep_their_words_and_every_clip_is_dealt_out_once(tmp_path):
     source = write_set(tmp_path / "source")
     prepare(tmp_path / "data", "dirichlet:0.5", source=source)
-    folders = preparation.find_nodes(tmp_path / "data").values()
+    folders = find_nodes(tmp_path / "data").values()
     found = [(path.parent.name, path.name, path.read_bytes()) for folder in folders for path in folder.rglob("*.wav")]
     original = [(path.parent.name, path.name, path.read_bytes()) for path in source.rglob("*.wav")]
     assert sorted(found) == sorted(original)
@@ -183,7 +181,7 @@ def test_an_official_archive_is_unpacked(tmp_path):
     prepare(tmp_path / "data", source=tmp_path / "source")
     assert len(list((tmp_path / "data").rglob("*.wav"))) == 120
     assert {path.name for path in (tmp_path / "data").iterdir()} == {"nodes", "prepare.json"}
-    assert EXAMPLE.unpack == (*WORDS, "testing_list.txt")
+    assert find("speech_commands").facts.data.unpack == (*WORDS, "testing_list.txt")
 
 
 def test_a_damaged_source_is_refused_with_everything_that_is_wrong(tmp_path):
@@ -196,23 +194,11 @@ def test_a_damaged_source_is_refused_with_everything_that_is_wrong(tmp_path):
     assert os.listdir(tmp_path) == ["source"]
 
 
-def test_an_interrupted_preparation_leaves_nothing(tmp_path, monkeypatch):
-    source = write_set(tmp_path / "source")
-
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(speech, "write_node", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        prepare(tmp_path / "data", source=source)
-    assert os.listdir(tmp_path) == ["source"]
-
-
 @pytest.mark.real_data
 def test_real_words(tmp_path, shared_data):
     start = time.perf_counter()
     facts = prepare(tmp_path / "data", source=shared_data / "speech_commands")
-    folders = preparation.find_nodes(tmp_path / "data")
+    folders = find_nodes(tmp_path / "data")
     assert all(check(folder, ("test" if name == "aggregator" else "train",))[0] for name, folder in folders.items())
     assert time.perf_counter() - start < 60
     total = sum(n for splits in facts["counts"].values() for words in splits.values() for n in words.values())

@@ -18,9 +18,8 @@ from alphafed.scheduler import DataChecker
 from PIL import Image
 from verifying import assert_locked_is_refused, assert_refused, open_folder
 
-from alphamed_tutorials.catalogue import find
-from alphamed_tutorials.data import prepare as preparation
-from alphamed_tutorials.data.partition import Partition
+from alphamed_tutorials.data.folders import find_nodes
+from alphamed_tutorials.data.prepare import prepare as prepare_data
 from alphamed_tutorials.errors import TutorialError
 from alphamed_tutorials.examples.transfer_learning import data, dataset_verify, model
 from alphamed_tutorials.examples.transfer_learning import prepare as preparing
@@ -28,7 +27,7 @@ from alphamed_tutorials.examples.transfer_learning.dataset_verify import Dataset
 
 
 def prepare(out, partition="iid", nodes=3, seed=1, source=None):
-    return preparation.prepare(find("transfer_learning"), out, nodes, source, Partition.parse(partition), seed)
+    return prepare_data("transfer_learning", out, nodes, partition, source, seed)
 
 
 def picture(number=0, size=(64, 48), mode="RGB", form="JPEG", **options):
@@ -74,7 +73,7 @@ def contents(folder, split):
 @pytest.mark.parametrize("partition", ["iid", "skew:0.9", "dirichlet:0.5"])
 def test_embedded_data_is_dealt_out_and_sound(tmp_path, partition):
     facts = prepare(tmp_path / "data", partition)
-    folders = preparation.find_nodes(tmp_path / "data")
+    folders = find_nodes(tmp_path / "data")
     assert list(folders) == ["aggregator", "node1", "node2", "node3"]
     for name, folder in folders.items():
         split = "test" if name == "aggregator" else "train"

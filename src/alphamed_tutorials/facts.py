@@ -21,6 +21,16 @@ def _is_format(text: str) -> str:
     return text
 
 
+def _has_own_names(tables: tuple[Any, ...]) -> tuple[Any, ...]:
+    names = [table.name for table in tables]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"{', '.join(twice)} is there twice: give each a name of its own")
+    return tables
+
+
+Text = Annotated[str, Field(min_length=1)]
+
+
 class Table(BaseModel):
     """A table of `example.toml`: a key that nobody knows is a mistake."""
 
@@ -30,8 +40,8 @@ class Table(BaseModel):
 class Titles(Table):
     """The title in both languages."""
 
-    zh: str
-    en: str
+    zh: Text
+    en: Text
 
 
 class Card(Table):
@@ -59,7 +69,7 @@ class DataFacts(Table):
         unpack: What at the top of the official archive is needed; all of it where nothing is named.
     """
 
-    name: str
+    name: Text
     source: str = ""
     licence: str = ""
     embedded: str = ""
@@ -91,17 +101,17 @@ class MetricFacts(Table):
         format: Python's format of a value: `.1%` for shares, `.3g` for others.
     """
 
-    name: str
-    zh: str
-    en: str
+    name: Text
+    zh: Text
+    en: Text
     format: Annotated[str, AfterValidator(_is_format)] = ".3g"
 
 
 class Experiment(Table):
     """`[[experiment]]`: what `playground record` runs; settings are arguments of the scheduler."""
 
-    name: str
-    partition: str
+    name: Text
+    partition: Text
     nodes: PositiveInt
     rounds: PositiveInt
     seed: int = Field(ge=0)
@@ -111,9 +121,9 @@ class Experiment(Table):
 class Download(Table):
     """`[[download]]`: one official file; its path is below the folder given to `playground fetch`."""
 
-    path: str
-    urls: list[str]
-    checksum: str
+    path: Text
+    urls: list[str] = Field(min_length=1)
+    checksum: str = Field(pattern="^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$")
     size: PositiveInt | None = None
 
 
@@ -133,8 +143,8 @@ class Facts(Table):
     data: DataFacts
     run: RunFacts = RunFacts()
     requirements: tuple[str, ...] = ()
-    metric: tuple[MetricFacts, ...] = ()
-    experiment: tuple[Experiment, ...] = ()
+    metric: Annotated[tuple[MetricFacts, ...], AfterValidator(_has_own_names)] = ()
+    experiment: Annotated[tuple[Experiment, ...], AfterValidator(_has_own_names)] = ()
     download: tuple[Download, ...] = ()
 
     @property
@@ -147,15 +157,17 @@ def read_facts(file: Path) -> Facts:
     """Read an `example.toml`.
 
     Raises:
-        FactsError: It is no TOML, or a key is missing, unknown or of the wrong kind.
+        FactsError: It is no TOML, or a key is missing, unknown or of the wrong kind; all of it in one line.
     """
     try:
         return Facts.model_validate(tomllib.loads(file.read_text(encoding="utf-8-sig")))
     except ValidationError as error:
-        lines = [f"  {'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
-        raise FactsError(f"{file} does not say what it should:\n" + "\n".join(lines)) from None
+        faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
+        raise FactsError(f"{file} does not say what it should: {'; '.join(faults)}") from None
     except ValueError as error:  # no TOML, or no UTF-8
         raise FactsError(f"{file} is damaged: {error}") from None
+    except OSError as error:  # no permission, or a folder of that name
+        raise FactsError(f"{file} cannot be read: {error.strerror}") from None
 
 
 def facts_of(name: str) -> Facts:

@@ -16,7 +16,7 @@ app = typer.Typer()
 @app.command("list", epilog=example_of_use("playground list"))
 def list_examples(as_json: AsJson = False) -> None:
     """List the examples."""
-    from ..catalogue import find_all
+    from ..catalogue import find_all, find_damaged
 
     with output(as_json) as result:
         found = [(example.name, example.facts) for example in find_all()]
@@ -25,6 +25,9 @@ def list_examples(as_json: AsJson = False) -> None:
         ]
         rows = [(name, facts.title.zh, facts.title.en, facts.data.licence) for name, facts in found]
         show_table("Examples", ("name", "中文", "English", "licence of the data"), rows)
+        result["damaged"] = find_damaged()
+        for name, reason in result["damaged"].items():
+            say(f"{name} is damaged and left out: {reason}", style="red")
 
 
 @app.command(epilog=example_of_use("playground record mnist --source mnist"))

@@ -1,6 +1,7 @@
 """Commands about runs: run, resume, metrics, export, compare."""
 
 import contextlib
+import inspect
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,7 +113,7 @@ def show_arguments(target: Any, result: dict[str, Any]) -> None:
     rows = [
         (
             each.name,
-            getattr(each.kind, "__name__", str(each.kind)),
+            inspect.formatannotation(each.kind),
             "" if each.is_required else repr(each.default),
             each.meaning,
         )

@@ -6,6 +6,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO
 
@@ -14,7 +15,9 @@ from ..errors import TutorialError, WrongUse
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 MOST_BYTES = 8 << 30  # unpacked; the largest official set, all of Speech Commands, has less than half of that
 
-Member = tuple[str, int, bool, Callable[[], IO[bytes]]]  # name, bytes, whether it is a plain file, how to open it
+Member = tuple[
+    str, int, bool, Callable[[], IO[bytes] | None]
+]  # name, bytes, whether it is a plain file, how to open it
 
 
 def find_archive(source: Path) -> Path | None:
@@ -54,12 +57,7 @@ def unpack(archive: Path, folder: Path, wanted: tuple[str, ...] = ()) -> None:
             if wanted and not set(path.parts[:1]) & set(wanted):
                 continue
             done += size
-            reason = (
-                f"{name} lies outside" if path.is_absolute() or ".." in path.parts
-                else f"{name} is a link or a device" if not is_plain
-                else f"it is more than {MOST_BYTES >> 30} GiB" if done > MOST_BYTES
-                else ""
-            )  # fmt: skip
+            reason = _refusal(path, is_plain, done)
             if reason:
                 raise TutorialError(f"{archive} is not unpacked: {reason}, which is so in no official archive")
             target = folder / path
@@ -72,6 +70,15 @@ def unpack(archive: Path, folder: Path, wanted: tuple[str, ...] = ()) -> None:
         raise TutorialError(f"{archive} cannot be unpacked ({error}): download it again") from error
 
 
+def _refusal(path: PurePosixPath, is_plain: bool, done: int) -> str:
+    """Return why a member is not unpacked; nothing where it is."""
+    if path.is_absolute() or ".." in path.parts:
+        return f"{path} lies outside"
+    if not is_plain:
+        return f"{path} is a link or a device"
+    return f"it is more than {MOST_BYTES >> 30} GiB" if done > MOST_BYTES else ""
+
+
 def members(archive: Path) -> Iterator[Member]:
     """Yield what an archive holds, without its folders."""
     if archive.suffix == ".zip":
@@ -79,9 +86,9 @@ def members(archive: Path) -> Iterator[Member]:
             for info in opened.infolist():
                 kind = stat.S_IFMT(info.external_attr >> 16)  # 0 where the archive was not made on Unix
                 if not info.is_dir():
-                    yield info.filename, info.file_size, kind in (0, stat.S_IFREG), lambda info=info: opened.open(info)
+                    yield info.filename, info.file_size, kind in (0, stat.S_IFREG), partial(opened.open, info)
     else:
-        with tarfile.open(archive, "r:" if archive.suffix == ".tar" else "r:gz") as opened:
-            for info in opened:
-                if not info.isdir():
-                    yield info.name, info.size, info.isreg(), lambda info=info: opened.extractfile(info)
+        with tarfile.open(archive, "r:" if archive.suffix == ".tar" else "r:gz") as unpacked:
+            for member in unpacked:
+                if not member.isdir():
+                    yield member.name, member.size, member.isreg(), partial(unpacked.extractfile, member)

@@ -11,9 +11,16 @@ from ..errors import WrongUse
 AGGREGATOR = "aggregator"  # the node that tests; all others own training data
 # What file managers, archives and network drives leave behind, in lower case.
 SYSTEM_NAMES = {
-    "thumbs.db", "desktop.ini", "@eadir", "__macosx", "__pycache__", "$recycle.bin", "system volume information",
-    "lost+found", "icon\r",
-}  # fmt: skip
+    "$recycle.bin",
+    "@eadir",
+    "__macosx",
+    "__pycache__",
+    "desktop.ini",
+    "icon\r",
+    "lost+found",
+    "system volume information",
+    "thumbs.db",
+}
 
 
 def is_system_name(name: str) -> bool:
@@ -39,14 +46,7 @@ def find_nodes(
     Raises:
         WrongUse: A folder is missing, a name will not do, there is no data owner, or none holds the test data.
     """
-    found = {} if data is None else _inside(Path(data))
-    for name, folder in nodes.items():
-        _refuse_name(name, found)
-        found[name] = _existing(folder, f"of node {name}")
-    if aggregator is not None:
-        tests = _existing(aggregator, "with the test data").resolve()
-        found = {name: folder for name, folder in found.items() if folder.resolve() != tests or name in nodes}
-        found[AGGREGATOR] = tests
+    found = find_folders(data, nodes, aggregator)
     names = ", ".join(name for name in found if name != AGGREGATOR)
     where = data if data is not None else "what was given"
     if AGGREGATOR not in found:
@@ -56,14 +56,37 @@ def find_nodes(
         )
     if not names:
         raise WrongUse(f"{where} holds no data owner beside {AGGREGATOR}: add a folder for each, or --node NAME=DIR")
+    return found
+
+
+def find_folders(
+    data: str | Path | None = None,
+    nodes: Mapping[str, str | Path] = MappingProxyType({}),
+    aggregator: str | Path | None = None,
+) -> dict[str, Path]:
+    """Find the folders there are, as `find_nodes` does, be they enough for a task or not.
+
+    Raises:
+        WrongUse: A folder is missing, or a name will not do.
+    """
+    found = {} if data is None else _inside(Path(data))
+    for name, folder in nodes.items():
+        _refuse_name(name, found)
+        found[name] = _existing(folder, f"of node {name}")
+    if aggregator is not None:
+        tests = _existing(aggregator, "with the test data").resolve()
+        found = {name: folder for name, folder in found.items() if folder.resolve() != tests or name in nodes}
+        found[AGGREGATOR] = tests
     return dict(sorted(found.items(), key=lambda item: _order(item[0])))
 
 
 def _inside(data: Path) -> dict[str, Path]:
     """Return the sub-folders that are nodes."""
     if not data.is_dir():
-        raise WrongUse(f"{data}: there is no such data folder; name one that holds a folder for each node, or make one "
-                       f"with: playground prepare EXAMPLE --out {data}")  # fmt: skip
+        raise WrongUse(
+            f"{data}: there is no such data folder; name one that holds a folder for each node, or make one with: "
+            f"playground prepare EXAMPLE --out {data}"
+        )
     home = data / "nodes" if (data / "nodes").is_dir() else data
     return {path.name: path for path in home.iterdir() if path.is_dir() and not is_system_name(path.name)}
 

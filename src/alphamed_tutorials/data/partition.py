@@ -75,8 +75,8 @@ class Partition:
             For each node the sorted indices of its samples.
 
         Raises:
-            PartitionError: There are too few samples, alpha is so small that some node always goes short, or the
-                data set has no owners.
+            PartitionError: There are too few samples, alpha is so small that some node always goes short, a node
+                would get nothing, or the data set has no owners.
         """
         if not 1 <= nodes <= len(labels):
             raise PartitionError(f"{len(labels)} samples cannot be split over {nodes} nodes: give each one at least")
@@ -89,6 +89,8 @@ class Partition:
             parts = _split_by_owner(owners, nodes)
         else:
             parts = np.array_split(generator.permutation(len(labels)), nodes)
+        if empty := [number for number, part in enumerate(parts, start=1) if not len(part)]:
+            raise PartitionError(f"{self} leaves node {empty[0]} without a sample: take fewer nodes or a smaller share")
         return [np.sort(part) for part in parts]
 
     def _split_by_majority(self, labels: np.ndarray, nodes: int, generator: np.random.Generator) -> list[np.ndarray]:

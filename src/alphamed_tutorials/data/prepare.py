@@ -1,15 +1,18 @@
 """Make a prepared data folder: `nodes/aggregator` with the test data, `nodes/node1` … with the owners'."""
 
 import json
-import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
-from ..catalogue import find
+from ..catalogue import Target, find
 from ..errors import TutorialError, WrongUse
 from .archives import SUFFIXES, find_archive, unpack
+from .folders import AGGREGATOR
 from .partition import Partition
+from .samples import read_samples, write_samples
+
+Counts = dict[str, dict[str, dict[str, int]]]  # node, split, class: number of samples
 
 
 def prepare(
@@ -41,16 +44,13 @@ def prepare(
     split = partition if isinstance(partition, Partition) else Partition.parse(partition)
     number = task.facts.run.nodes if num_nodes is None else num_nodes
     _check_arguments(out, number, source, seed)
-    # What is unfinished lies beside `out`, hidden and under a name of its own: left behind by a kill, it is in nobody's
-    # way and nobody takes it for data.
-    unfinished = out.with_name(f".{out.name}.{uuid4().hex}.unfinished")
-    unpacked = unfinished.with_suffix(".unpacked")  # on the same disk, so that files can be linked
-    try:
-        archive = None if source is None else find_archive(source)
-        if archive:
-            unpack(archive, unpacked, task.facts.data.unpack)
-        with task.blamed():
-            counts = task.member("prepare", "prepare")(unfinished, number, split, seed, unpacked if archive else source)
+    # What is unfinished lies above `out`, on the same disk so that files can be linked, hidden and under a name of its
+    # own: left behind by a kill, it is in nobody's way and nobody takes it for data.
+    home = next(folder for folder in out.absolute().parents if folder.exists())
+    with tempfile.TemporaryDirectory(
+        prefix=f".{out.name}.", suffix=".unfinished", dir=home, ignore_cleanup_errors=True
+    ) as work:
+        ready = Path(work) / "data"
         facts = {
             "example": task.name,
             "data": task.facts.data.name,
@@ -58,17 +58,34 @@ def prepare(
             "partition": str(split),
             "seed": seed,
             "source": None if source is None else str(source),
-            "counts": counts,
+            "counts": _deal_out(task, ready / "nodes", number, split, source, seed, Path(work)),
         }
-        (unfinished / "prepare.json").write_text(json.dumps(facts, ensure_ascii=False, indent=2) + "\n", "utf-8")
+        (ready / "prepare.json").write_text(json.dumps(facts, ensure_ascii=False, indent=2) + "\n", "utf-8")
         _check_is_new(out)  # somebody else may have made it meanwhile
-        unfinished.rename(out)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        ready.rename(out)
+    return facts
+
+
+def _deal_out(
+    task: Target, nodes: Path, number: int, partition: Partition, source: Path | None, seed: int, work: Path
+) -> Counts:
+    """Write the folder of every node and return what each holds."""
+    scratch, unpacked = work / "scratch", work / "unpacked"
+    scratch.mkdir()
+    try:
+        archive = None if source is None else find_archive(source)
+        if archive:
+            unpack(archive, unpacked, task.facts.data.unpack)
+        samples = read_samples(task, unpacked if archive else source, scratch)
+        train, test = samples["train"], samples["test"]
+        parts = partition.split(train.labels, number, seed, train.owners)
+        counts = {AGGREGATOR: {"test": write_samples(task, nodes / AGGREGATOR, "test", list(test.items))}}
+        for i, part in enumerate(parts, start=1):
+            counts[f"node{i}"] = {"train": write_samples(task, nodes / f"node{i}", "train", train.take(part))}
+        return counts
     except TutorialError as error:  # the files it names are gone with this folder: name the archive they came from
         raise type(error)(str(error).replace(str(unpacked), str(source))) from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-        shutil.rmtree(unpacked, ignore_errors=True)
-    return facts
 
 
 def _check_arguments(out: Path, num_nodes: int, source: Path | None, seed: int) -> None:
@@ -77,9 +94,7 @@ def _check_arguments(out: Path, num_nodes: int, source: Path | None, seed: int) 
         raise WrongUse(f"{num_nodes} nodes cannot train: give at least 1 data owner")
     if seed < 0:
         raise WrongUse(f"{seed} is no seed: give a whole number from 0 on")
-    if source is not None and not (
-        Path(source).is_dir() or (str(source).endswith(SUFFIXES) and Path(source).is_file())
-    ):
+    if source is not None and not (source.is_dir() or (source.name.endswith(SUFFIXES) and source.is_file())):
         raise WrongUse(f"{source}: there is no such folder or archive; give the one that holds the data set")
 
 

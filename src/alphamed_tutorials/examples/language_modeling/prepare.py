@@ -1,65 +1,55 @@
-"""Make the nodes' data folders, from a folder that holds WikiText-2 or from the documentation that Python carries."""
+"""Read WikiText-2, or the documentation that Python carries, and write a node's share of the text."""
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-
-import numpy as np
-
-from alphamed_tutorials.data.partition import Partition
-from alphamed_tutorials.errors import TutorialError
 
 from .data import tokenize
 from .dataset_verify import HEADING, DataError, read_split
 
-# Tokens taken of the real set, so that a run takes minutes on two cores; WikiText-2 has 2,050,000 and 242,000.
+# Tokens taken of the real set, so that a run takes minutes on two cores;
+# WikiText-2 has 2,050,000 and 242,000.
 MOST_TOKENS = {"train": 600_000, "test": 40_000}
 EMBEDDED_TOKENS = 64_000
-CODE = re.compile(
-    r"::=|^\s|^[-*+|=.#\d]|>>>|\*\*\*|---|==="
-)  # what in Python's manual is not prose
+# What in Python's manual is not prose.
+CODE = re.compile(r"::=|^\s|^[-*+|=.#\d]|>>>|\*\*\*|---|===")
 
 Article = list[str]  # lines without their line ends; the first is the title
 
 
-def prepare(
-    out: Path, nodes: int, partition: Partition, seed: int, source: Path | None
-) -> dict[str, dict[str, dict[str, int]]]:
-    """Write each owner's training text and the aggregator's test text in WikiText-2's own layout.
+def read(source: Path | None, scratch: Path) -> dict[str, dict]:
+    """Return the lines of the training and test text, all of one class; owners are articles.
 
     Args:
-        out: The folder to write to.
-        nodes: How many data owners there are.
-        partition: How the training text is dealt out to them: whole articles by `owners`, else single lines.
-        seed: Start of the partition's random numbers.
         source: A folder with WikiText-2, or None for the embedded text.
-
-    Returns:
-        Number of tokens by node and split; all are of one class, `tokens`.
+        scratch: Not needed: the embedded text is made in memory.
 
     Raises:
-        TutorialError: The files of `source` are missing or damaged, or cannot be dealt out so; nothing was written.
+        DataError: The files of `source` are missing or damaged.
     """
-    train, test = load_embedded() if source is None else load_folder(Path(source))
+    train, test = load_embedded() if source is None else load_folder(source)
     lines = [line for article in train for line in article]
-    owners = np.repeat(np.arange(len(train)), [len(article) for article in train])
-    parts = partition.split(np.zeros(len(lines), dtype=int), nodes, seed, owners)
-    folder = out / "nodes"
-    counts = {
-        "aggregator": {
-            "test": write_text(
-                folder / "aggregator", "test", [x for a in test for x in a]
-            )
-        }
+    owners = [number for number, article in enumerate(train) for _ in article]
+    test_lines = [line for article in test for line in article]
+    return {
+        "train": {"items": lines, "labels": [0] * len(lines), "owners": owners},
+        "test": {"items": test_lines, "labels": [0] * len(test_lines)},
     }
-    for number, part in enumerate(parts, start=1):
-        counts[f"node{number}"] = {
-            "train": write_text(
-                folder / f"node{number}", "train", [lines[i] for i in part]
-            )
-        }
-    return counts
+
+
+def write(
+    folder: Path, split: str, items: Sequence[str], link: Callable[[Path, Path], None]
+) -> dict[str, int]:
+    """Write one part of WikiText, blank lines about each heading; return its tokens."""
+    text = " \n"
+    for line in items:
+        is_heading = line.startswith("= ")
+        if is_heading and not text.endswith(" \n \n") and text != " \n":
+            text += " \n"
+        text += f" {line} \n" + (" \n" if is_heading else "")
+    (folder / f"wiki.{split}.tokens").write_text(text, encoding="utf-8")
+    return {"tokens": sum(len(tokenize(line)) for line in items)}
 
 
 def load_folder(source: Path) -> tuple[list[Article], list[Article]]:
@@ -73,13 +63,12 @@ def load_folder(source: Path) -> tuple[list[Article], list[Article]]:
         except DataError as error:
             problems += str(error).splitlines()
     if problems:
-        raise TutorialError(
-            "the source cannot be used:\n" + "\n".join(dict.fromkeys(problems))
-        )
-    return tuple(
-        take(articles("\n".join(texts[split])), MOST_TOKENS[split])
-        for split in MOST_TOKENS
+        raise DataError("\n".join(problems))
+    train, test = (
+        take(articles("\n".join(texts[split])), most)
+        for split, most in MOST_TOKENS.items()
     )
+    return train, test
 
 
 def articles(text: str) -> list[Article]:
@@ -113,9 +102,8 @@ def load_embedded() -> tuple[list[Article], list[Article]]:
             for block in blocks
             if len(block) > 80 and not CODE.search(block)
         ]
-        prose = [
-            line for line in dict.fromkeys(prose) if line not in known
-        ]  # what is said twice is in one place only
+        # What is said twice is in one place only.
+        prose = [line for line in dict.fromkeys(prose) if line not in known]
         if not prose:
             continue
         known.update(prose)
@@ -128,9 +116,8 @@ def load_embedded() -> tuple[list[Article], list[Article]]:
 
 def python_texts() -> Iterator[tuple[str, list[str]]]:
     """Yield a title and the paragraphs of each topic of Python's manual, then of each module's docstrings."""
-    from pydoc_data.topics import (
-        topics,
-    )  # here, because real data need not cost its half a megabyte
+    # Here, because real data need not cost its half a megabyte.
+    from pydoc_data.topics import topics
 
     for name in sorted(topics):
         yield name, re.split(r"\n\s*\n", topics[name])
@@ -149,17 +136,3 @@ def python_texts() -> Iterator[tuple[str, list[str]]]:
                 for block in re.split(r"\n\s*\n", ast.get_docstring(node) or "")
             ],
         )
-
-
-def write_text(node: Path, split: str, lines: list[str]) -> dict[str, int]:
-    """Write one part of WikiText into a node's folder, blank lines about each heading, and return its tokens."""
-    node.mkdir(parents=True)
-    text = " \n"
-    for line in lines:
-        is_heading = line.startswith("= ")
-        before = (
-            " \n" if is_heading and not text.endswith(" \n \n") and text != " \n" else ""
-        )
-        text += f"{before} {line} \n" + (" \n" if is_heading else "")
-    (node / f"wiki.{split}.tokens").write_text(text, encoding="utf-8")
-    return {"tokens": sum(len(tokenize(line)) for line in lines)}

@@ -52,9 +52,8 @@ def build_target(instances: torch.Tensor) -> dict[str, torch.Tensor]:
     """Return what a mask [H, W] says: 0 is background, 1 the first pedestrian, 2 the second …"""
     numbers = instances.unique()
     masks = instances == numbers[numbers > 0][:, None, None]  # [P, H, W]
-    boxes = masks_to_boxes(masks) + torch.tensor(
-        [0, 0, 1, 1]
-    )  # theirs name the last pixel inside
+    # Theirs name the last pixel inside.
+    boxes = masks_to_boxes(masks) + torch.tensor([0, 0, 1, 1])
     return {
         "boxes": boxes.float(),  # [P, 4], also for a picture without anybody
         "labels": torch.ones(len(masks), dtype=torch.int64),
@@ -117,9 +116,11 @@ class PooledEvaluation:
         with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints
             truth = COCO()
             truth.dataset = {
-                "images": self.pictures, "annotations": self.truth,
-                "categories": [{"id": 1}], "info": {},
-            }  # fmt: skip
+                "images": self.pictures,
+                "annotations": self.truth,
+                "categories": [{"id": 1}],
+                "info": {},
+            }
             truth.createIndex()
             for name, kind in (("box", "bbox"), ("mask", "segm")):
                 found = truth.loadRes([dict(entry) for entry in self.found])
@@ -149,7 +150,7 @@ def entries(
             "bbox": size,
             "area": float(rle.area(code)),
             "segmentation": code,
-        }  # fmt: skip
+        }
         for size, label, code in zip(sizes, labels.tolist(), codes)
     ]
 

@@ -25,18 +25,27 @@ CLASSES = (
 
 
 # --8<-- [start:backbone]
-MEAN, STD = (
-    127 / 255,
-    128 / 255,
-)  # what Lite0's weights were trained with; ImageNet's usual mean does not fit them
+# What Lite0's weights were trained with; ImageNet's usual mean does not fit them.
+MEAN, STD = 127 / 255, 128 / 255
 # kernel, stride, widening, channels of Lite0's sixteen blocks
 BLOCKS = (
     (3, 1, 1, 16),
-    (3, 2, 6, 24), (3, 1, 6, 24),
-    (5, 2, 6, 40), (5, 1, 6, 40),
-    (3, 2, 6, 80), (3, 1, 6, 80), (3, 1, 6, 80), (5, 1, 6, 112), (5, 1, 6, 112), (5, 1, 6, 112),
-    (5, 2, 6, 192), (5, 1, 6, 192), (5, 1, 6, 192), (5, 1, 6, 192), (3, 1, 6, 320),
-)  # fmt: skip
+    (3, 2, 6, 24),
+    (3, 1, 6, 24),
+    (5, 2, 6, 40),
+    (5, 1, 6, 40),
+    (3, 2, 6, 80),
+    (3, 1, 6, 80),
+    (3, 1, 6, 80),
+    (5, 1, 6, 112),
+    (5, 1, 6, 112),
+    (5, 1, 6, 112),
+    (5, 2, 6, 192),
+    (5, 1, 6, 192),
+    (5, 1, 6, 192),
+    (5, 1, 6, 192),
+    (3, 1, 6, 320),
+)
 STAGES = (
     3,
     5,
@@ -155,10 +164,9 @@ class SteadyTransform(GeneralizedRCNNTransform):
         height, width = image.shape[-2:]
         scale = min(shorter / min(height, width), self.max_size / max(height, width))
         size = [int(height * scale), int(width * scale)]
-        if not torch.jit.is_scripting():
-            if (
-                torch.jit.is_tracing()
-            ):  # for ONNX: the same in doubles, by tensors, so that sizes stay variable
+        if not torch.jit.is_scripting():  # scripting skips only this form
+            # For ONNX: the same in doubles, by tensors, so that sizes stay variable.
+            if torch.jit.is_tracing():
                 sides = torch._shape_as_tensor(image)[-2:].double()
                 most = torch.tensor([shorter, self.max_size], dtype=torch.double)
                 size = (
@@ -206,18 +214,27 @@ def build_lite(min_size: int, weights: str | Path | None) -> MaskRCNN:
     backbone = LiteBackbone(width)
     if weights is not None:
         backbone.load_imagenet()
-    sizes = tuple(
-        (min_size * size // 16,) for size in (1, 2, 4, 8, 16)
-    )  # one for each map of the pyramid
+    # One size for each map of the pyramid; people are taller than wide.
+    sizes = tuple((min_size * size // 16,) for size in (1, 2, 4, 8, 16))
+    ratios = ((1.0, 2.0, 3.0),) * len(sizes)
     return MaskRCNN(
-        backbone, min_size=min_size, max_size=2 * min_size, image_mean=[MEAN] * 3, image_std=[STD] * 3,
-        rpn_anchor_generator=AnchorGenerator(sizes, ((1.0, 2.0, 3.0),) * len(sizes)),  # people are taller than wide
-        rpn_pre_nms_top_n_train=500, rpn_post_nms_top_n_train=250,
-        rpn_pre_nms_top_n_test=300, rpn_post_nms_top_n_test=100,
-        box_head=TwoMLPHead(width * 7 * 7, 256), box_predictor=FastRCNNPredictor(256, len(CLASSES)),
-        box_batch_size_per_image=64, box_detections_per_img=30,
-        mask_head=MaskRCNNHeads(width, (width,) * 4, 1), mask_predictor=MaskRCNNPredictor(width, width, len(CLASSES)),
-    )  # fmt: skip
+        backbone,
+        min_size=min_size,
+        max_size=2 * min_size,
+        image_mean=[MEAN] * 3,
+        image_std=[STD] * 3,
+        rpn_anchor_generator=AnchorGenerator(sizes, ratios),
+        rpn_pre_nms_top_n_train=500,
+        rpn_post_nms_top_n_train=250,
+        rpn_pre_nms_top_n_test=300,
+        rpn_post_nms_top_n_test=100,
+        box_head=TwoMLPHead(width * 7 * 7, 256),
+        box_predictor=FastRCNNPredictor(256, len(CLASSES)),
+        box_batch_size_per_image=64,
+        box_detections_per_img=30,
+        mask_head=MaskRCNNHeads(width, (width,) * 4, 1),
+        mask_predictor=MaskRCNNPredictor(width, width, len(CLASSES)),
+    )
 
 
 def build_resnet(min_size: int, weights: str | Path | None) -> MaskRCNN:

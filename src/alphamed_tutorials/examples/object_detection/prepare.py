@@ -1,94 +1,63 @@
-"""Make the nodes' data folders, from PennFudan or from pedestrians drawn here."""
+"""Read PennFudan, or draw pedestrians, and link a node's share of the pictures."""
 
-import os
-import shutil
-import tempfile
 from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from torchvision.io import write_png
 
-from alphamed_tutorials.data.partition import Partition
-from alphamed_tutorials.errors import TutorialError
-
-from .dataset_verify import PLACES, DataError, check_folder
+from .dataset_verify import PLACES, check_folder
 
 EMBEDDED = 68  # pictures drawn
 
 
-def prepare(
-    out: Path, nodes: int, partition: Partition, seed: int, source: Path | None
-) -> dict[str, dict[str, dict[str, int]]]:
-    """Deal pictures, masks and annotations out in PennFudan's own layout.
+def read(source: Path | None, scratch: Path) -> dict[str, dict]:
+    """Return training and test pictures; class and owner is where each was taken.
+
+    Twelve of seventeen pictures are for training, always the same ones.
 
     Args:
-        out: The folder to write to.
-        nodes: How many data owners there are.
-        partition: How the training pictures are dealt out to them; a picture's class and owner is where it was taken.
-        seed: Start of the partition's random numbers.
         source: A folder with `PennFudanPed`, or None for drawn pictures.
-
-    Returns:
-        Number of pictures by node, split and place.
+        scratch: An empty folder for the drawn pictures.
 
     Raises:
-        TutorialError: The files of `source` are missing or damaged, or cannot be dealt out so; nothing was written.
+        DataError: The files of `source` are missing or damaged.
     """
     if source is None:
-        with tempfile.TemporaryDirectory() as folder:
-            draw_pictures(Path(folder), EMBEDDED)
-            return deal_out(Path(folder), out, nodes, partition, seed)
-    folder = source / "PennFudanPed" if (source / "PennFudanPed").is_dir() else source
-    return deal_out(folder, out, nodes, partition, seed)
-
-
-def deal_out(
-    folder: Path, out: Path, nodes: int, partition: Partition, seed: int
-) -> dict[str, dict[str, dict[str, int]]]:
-    """Give twelve of seventeen pictures to the owners and the others to the aggregator, always the same ones."""
-    try:
-        names = np.array(list(check_folder(folder)))
-    except DataError as error:
-        raise TutorialError(f"the source cannot be used:\n{error}") from None
+        draw_pictures(scratch, EMBEDDED)
+        source = scratch
+    inner = source / "PennFudanPed"
+    folder = inner if inner.is_dir() else source
+    names = np.array(list(check_folder(folder)))
     order = np.random.RandomState(0).permutation(len(names))
-    train, test = np.split(
-        names[order], [len(names) * 12 // 17]
-    )  # of PennFudan's 170: 120 and 50
-    places = np.array([place_of(name) for name in train])
-    parts = partition.split(places, nodes, seed, owners=places)
-    counts = {
-        "aggregator": {"test": link_pictures(folder, out / "nodes" / "aggregator", test)}
-    }
-    for i, part in enumerate(parts, start=1):
-        counts[f"node{i}"] = {
-            "train": link_pictures(folder, out / "nodes" / f"node{i}", train[part])
-        }
-    return counts
+    # Of PennFudan's 170 these are 120 and 50.
+    train, test = np.split(names[order], [len(names) * 12 // 17])
+    samples = {}
+    for split, part in (("train", train), ("test", test)):
+        pictures = [folder / "PNGImages" / f"{name}.png" for name in part]
+        samples[split] = {"items": pictures, "labels": list(map(place_of, pictures))}
+    samples["train"]["owners"] = samples["train"]["labels"]
+    return samples
 
 
-def place_of(name: str) -> str:
+def write(
+    folder: Path, split: str, items: Sequence[Path], link: Callable[[Path, Path], None]
+) -> dict[str, int]:
+    """Put pictures, masks and annotations into PennFudan's folders; return pictures by place."""
+    for kind, pattern in PLACES.items():
+        target = folder / "PennFudanPed" / kind
+        target.mkdir(parents=True)
+        for picture in items:
+            name = pattern.format(picture.stem)
+            link(picture.parents[1] / kind / name, target / name)
+    return dict(sorted(Counter(map(place_of, items)).items()))
+
+
+def place_of(picture: Path) -> str:
     """Return where a picture was taken: FudanPed00001 at Fudan, PennPed00001 at Penn."""
-    return name.partition("Ped")[0]
-
-
-def link_pictures(folder: Path, node: Path, names: np.ndarray) -> dict[str, int]:
-    """Put the files of some pictures into a node's folder and return their number by place."""
-    for place, pattern in PLACES.items():
-        (node / "PennFudanPed" / place).mkdir(parents=True)
-        for name in names:
-            file = pattern.format(name)
-            link_or_copy(folder / place / file, node / "PennFudanPed" / place / file)
-    return dict(sorted(Counter(map(place_of, names)).items()))
-
-
-def link_or_copy(file: Path, target: Path) -> None:
-    """Let two names share one file where the disk can, else copy it."""
-    try:
-        os.link(file.resolve(), target)
-    except OSError:  # another disk, or one without links
-        shutil.copy(file, target)
+    return picture.name.partition("Ped")[0]
 
 
 # ---- drawn pictures

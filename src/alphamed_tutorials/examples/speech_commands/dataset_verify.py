@@ -1,86 +1,67 @@
-"""Check that a node's clips can be read and trained on. AlphaMed takes this file under the name `DatasetVerify.py`."""
+"""Check that a node\'s clips can be read and trained on.
+
+AlphaMed takes this file under the name `DatasetVerify.py`.
+"""
 
 # --8<-- [start:imports]
+import io
 import logging
 import re
 import wave
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
-from alphafed.scheduler import DataChecker
+
+try:
+    from alphafed.scheduler import DataChecker
+except ImportError:  # an older SDK: it calls run() and knows no base class
+    DataChecker = object
 
 logger = logging.getLogger("app")
 # --8<-- [end:imports]
 
 
 # --8<-- [start:read]
-WORDS = (
-    "down",
-    "go",
-    "left",
-    "no",
-    "off",
-    "on",
-    "right",
-    "stop",
-    "up",
-    "yes",
-)  # as in model.py: this file travels alone
-OTHERS = set(  # what else lies in the official archives; training does not look at it
-    [
-        "_background_noise_",
-        "_silence_",
-        "_unknown_",
-        "backward",
-        "bed",
-        "bird",
-        "cat",
-        "dog",
-        "eight",
-        "five",
-        "follow",
-        "forward",
-        "four",
-        "happy",
-        "house",
-        "learn",
-        "marvin",
-        "nine",
-        "one",
-        "seven",
-        "sheila",
-        "six",
-        "three",
-        "tree",
-        "two",
-        "visual",
-        "wow",
-        "zero",
-    ]
+# As in model.py: this file travels alone.
+WORDS = ("down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes")
+# What else lies in the official archives; training does not look at it.
+OTHERS = frozenset(
+    "_background_noise_ _silence_ _unknown_ backward bed bird cat dog eight five follow "
+    "forward four happy house learn marvin nine one seven sheila six three tree two "
+    "visual wow zero".split()
 )
 RATE = 16000
 NAME = re.compile(r"([0-9a-f]{8})_nohash_\d+\.wav")  # SPEAKER_nohash_N.wav
 TEST_LIST = "testing_list.txt"
 MOST_LINES = 20
+MISSING_FOLDER = "the folder is missing (缺少文件夹). Copy the data there (请拷入数据)"
+MISSING_WORD = (
+    "the word's folder is missing (缺少该词的文件夹). "
+    "Copy it, or make an empty one if this node has no such clip (请拷入；本节点没有该词时建一个空文件夹)"
+)
+WEB_PAGE = "is a web page, not sound (是网页，不是声音). Download it again (请重新下载)"
+WRONG_NAME = (
+    "the name is not SPEAKER_nohash_N.wav (文件名格式不对). "
+    "Rename it, or move it away (请改名或移走)"
+)
 COPY_AGAIN = "Copy it again (请重新拷贝)"
+REPLACE = "Delete or replace it (请删除或更换)"
 CONVERT = "Convert it to 16000 Hz, one channel, 16 bits (请转换为 16000 Hz 单声道 16 位)"
+MOVE_AWAY = "Correct its name, or move it away (请改正名称或移走)"
+ONE_SIDE = "Keep all clips of a speaker on one side (同一说话人的录音只放一边)"
+MEND_FIRST = "more problems (还有更多问题). Mend these first (请先处理以上问题)"
+GIVE_ACCESS = "Give the training user access (请为训练用户开放权限)"
 
 
 class DataError(ValueError):
-    """Say which file is wrong, why, and what to do."""
-
-
-def data_error(path: Path, reason: str, advice: str) -> DataError:
-    """Return the error that reports one problem."""
-    return DataError(f"{path}: {reason}. {advice}")
+    """Say which file is wrong, why, and what to do: one line for each problem."""
 
 
 def unreadable(path: Path, error: OSError) -> DataError:
-    """Return the error that reports a file or folder without permission, of the wrong kind, or on a broken disk."""
+    """Return the error for no permission, a folder for a file or a broken disk."""
     reason = f"cannot be read: {error.strerror} (无法读取)"
-    return data_error(
-        path, reason, "Give the training user access (请为训练用户开放权限)"
-    )
+    return DataError(f"{path}: {reason}. {GIVE_ACCESS}")
 
 
 def read_bytes(path: Path) -> bytes:
@@ -91,59 +72,37 @@ def read_bytes(path: Path) -> bytes:
         raise unreadable(path, error) from None
 
 
-def read_clip(path: Path) -> torch.Tensor:
-    """Return a clip's samples [T], or raise with what is wrong with it."""
-    content = read_bytes(path)
+def find_clip_problem(content: bytes) -> str:
+    """Return what is wrong with a clip's bytes; nothing where it can be trained on."""
     if not content:
-        raise data_error(path, "the file is empty (文件为空)", COPY_AGAIN)
+        return f"the file is empty (文件为空). {COPY_AGAIN}"
     if content[:99].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
-        raise data_error(
-            path,
-            "is a web page, not sound (是网页，不是声音)",
-            "Download it again (请重新下载)",
-        )
+        return WEB_PAGE
     if content[:4] != b"RIFF":
-        raise data_error(
-            path,
-            f"starts with {content[:4]!r}, so it is no WAV file (不是 WAV 文件)",
-            CONVERT,
-        )
+        found = f"starts with {content[:4]!r}, so it is no WAV file"
+        return f"{found} (不是 WAV 文件). {CONVERT}"
     try:
-        with path.open("rb") as stream, wave.open(stream) as file:
-            count, found = (
-                file.getnframes(),
-                (file.getframerate(), file.getnchannels(), 8 * file.getsampwidth()),
-            )
+        with wave.open(io.BytesIO(content)) as file:
+            count, bits = file.getnframes(), 8 * file.getsampwidth()
+            rate, channels = file.getframerate(), file.getnchannels()
             frames = file.readframes(count)
     except EOFError:
-        raise data_error(
-            path, "the header is cut off (文件头不完整)", COPY_AGAIN
-        ) from None
+        return f"the header is cut off (文件头不完整). {COPY_AGAIN}"
     except wave.Error as error:  # compressed, or floats
-        raise data_error(
-            path, f"holds no plain samples: {error} (不是未压缩的采样)", CONVERT
-        ) from None
-    if found != (RATE, 1, 16):
-        reason = "{} Hz, {} channels, {} bits, not 16000 Hz, 1, 16 (采样率、声道或位数不对)".format(
-            *found
-        )
-        raise data_error(path, reason, CONVERT)
+        return f"holds no plain samples: {error} (不是未压缩的采样). {CONVERT}"
+    if (rate, channels, bits) != (RATE, 1, 16):
+        found = f"{rate} Hz, {channels} channels, {bits} bits, not 16000 Hz, 1, 16"
+        return f"{found} (采样率、声道或位数不对). {CONVERT}"
     if count == 0:
-        raise data_error(
-            path, "holds no sample (没有采样)", "Delete or replace it (请删除或更换)"
-        )
+        return f"holds no sample (没有采样). {REPLACE}"
     if len(frames) < 2 * count:
-        reason = f"{len(frames) // 2} samples follow a header that says {count} (长度与文件头不符)"
-        raise data_error(path, reason, COPY_AGAIN)
+        found = f"{len(frames) // 2} samples follow a header that says {count}"
+        return f"{found} (长度与文件头不符). {COPY_AGAIN}"
     if count > RATE:
-        reason = f"lasts {count / RATE:.1f} s, more than one second (超过一秒)"
-        raise data_error(path, reason, "Cut out the word (请截取单词部分)")
+        found = f"lasts {count / RATE:.1f} s, more than one second (超过一秒)"
+        return f"{found}. Cut out the word (请截取单词部分)"
     samples = torch.frombuffer(bytearray(frames), dtype=torch.int16)
-    if samples.min() == samples.max():
-        raise data_error(
-            path, "is silent (没有声音)", "Delete or replace it (请删除或更换)"
-        )
-    return samples
+    return f"is silent (没有声音). {REPLACE}" if samples.min() == samples.max() else ""
 
 
 def read_test_list(folder: Path) -> set[str]:
@@ -154,104 +113,80 @@ def read_test_list(folder: Path) -> set[str]:
     try:
         names = set(read_bytes(path).decode("utf-8").split())
     except UnicodeDecodeError:
-        raise data_error(path, "is no UTF-8 text (不是 UTF-8 文本)", COPY_AGAIN) from None
-    missing = sorted(
-        name
-        for name in names
-        if name.split("/")[0] in WORDS and not (folder / name).exists()
-    )
-    if missing:
-        raise data_error(
-            path,
-            f"names {missing[0]}, which is missing (所列文件不存在)",
-            "Copy it, too (请一并拷贝)",
-        )
+        raise DataError(
+            f"{path}: is no UTF-8 text (不是 UTF-8 文本). {COPY_AGAIN}"
+        ) from None
+    known = [name for name in sorted(names) if name.split("/")[0] in WORDS]
+    for name in known:
+        if not (folder / name).exists():
+            found = f"names {name}, which is missing (所列文件不存在)"
+            raise DataError(f"{path}: {found}. Copy it, too (请一并拷贝)")
     return names
 
 
-def look_at_folders(folder: Path) -> list[DataError]:
-    """Report word folders that are missing or closed, and folders that are no known word."""
+def find_folder_problems(folder: Path) -> Iterator[str]:
+    """Yield word folders that are missing or closed, and folders of no known word."""
     if not folder.is_dir():
-        return [
-            data_error(
-                folder,
-                "the folder is missing (缺少文件夹)",
-                "Copy the data there (请拷入数据)",
-            )
-        ]
-    errors = []
+        yield f"{folder}: {MISSING_FOLDER}"
+        return
     for path in (folder, *(folder / word for word in WORDS)):
         try:
             next(path.iterdir(), None)
         except (FileNotFoundError, NotADirectoryError):
-            advice = "Copy it, or make an empty one if this node has no such clip (请拷入；本节点没有该词时建一个空文件夹)"
-            errors.append(
-                data_error(
-                    path, "the word's folder is missing (缺少该词的文件夹)", advice
-                )
-            )
+            yield f"{path}: {MISSING_WORD}"
         except OSError as error:
-            errors.append(unreadable(path, error))
+            yield str(unreadable(path, error))
             if path == folder:
-                return errors
+                return
     for path in sorted(folder.iterdir()):
-        if (
-            path.is_dir()
-            and path.name not in OTHERS.union(WORDS)
-            and not path.name.startswith(".")
-        ):
-            reason = (
-                f"{path.name} is not among the words {', '.join(WORDS)} (不在单词表中)"
-            )
-            errors.append(
-                data_error(
-                    path, reason, "Correct its name, or move it away (请改正名称或移走)"
-                )
-            )
-    return errors
+        known = path.name in OTHERS.union(WORDS) or path.name.startswith(".")
+        if path.is_dir() and not known:
+            found = f"{path.name} is not among the words {', '.join(WORDS)}"
+            yield f"{path}: {found} (不在单词表中). {MOVE_AWAY}"
 
 
-def look_at_clips(
-    folder: Path, split: str, test: set[str]
-) -> tuple[list[DataError], int, set[str], set[str]]:
-    """Read every clip of a split; return what is wrong, how many there are, their words, and their speakers."""
-    errors, count, words, speakers = [], 0, set(), set()
-    for word in WORDS:
-        for path in sorted((folder / word).glob("[!.]*")):
-            if (f"{word}/{path.name}" in test) != (split == "test"):
-                continue
-            try:
-                name = NAME.fullmatch(path.name)
-                if not name:
-                    reason = "the name is not SPEAKER_nohash_N.wav (文件名格式不对)"
-                    raise data_error(
-                        path, reason, "Rename it, or move it away (请改名或移走)"
-                    )
-                read_clip(path)
-                count, words, speakers = count + 1, words | {word}, speakers | {name[1]}
-            except DataError as error:
-                errors.append(error)
-    if not count and not errors:
-        errors.append(
-            data_error(
-                folder,
-                f"holds no {split} clip (没有样本)",
-                "Give this node data (请为本节点准备数据)",
-            )
-        )
-    return errors, count, words, speakers
-
-
-def find_shared_speakers(folder: Path, test: set[str]) -> list[DataError]:
-    """Report a speaker who is heard in training and in the test: the result would look better than it is."""
+def find_shared_speakers(folder: Path, test: set[str]) -> Iterator[str]:
+    """Yield that speakers are in training and in the test: the result would flatter."""
     heard: dict[bool, set[str]] = {True: set(), False: set()}
     for word in WORDS:
         for path in (folder / word).glob("*.wav"):
             heard[f"{word}/{path.name}" in test].add(path.name.split("_")[0])
-    both = sorted(heard[True] & heard[False])
-    reason = f"{len(both)} speakers are in training and in the test, {', '.join(both[:3])} … (说话人同时出现在训练和测试中)"
-    advice = "Keep all clips of a speaker on one side (同一说话人的录音只放一边)"
-    return [data_error(folder / TEST_LIST, reason, advice)] if both else []
+    if both := sorted(heard[True] & heard[False]):
+        names = ", ".join(both[:3])
+        found = f"{len(both)} speakers are in training and in the test, {names} …"
+        yield f"{folder / TEST_LIST}: {found} (说话人同时出现在训练和测试中). {ONE_SIDE}"
+
+
+def check_split(folder: Path, split: str) -> str:
+    """Read every clip of a split; return what is sound, or raise with every problem."""
+    if problems := list(find_folder_problems(folder)):
+        raise DataError("\n".join(problems))
+    test = read_test_list(folder)
+    problems = list(find_shared_speakers(folder, test))
+    clips = [
+        path
+        for word in WORDS
+        for path in sorted((folder / word).glob("[!.]*"))
+        if (f"{word}/{path.name}" in test) == (split == "test")
+    ]
+    for path in clips:
+        try:
+            named = NAME.fullmatch(path.name)
+            problem = find_clip_problem(read_bytes(path)) if named else WRONG_NAME
+            problems += [f"{path}: {problem}"] if problem else []
+        except DataError as error:
+            problems.append(str(error))
+    if not clips:
+        found = f"holds no {split} clip (没有样本)"
+        problems.append(f"{folder}: {found}. Give this node data (请为本节点准备数据)")
+    if (more := len(problems) - MOST_LINES) > 0:
+        problems[MOST_LINES:] = [f"{more} {MEND_FIRST}"]
+    if problems:
+        raise DataError("\n".join(problems))
+    words = len({path.parent.name for path in clips})
+    speakers = len({path.name.split("_")[0] for path in clips})
+    found = f"{len(clips)} {split} clips of {words} words by {speakers} speakers"
+    return f"{found} are sound (数据可用)"
 
 
 # --8<-- [end:read]
@@ -282,38 +217,17 @@ class DatasetVerify(DataChecker):
 
     def verify_data(self) -> tuple[bool, str]:
         """Return whether this node can take part, and why or why not."""
-        try:
-            sound, problems = self.look()
-        except DataError as error:
-            sound, problems = [], [str(error)]
-        except Exception as error:  # whatever it is, the owner of the data has to see it
-            sound, problems = (
-                [],
-                [
-                    f"{type(error).__name__}: {error} (意外错误). Ask the task's author (请联系任务作者)"
-                ],
-            )
-        if len(problems) > MOST_LINES:
-            more = f"{len(problems) - MOST_LINES} more problems (还有更多问题). Mend these first (请先处理以上问题)"
-            problems = [*problems[:MOST_LINES], more]
-        return not problems, "\n".join(
-            f"{self.current_node}: {line}" for line in problems or sound
-        )
-
-    def look(self) -> tuple[list[str], list[str]]:
-        """Return what is sound, and what is wrong."""
-        folder = Path(self.data_dir)
-        if problems := look_at_folders(folder):
-            return [], list(map(str, problems))
-        test = read_test_list(folder)
-        sound, problems = [], find_shared_speakers(folder, test)
+        sound, problems = [], []
         for split in self.required_splits:
-            errors, count, words, speakers = look_at_clips(folder, split, test)
-            problems += errors
-            sound.append(
-                f"{count} {split} clips of {len(words)} words by {len(speakers)} speakers are sound (数据可用)"
-            )
-        return sound, list(map(str, problems))
+            try:
+                sound.append(check_split(Path(self.data_dir), split))
+            except DataError as error:
+                problems += str(error).splitlines()
+            except Exception as error:  # the owner of the data has to see that, too
+                reason = f"{type(error).__name__}: {error} (意外错误)"
+                problems.append(f"{reason}. Ask the task's author (请联系任务作者)")
+        lines = dict.fromkeys(problems or sound)
+        return not problems, "\n".join(f"{self.current_node}: {line}" for line in lines)
 
 
 # --8<-- [end:verify]

@@ -12,29 +12,43 @@ from pathlib import Path
 import numpy as np
 
 SPEAKERS, TAKES = 30, 3  # each speaker says each word so many times
-RATE, FILE_RATE = (
-    8000,
-    16000,
-)  # nothing lies above 4 kHz, so half the rate is enough to compute at
+# Nothing lies above 4 kHz, so half the rate is enough to compute at.
+RATE, FILE_RATE = 8000, 16000
 FRAME = 80  # samples between two settings of the mouth: 10 ms
 BANDS = ((200, 1500), (1500, 3000), (3000, 4000))  # Hz, of the noises
 
 # Three formants in Hz, loudness of the voice, of the noises in the three bands, and seconds.
 SOUNDS = {
-    "i": (280, 2250, 2900, 1, 0, 0, 0, 0.10), "e": (530, 1840, 2480, 1, 0, 0, 0, 0.13),
-    "a": (730, 1200, 2440, 1, 0, 0, 0, 0.13), "v": (640, 1190, 2390, 1, 0, 0, 0, 0.14),
-    "o": (500, 900, 2400, 1, 0, 0, 0, 0.15), "O": (590, 900, 2400, 1, 0, 0, 0, 0.16),
-    "u": (330, 850, 2240, 1, 0, 0, 0, 0.11), "n": (250, 1300, 2300, 0.4, 0, 0, 0, 0.10),
-    "l": (360, 1100, 2600, 0.6, 0, 0, 0, 0.09), "r": (320, 1100, 1600, 0.6, 0, 0, 0, 0.09),
-    "s": (400, 1600, 2600, 0, 0, 0.1, 0.5, 0.13), "f": (400, 1100, 2200, 0, 0.05, 0.1, 0.1, 0.12),
-    "d": (250, 1700, 2600, 0.2, 0, 0.2, 0.2, 0.03), "g": (250, 1800, 2300, 0.2, 0.1, 0.3, 0, 0.03),
-    "p": (400, 900, 2200, 0, 0.5, 0.1, 0, 0.02), "t": (400, 1700, 2600, 0, 0, 0.2, 0.5, 0.03),
+    "i": (280, 2250, 2900, 1, 0, 0, 0, 0.10),
+    "e": (530, 1840, 2480, 1, 0, 0, 0, 0.13),
+    "a": (730, 1200, 2440, 1, 0, 0, 0, 0.13),
+    "v": (640, 1190, 2390, 1, 0, 0, 0, 0.14),
+    "o": (500, 900, 2400, 1, 0, 0, 0, 0.15),
+    "O": (590, 900, 2400, 1, 0, 0, 0, 0.16),
+    "u": (330, 850, 2240, 1, 0, 0, 0, 0.11),
+    "n": (250, 1300, 2300, 0.4, 0, 0, 0, 0.10),
+    "l": (360, 1100, 2600, 0.6, 0, 0, 0, 0.09),
+    "r": (320, 1100, 1600, 0.6, 0, 0, 0, 0.09),
+    "s": (400, 1600, 2600, 0, 0, 0.1, 0.5, 0.13),
+    "f": (400, 1100, 2200, 0, 0.05, 0.1, 0.1, 0.12),
+    "d": (250, 1700, 2600, 0.2, 0, 0.2, 0.2, 0.03),
+    "g": (250, 1800, 2300, 0.2, 0.1, 0.3, 0, 0.03),
+    "p": (400, 900, 2200, 0, 0.5, 0.1, 0, 0.02),
+    "t": (400, 1700, 2600, 0, 0, 0.2, 0.5, 0.03),
     "_": (400, 1400, 2400, 0, 0, 0, 0, 0.06),
-}  # fmt: skip
+}
 SPELLED = {
-    "down": "daun", "go": "gou", "left": "lef_t", "no": "nou", "off": "Of",
-    "on": "On", "right": "rai_t", "stop": "s_tO_p", "up": "v_p", "yes": "ies",
-}  # fmt: skip
+    "down": "daun",
+    "go": "gou",
+    "left": "lef_t",
+    "no": "nou",
+    "off": "Of",
+    "on": "On",
+    "right": "rai_t",
+    "stop": "s_tO_p",
+    "up": "v_p",
+    "yes": "ies",
+}
 
 
 @dataclass
@@ -54,9 +68,13 @@ class Voice:
         height = random.uniform()
         accent = {sound: random.uniform(0.94, 1.06, 3) for sound in SOUNDS}
         return cls(
-            90 * 2.8**height, 0.92 + 0.2 * height + random.uniform(-0.04, 0.04), random.uniform(0.8, 1.2),
-            random.uniform(0.8, 1.4), random.uniform(0.001, 0.01), accent,
-        )  # fmt: skip
+            pitch=90 * 2.8**height,
+            size=0.92 + 0.2 * height + random.uniform(-0.04, 0.04),
+            speed=random.uniform(0.8, 1.2),
+            dullness=random.uniform(0.8, 1.4),
+            hiss=random.uniform(0.001, 0.01),
+            accent=accent,
+        )
 
 
 def speak_all(folder: Path) -> None:

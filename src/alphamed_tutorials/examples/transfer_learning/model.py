@@ -82,6 +82,18 @@ class Block(nn.Module):
         return x + inputs if self.has_shortcut else x
 
 
+# Of Lite0's seven stages: repeats, kernel, stride, widening, channels.
+STAGES = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
+
+
 class EfficientNetLite0(nn.Module):
     """The network of EfficientNet-Lite0 without its last layer, written so that TorchScript can compile it."""
 
@@ -91,10 +103,7 @@ class EfficientNetLite0(nn.Module):
         self.conv_stem = nn.Conv2d(3, 32, 3, stride=2, bias=False)
         self.bn0 = nn.BatchNorm2d(32, eps=1e-3, momentum=0.01)
         blocks, inputs = [], 32
-        for repeats, kernel, stride, expand, outputs in (
-            (1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112),
-            (4, 5, 2, 6, 192), (1, 3, 1, 6, 320),
-        ):  # fmt: skip
+        for repeats, kernel, stride, expand, outputs in STAGES:
             for i in range(repeats):
                 blocks.append(
                     Block(inputs, outputs, kernel, stride if i == 0 else 1, expand)
