@@ -152,14 +152,14 @@ def refuse_other_data(data: str | Path | None, data_name: str, target: str) -> N
 
     Args:
         data: The folder.
-        data_name: The data set's name in the target's `example.toml`.
+        data_name: The data set's name in the target's `example.toml`; empty where it has none.
         target: What the target is called.
 
     Raises:
         WrongUse: The folder's `prepare.json` names another data set.
     """
     found = prepared_facts(data).get("data")
-    if found and found != data_name:
+    if found and data_name and found != data_name:
         raise WrongUse(
             f"{data} was prepared from {found}, and {target} wants {data_name}: prepare another folder with "
             f"playground prepare {target} --out OTHER"
