@@ -28,31 +28,6 @@ def model():
     return TransformerModel(WORDS, width=16, hidden=16)
 
 
-@pytest.fixture(scope="module")
-def small(tmp_path_factory):
-    """Return a prepared data folder with one data owner and little text of 59 words, each with a favourite successor."""
-    folder = tmp_path_factory.mktemp("small") / "data"
-    generator = torch.Generator().manual_seed(0)
-    for node, split, length in (("node1", "train", 3000), ("aggregator", "test", 900)):
-        place = folder / "nodes" / node
-        place.mkdir(parents=True)
-        tokens, index = [], 1
-        for draw in torch.rand(length, generator=generator).tolist():
-            index = index % 59 + 1 if draw < 0.8 else int(draw * 1e6) % 59 + 1
-            tokens.append(f"word{index}")
-        (place / f"wiki.{split}.tokens").write_text(" ".join(tokens) + "\n")
-    return folder
-
-
-@pytest.fixture
-def one_thread():
-    """Train with as many threads here as in the engine: the last digits depend on it."""
-    outer = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(outer)
-
-
 # ---- leakage
 
 
@@ -137,13 +112,6 @@ def test_unigram_perplexity_is_that_of_the_best_constant_answer():
     assert text_data.unigram_perplexity(torch.arange(50)) == pytest.approx(50)
 
 
-def alone(data_dir, **settings):
-    """Return a scheduler as it is on a node, without an engine."""
-    scheduler = LanguageModelScheduler(words=WORDS, **settings)
-    scheduler.data_dir, scheduler.current_round, scheduler.tb_writer = str(data_dir), 1, Writer()
-    return scheduler
-
-
 def test_perplexity_counts_every_word_once_whatever_the_batches(small):
     values = []
     for batch_size in (2, 7, 100):
@@ -154,36 +122,7 @@ def test_perplexity_counts_every_word_once_whatever_the_batches(small):
     assert values == pytest.approx([values[0]] * 3, rel=1e-6)
 
 
-def test_modes_are_right_when_training_follows_a_test(small, tmp_path):
-    (tmp_path / "wiki.train.tokens").write_text((small / "nodes/aggregator/wiki.test.tokens").read_text())
-    (tmp_path / "wiki.test.tokens").write_text((small / "nodes/aggregator/wiki.test.tokens").read_text())
-    scheduler, seen = alone(tmp_path), []
-
-    def look(module, inputs, output):
-        seen.append((scheduler.phase, module.training, output.requires_grad))
-
-    scheduler.model.register_forward_hook(look)
-    for scheduler.phase in ("test", "train", "test again", "train again"):
-        scheduler.run_test() if "test" in scheduler.phase else scheduler.train_an_epoch()
-    assert list(dict.fromkeys(seen)) == [
-        ("test", False, False), ("train", True, True), ("test again", False, False), ("train again", True, True),
-    ]  # fmt: skip
-
-
 # ---- federated is centralised
-
-
-@pytest.mark.usefixtures("one_thread")
-@pytest.mark.parametrize("rounds", [1, 2])
-def test_one_node_is_the_centralised_program(small, tmp_path, rounds):
-    run = run_local(LanguageModelScheduler(max_rounds=rounds, seed=1), small, tmp_path / "run")
-    train_centralised = runpy.run_path(str(CENTRALISED))["train_centralised"]
-    model, perplexity = train_centralised(small / "nodes/node1", small / "nodes/aggregator", num_epochs=rounds, seed=1)
-    federated = torch.load(run.path / "model.pt")
-    assert list(federated) == list(model.state_dict())
-    for name, value in model.state_dict().items():
-        assert torch.equal(federated[name], value), name
-    assert math.isclose(run.metrics["test/perplexity"], perplexity, rel_tol=1e-6)
 
 
 def test_the_defaults_of_both_programs_are_the_same():
@@ -196,20 +135,6 @@ def test_the_defaults_of_both_programs_are_the_same():
 
 
 # ---- it learns, and the exported model agrees
-
-
-@pytest.fixture(scope="module")
-def exported(small, tmp_path_factory):
-    path = tmp_path_factory.mktemp("learned") / "run"
-    task = LanguageModelScheduler(max_rounds=4, merge_epochs=4, words=WORDS, seed=1)
-    run = run_local(task, small, path, target="language_modeling")
-    return run, exporting.export(run)
-
-
-def test_it_learns_what_no_unigram_can(exported):
-    run, _ = exported
-    assert run.metrics["test/perplexity"] < 0.5 * run.metrics["test/unigram_perplexity"]
-    assert run.metrics["test/perplexity"] > 2.5  # 80 % sure of one word, the rest is chance: lower would be leakage
 
 
 def test_the_exported_model_agrees_and_carries_its_words(exported, tmp_path):
