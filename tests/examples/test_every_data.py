@@ -16,7 +16,9 @@ from alphamed_tutorials.errors import TutorialError
 
 def largest_file(folder: Path) -> Path:
     """Return the file that most of a node's data lie in."""
-    return max((file for file in folder.rglob("*") if file.is_file()), key=lambda file: (file.stat().st_size, file.name))
+    return max(
+        (file for file in folder.rglob("*") if file.is_file()), key=lambda file: (file.stat().st_size, file.name)
+    )
 
 
 def contents(data: Path) -> dict[Path, bytes]:

@@ -5,6 +5,7 @@ import math
 import random
 import runpy
 import shutil
+from pathlib import Path
 
 import cloudpickle
 import numpy as np
@@ -14,13 +15,12 @@ import watching
 from contributions import contribution_of
 from tasks import at, build, same, state_of
 
-from alphamed_tutorials.catalogue import EXAMPLES
 from alphamed_tutorials.engines.local import run_local
 from alphamed_tutorials.engines.node import NodeFailed
 from alphamed_tutorials.runs.export import export
 from alphamed_tutorials.runs.folder import Run
 
-SNIPPETS = EXAMPLES.parents[2] / "snippets"
+SNIPPETS = Path(__file__).parents[2] / "snippets"
 
 
 def is_plain(value) -> bool:

@@ -1,8 +1,8 @@
 """The language model: what it may see, what travels, and that federation changes nothing else."""
 
 import inspect
-import math
-import runpy
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,16 +10,22 @@ from pathlib import Path
 import cloudpickle
 import pytest
 import torch
-from watching import Writer
+from contributions.language_modeling import WORDS
+from watching import at_node
 
-from alphamed_tutorials.engines.local import run_local
 from alphamed_tutorials.examples.language_modeling import data as text_data
 from alphamed_tutorials.examples.language_modeling.model import Predictor, TransformerModel
 from alphamed_tutorials.examples.language_modeling.scheduler import LanguageModelScheduler
 from alphamed_tutorials.runs import export as exporting
+from alphamed_tutorials.runs.folder import Run
 
-WORDS = ["<unk>", *(f"word{i}" for i in range(1, 60))]
-CENTRALISED = Path(__file__).parents[1] / "snippets" / "language_modeling" / "train_centralised.py"
+CENTRALISED = Path(__file__).parents[2] / "snippets" / "language_modeling" / "train_centralised.py"
+
+
+@pytest.fixture(scope="module")
+def small(make_small) -> Path:
+    """Return a prepared data folder with one data owner and little text of 59 words, each with a favourite successor."""
+    return make_small("language_modeling", 1)
 
 
 @pytest.fixture
@@ -115,9 +121,9 @@ def test_unigram_perplexity_is_that_of_the_best_constant_answer():
 def test_perplexity_counts_every_word_once_whatever_the_batches(small):
     values = []
     for batch_size in (2, 7, 100):
-        scheduler = alone(small / "nodes/aggregator", batch_size=batch_size)
+        task = LanguageModelScheduler(words=WORDS, batch_size=batch_size)
+        scheduler = at_node(task, small / "nodes/aggregator")
         scheduler.run_test()
-        assert not scheduler.model.training
         values.append(scheduler.tb_writer.scalars["test/perplexity"])
     assert values == pytest.approx([values[0]] * 3, rel=1e-6)
 
@@ -134,7 +140,19 @@ def test_the_defaults_of_both_programs_are_the_same():
     )
 
 
-# ---- it learns, and the exported model agrees
+# ---- the exported model
+
+
+@pytest.fixture(scope="module")
+def exported(once, learn) -> tuple[Run, dict]:
+    """Return a run that has learned the favourite successors, and what its export said."""
+
+    def make(folder: Path) -> None:
+        shutil.copytree(learn("language_modeling").path, folder / "run")
+        (folder / "report.json").write_text(json.dumps(exporting.export(Run.open(folder / "run"))))
+
+    folder = once("language_modeling-exported", make)
+    return Run.open(folder / "run"), json.loads((folder / "report.json").read_text())
 
 
 def test_the_exported_model_agrees_and_carries_its_words(exported, tmp_path):
@@ -142,8 +160,8 @@ def test_the_exported_model_agrees_and_carries_its_words(exported, tmp_path):
     assert report["torchscript"]["max_difference"] <= 1e-5 and report["onnx"]["max_difference"] <= 1e-5, report
     program = (
         "import sys, torch; model = torch.jit.load(sys.argv[1]); words = model.words\n"
-        "text = torch.tensor([[words.index(f'word{i}') for i in range(5, 15)]])\n"
-        "assert words[model(text)[0].argmax()] == 'word15'\n"
+        "assert model(torch.arange(5, 15).unsqueeze(0))[0].argmax() == 15, 'the favourite successor'\n"
+        "text = torch.tensor([[words.index('the')]])\n"
         "assert abs(model(text).sum() - 1) < 1e-5"
     )
     subprocess.run([sys.executable, "-I", "-c", program, str(run.path / "model.ts")], check=True)

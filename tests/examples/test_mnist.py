@@ -20,6 +20,7 @@ from alphamed_tutorials.examples.mnist.model import ConvNet
 from alphamed_tutorials.examples.mnist.prepare import write_digits
 from alphamed_tutorials.examples.mnist.scheduler import MNISTScheduler
 
+
 def scheduler_at(folder: Path) -> MNISTScheduler:
     """Return a scheduler as a node has it."""
     return at_node(MNISTScheduler(), folder)

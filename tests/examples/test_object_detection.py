@@ -5,7 +5,6 @@ import logging
 import math
 import pickle
 import re
-import runpy
 import shutil
 from functools import partial
 from pathlib import Path
@@ -14,16 +13,15 @@ import numpy as np
 import pytest
 import torch
 import verifying
+from tasks import state_of
 from torchvision.io import read_image, write_png
 from torchvision.models.detection import MaskRCNN_ResNet50_FPN_Weights, maskrcnn_resnet50_fpn
 from torchvision.ops import FrozenBatchNorm2d
-from verifying import assert_locked_is_refused, assert_refused, open_folder
-from watching import Writer
+from verifying import assert_refused
+from watching import at_node
 
 from alphamed_tutorials.catalogue import find
-from alphamed_tutorials.data.partition import Partition
 from alphamed_tutorials.data.prepare import prepare as prepare_folder
-from alphamed_tutorials.engines.local import run_local
 from alphamed_tutorials.errors import TutorialError
 from alphamed_tutorials.examples.object_detection.data import (
     PedestrianDataset,
@@ -38,14 +36,15 @@ from alphamed_tutorials.examples.object_detection.prepare import draw_pictures
 from alphamed_tutorials.examples.object_detection.scheduler import ObjectDetectionScheduler
 from alphamed_tutorials.runs import export as exporting
 from alphamed_tutorials.runs.export import largest_difference
+from alphamed_tutorials.runs.folder import Run
 
 EXAMPLE = find("object_detection")
-SNIPPETS = Path(__file__).parents[1] / "snippets" / "object_detection"
+SNIPPETS = Path(__file__).parents[2] / "snippets" / "object_detection"
 COCO = MaskRCNN_ResNet50_FPN_Weights.COCO_V1
 
 
 def prepare(out, nodes=3, partition="iid", source=None, seed=1):
-    return prepare_folder(EXAMPLE, out, nodes, source, Partition.parse(partition), seed)
+    return prepare_folder("object_detection", out, nodes, partition, source, seed)
 
 
 check = partial(verifying.check, DatasetVerify)
@@ -492,6 +491,23 @@ def test_another_backbone_is_refused():
 SMALL = {"min_size": 48, "max_rounds": 1, "seed": 1}
 
 
+@pytest.fixture(scope="module")
+def tiny(make_small) -> Path:
+    """Return a prepared folder with two pictures at each of two owners and two test pictures."""
+    return make_small("object_detection")
+
+
+@pytest.fixture(scope="module")
+def finished(learn) -> Run:
+    """Return a run over it."""
+    return learn("object_detection")
+
+
+def alone(folder: Path, **settings) -> ObjectDetectionScheduler:
+    """Return a scheduler as it is on a node, without an engine."""
+    return at_node(ObjectDetectionScheduler(**SMALL | settings), folder)
+
+
 def test_owners_need_no_pretrained_weights(tiny, finished):
     """Only the aggregator loads them: round 1 sends them to all, with the frozen statistics."""
     owner = ObjectDetectionScheduler(**SMALL)
@@ -501,7 +517,7 @@ def test_owners_need_no_pretrained_weights(tiny, finished):
     name = "stem.0.weight" if "stem.0.weight" in carried.state_dict() else "stem.1.weight"
     value = carried.state_dict()[name]
     assert not torch.equal(owner.model.state_dict()[f"backbone.{name}"].cpu(), value)
-    federated = torch.load(finished.path / "model.pt", weights_only=True)
+    federated = state_of(finished)
     assert torch.allclose(federated[f"backbone.{name}"], value)  # frozen: still the pretrained one after training
 
 
@@ -553,7 +569,7 @@ def test_exported_forms_scale_pictures_to_the_size_that_python_does(tmp_path):
 def predictor(finished) -> Predictor:
     """Return the trained model; after one round it is not sure of much."""
     scheduler = ObjectDetectionScheduler(**SMALL | {"min_size": 96})
-    scheduler.load_state_dict(torch.load(finished.path / "model.pt", weights_only=True))
+    scheduler.load_state_dict(state_of(finished))
     return Predictor(scheduler.model.cpu(), least_score=0.05).eval()
 
 
@@ -572,7 +588,7 @@ def test_both_exported_forms_find_what_python_finds_on_20_pictures(predictor, tm
 
 def test_the_exported_model_sees_what_a_test_sees(finished, tiny):
     scheduler = alone(tiny / "nodes" / "aggregator")
-    scheduler.load_state_dict(torch.load(finished.path / "model.pt", weights_only=True))
+    scheduler.load_state_dict(state_of(finished))
     predictor = Predictor(scheduler.model.cpu().eval(), least_score=0.0)
     with torch.no_grad():
         for picture, (images, _) in zip(sample_inputs(scheduler.data_dir, 2), scheduler.test_loader):

@@ -7,18 +7,16 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import cloudpickle
 import pytest
 import torch
+from tasks import same
+from test_every_example import assert_centralised
 from torchvision.io import write_jpeg
 from torchvision.models import ResNet18_Weights
-from watching import Writer, watch_momentum
+from watching import at_node
 
 from alphamed_tutorials.catalogue import find
-from alphamed_tutorials.data.partition import Partition
-from alphamed_tutorials.data.prepare import prepare
 from alphamed_tutorials.engines.local import run_local
-from alphamed_tutorials.engines.node import NodeFailed
 from alphamed_tutorials.examples.transfer_learning.data import PictureDataset, extract_features
 from alphamed_tutorials.examples.transfer_learning.model import (
     BACKBONES,
@@ -31,9 +29,17 @@ from alphamed_tutorials.examples.transfer_learning.model import (
 from alphamed_tutorials.examples.transfer_learning.scheduler import TransferScheduler
 from alphamed_tutorials.runs.export import load_predictor
 
-SNIPPETS = Path(__file__).parents[1] / "snippets" / "transfer_learning"
+SNIPPETS = Path(__file__).parents[2] / "snippets" / "transfer_learning"
 LITE0, RESNET = (BACKBONES[name].file for name in ("efficientnet_lite0", "resnet18"))
-SEEN = []  # what the schedulers below saw, in order: the engine runs them in this process
+
+
+def scheduler_at(folder: Path, **settings) -> TransferScheduler:
+    """Return a scheduler as a node has it."""
+    return at_node(TransferScheduler(**settings), folder)
+
+
+def clone(state_dict):
+    return {name: value.clone() for name, value in state_dict.items()}
 
 
 def write_node(folder: Path, ants: int, bees: int, split: str = "train") -> Path:
@@ -65,7 +71,16 @@ def frozen_run(small, tmp_path_factory):
     )  # fmt: skip
 
 
-# The change itself: one node, one epoch a round, is the centralised program
+# The change itself: one node, one epoch a round, is the centralised program, also where everything is trained
+
+
+def test_finetuning_one_node_is_the_centralised_program_too(tmp_path):
+    write_node(tmp_path / "data/nodes/aggregator", 2, 2, "val")
+    write_node(tmp_path / "data/nodes/node1", 5, 5)
+    task = TransferScheduler(max_rounds=1, seed=1, freeze_backbone=False)
+    run = run_local(task, tmp_path / "data", tmp_path / "run")
+    program = SNIPPETS / "train_centralised.py"
+    assert_centralised(find("transfer_learning"), program, tmp_path / "data", run, 1, freeze_backbone=False)
 
 
 # The backbone: our network is the one the weights were trained in
@@ -280,16 +295,12 @@ def test_finetuning_changes_everything_and_counts_batches(small):
 
 def test_a_schedule_follows_the_rounds(small):
     scheduler_class = runpy.run_path(str(SNIPPETS / "lr_schedule.py"))["StepScheduler"]
-    scheduler = scheduler_class(seed=1)
-    scheduler.data_dir, scheduler.tb_writer = str(small / "nodes/node1"), Writer()
+    scheduler = at_node(scheduler_class(seed=1), small / "nodes/node1")
     rates = []
     for scheduler.current_round in (1, 7, 8, 15):  # also where a node joins late, or goes on after a break
         scheduler.train_an_epoch()
         rates.append(scheduler.optimizer.param_groups[0]["lr"])
     assert rates == pytest.approx([1e-3, 1e-3, 1e-4, 1e-5])
-
-
-# 4. Train and eval mode, and no gradients in a test
 
 
 # 5. Augmentation belongs to training, and a test sees every picture the same way
@@ -321,14 +332,14 @@ def test_the_accuracy_on_each_class_is_reported(small):
 def test_data_and_weights_are_read_when_asked_for_and_not_before(tmp_path):
     scheduler = scheduler_at(tmp_path / "not there", backbone="resnet18")
     with pytest.raises(FileNotFoundError, match="not there"):
-        scheduler.train_loader
+        _ = scheduler.train_loader
 
 
 # 10. Preprocessing is inside the exported model
 
 
 def test_the_exported_model_takes_pictures_of_any_size(frozen_run):
-    predictor, inputs = load_predictor(frozen_run)
+    predictor, _ = load_predictor(frozen_run)
     scripted = torch.jit.script(predictor)
     for size in ((300, 500), (500, 300), (64, 64), (256, 256)):
         pixels = torch.randint(0, 256, (1, 3, *size), dtype=torch.uint8)
@@ -348,14 +359,3 @@ def test_the_exported_model_sees_what_a_test_sees(frozen_run, small):
         for (path, _), expected in zip(samples, tested):
             outputs = Predictor(scheduler.model.eval())(read_picture(path).unsqueeze(0))[0]
             assert torch.allclose(outputs, expected, atol=1e-5)
-
-
-# 11. Random numbers
-
-
-# 12. One node's NaN does not reach the others
-
-
-# It learns
-
-
