@@ -69,7 +69,7 @@ class DataFacts(Table):
         unpack: What at the top of the official archive is needed; all of it where nothing is named.
     """
 
-    name: Text
+    name: str
     source: str = ""
     licence: str = ""
     embedded: str = ""
