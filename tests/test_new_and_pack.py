@@ -73,10 +73,23 @@ def test_a_new_task_learns_from_data_of_its_own(demo, tmp_path):
     assert (again.path / "model.pt").read_bytes() == (finished.path / "model.pt").read_bytes()
 
 
-def test_one_hospital_alone_trains_as_the_plain_loop_does(demo, tmp_path):
-    federated = run_local(find(demo).build_scheduler(3), demo / "data", tmp_path / "run", seed=1, only="hospital_b")
-    drawn = run_local(find(demo).build_scheduler(3), demo / "data", tmp_path / "again", seed=1, only="hospital_b")
-    states = [torch.load(each.path / "model.pt", weights_only=True) for each in (federated, drawn)]
+def test_one_hospital_alone_trains_as_the_plain_loop_does(own, tmp_path):
+    change(own / "scheduler.py", "        return nn.Seq", "        torch.manual_seed(1)\n        return nn.Seq")
+    federated = run_local(find(own).build_scheduler(3), own / "data", tmp_path / "run", only="hospital_b")
+    outer_threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as in the engine
+    scheduler = find(own).build_scheduler()
+    scheduler.data_dir = str(own / "data" / "hospital_b")
+    model = scheduler.build_model()
+    optimizer, loader = scheduler.build_optimizer(model), scheduler.build_train_dataloader()
+    for _ in range(3):
+        for inputs, labels in loader:
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(model(inputs), labels).backward()
+            optimizer.step()
+    torch.set_num_threads(outer_threads)
+    states = torch.load(federated.path / "model.pt", weights_only=True), model.state_dict()
+    assert list(states[0]) == list(states[1])
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 
 
@@ -256,13 +269,6 @@ def test_the_report_lists_every_file_with_its_size(packed):
     assert {each["name"]: each["bytes"] for each in report["files"]} == {n: len(d) for n, d in content(out).items()}
 
 
-def test_rounds_are_set_on_the_object_where_it_takes_no_argument(own, tmp_path):
-    change(own / "scheduler.py", "max_rounds: int = 10, ", "")
-    change(own / "scheduler.py", "max_rounds=max_rounds", "max_rounds=10")
-    pack(own, tmp_path / "upload", num_rounds=6)
-    assert "scheduler.max_rounds = 6" in (tmp_path / "upload" / "submit.ipynb").read_text()
-
-
 FAULTS = {
     "an import that a node cannot follow": (
         "import csv\n", "import csv\n\nfrom helper import double\n", r"scheduler\.py, line 5: .*from \.helper import",
@@ -321,19 +327,25 @@ def test_without_dataset_verify_it_says_where_to_write_it(own, tmp_path):
     assert not (tmp_path / "upload").exists()
 
 
-def test_a_path_of_this_machine_in_the_task_is_warned_of(own, tmp_path):
-    change(own / "scheduler.py", "        self.learning_rate = learning_rate\n",
-           f"        self.learning_rate = learning_rate\n        self.cache = {str(tmp_path / 'cache')!r}\n")  # fmt: skip
-    report = pack(own, tmp_path / "upload")
-    assert len(report["warnings"]) == 1 and str(tmp_path) in report["warnings"][0]
-
-
-def test_packages_that_a_node_lacks_become_requirements(own, tmp_path):
-    change(own / "scheduler.py", "import csv\n", "import csv\n\nimport requests\nimport sklearn\n")
-    report = pack(own, tmp_path / "upload")
+def test_rounds_requirements_and_a_path_of_this_machine(own, tmp_path):
+    scheduler = own / "scheduler.py"
+    change(scheduler, "max_rounds: int = 10, ", "")
+    change(scheduler, "max_rounds=max_rounds", "max_rounds=10")
+    change(scheduler, "import csv\n", "import csv\n\nimport requests\nimport sklearn\n")
+    kept = "        self.learning_rate = learning_rate\n"
+    change(scheduler, kept, f"{kept}        self.cache = {str(tmp_path / 'cache')!r}\n")
+    report = pack(own, tmp_path / "upload", num_rounds=6)
+    assert "scheduler.max_rounds = 6" in (tmp_path / "upload" / "submit.ipynb").read_text()
     assert report["requirements"] == ["scikit-learn"]  # the SDK brings requests
     assert (tmp_path / "upload" / "requirements.txt").read_text() == "scikit-learn\n"
     assert "requirements.txt" in {each["name"] for each in report["src.zip"]}
+    assert len(report["warnings"]) == 1 and str(tmp_path) in report["warnings"][0]
+
+
+def test_a_verify_file_that_is_no_python_is_named(own, tmp_path):
+    (own / "dataset_verify.py").write_text("class DatasetVerify(:\n")
+    with pytest.raises(TutorialError, match=r"SyntaxError: .*line 1"):
+        pack(own, tmp_path / "upload")
 
 
 def test_an_existing_folder_is_not_packed_into(own, tmp_path):

@@ -61,7 +61,8 @@ def pack(
         raise WrongUse(f"{place.parent} is no folder: make it first, or name another place")
     rounds = num_rounds or task.facts.run.rounds
     task.build_scheduler(rounds, settings=settings)  # what its own code says to its settings, before anything is made
-    code = read_code(task)
+    with task.blamed():  # a file that is no Python
+        code = read_code(task)
     requirements = list(task.facts.requirements) or code.distributions
     with new_folder(place) as folder:
         _write(folder, code, requirements, _submit_cells(task, code, rounds, settings))
