@@ -90,7 +90,9 @@ def _refuse_own_ways(loader: Any) -> None:
     if isinstance(loader.dataset, IterableDataset):
         return
     sampler, batches = loader.sampler, loader.batch_sampler
-    shuffles = type(sampler) is RandomSampler and not sampler.replacement and sampler.num_samples == len(loader.dataset)
+    shuffles = (
+        type(sampler) is RandomSampler and not sampler.replacement and sampler.num_samples == len(sampler.data_source)
+    )
     if not shuffles and type(sampler) is not SequentialSampler:
         raise CannotPool(f"the training loader has a sampler of its own, {type(sampler).__name__}")
     if batches is not None and type(batches) is not BatchSampler:
