@@ -234,7 +234,7 @@ def test_a_failing_example_is_named_and_resumed_when_mended(start, tmp_path):
         ("scheduler.py", "x = 1\n", "should define exactly one subclass of FedAvgScheduler, it defines none"),
         ("scheduler.py", None, "has no scheduler.py"),
         ("example.toml", "title = [", "example.toml is damaged"),
-        ("example.toml", "order = 1", "example.toml does not say what it should:\n  title: Field required"),
+        ("example.toml", "order = 1", "example.toml does not say what it should: title: Field required"),
     ],
 )
 def test_an_example_that_cannot_be_loaded(file, content, words, playground, tmp_path, request):

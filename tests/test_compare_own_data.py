@@ -94,8 +94,9 @@ OWN_DATA = OwnData(torch.arange(6.0))
         ([[1, 2]], "returns a list, no plain DataLoader"),
         ([OwnLoader(OWN_DATA)], "returns a OwnLoader, no plain DataLoader"),
         ([loader(sampler=WeightedRandomSampler([1.0] * 6, 6))], "sampler of its own, WeightedRandomSampler"),
-        ([loader(sampler=RandomSampler(range(6), replacement=True))], "sampler of its own, RandomSampler"),
-        ([loader(sampler=RandomSampler(range(6), num_samples=3))], "sampler of its own, RandomSampler"),
+        ([DataLoader(OWN_DATA, sampler=RandomSampler(OWN_DATA, replacement=True))], "of its own, RandomSampler"),
+        ([DataLoader(OWN_DATA, sampler=RandomSampler(OWN_DATA, num_samples=3))], "of its own, RandomSampler"),
+        ([DataLoader(OWN_DATA, sampler=SequentialSampler(range(3)))], "of its own, SequentialSampler"),
         (
             [DataLoader(OWN_DATA, batch_sampler=type("Own", (BatchSampler,), {})(range(6), 2, False))],
             "sampler of its own",

@@ -90,8 +90,11 @@ def _refuse_own_ways(loader: Any) -> None:
     if isinstance(loader.dataset, IterableDataset):
         return
     sampler, batches = loader.sampler, loader.batch_sampler
-    shuffles = type(sampler) is RandomSampler and not sampler.replacement and sampler.num_samples == len(loader.dataset)
-    if not shuffles and type(sampler) is not SequentialSampler:
+    kinds = (RandomSampler, SequentialSampler)
+    is_whole = type(sampler) in kinds and sampler.data_source is loader.dataset
+    if is_whole and isinstance(sampler, RandomSampler):
+        is_whole = not sampler.replacement and sampler.num_samples == len(sampler.data_source)
+    if not is_whole:
         raise CannotPool(f"the training loader has a sampler of its own, {type(sampler).__name__}")
     if batches is not None and type(batches) is not BatchSampler:
         raise CannotPool(f"the training loader has a batch_sampler of its own, {type(batches).__name__}")

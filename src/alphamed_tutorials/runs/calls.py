@@ -27,7 +27,7 @@ class Call(NamedTuple):
 
     def of(self, model: nn.Module) -> Any:
         """Return what a model answers; what it does to its inputs stays without effect."""
-        args, kwargs = copy.deepcopy(tuple(self))
+        args, kwargs = copy.deepcopy((self.args, self.kwargs))
         with torch.no_grad():
             return model(*args, **kwargs)
 

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import itertools
 import json
 import os
 import shlex
@@ -81,11 +80,12 @@ class Run:
         Raises:
             RunError: No folder can be made there.
         """
-        for number in itertools.count(1):
+        number = 1
+        while True:
             try:
                 return cls.create(Path(parent) / f"{name}-{number}")
             except RunExists:
-                continue
+                number += 1
 
     @classmethod
     def open(cls, path: str | Path) -> "Run":
