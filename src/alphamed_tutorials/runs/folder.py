@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from filelock import AcquireReturnProxy, FileLock, Timeout
 
+from ..data.folders import AGGREGATOR
 from ..errors import WrongUse
 
 
@@ -125,12 +126,37 @@ class Run:
         return self.record["state"]
 
     @property
+    def outcome(self) -> str:
+        """The state, and where the task ended by itself, after which round."""
+        if not self.record.get("finished_early"):
+            return self.state
+        return f"finished early, round {self.record['rounds_done']} of {self.record['rounds']}"
+
+    @property
     def metrics(self) -> dict[str, float]:
         """The last value of each metric by name, without details; where several nodes logged it, their mean."""
+        last = self._last_rows()
+        return {name: sum(row.value for row in nodes.values()) / len(nodes) for name, nodes in last.items()}
+
+    @property
+    def metric_rounds(self) -> dict[str, int]:
+        """The round that each of `metrics` is of."""
+        return {name: max(row.round for row in nodes.values()) for name, nodes in self._last_rows().items()}
+
+    @property
+    def untested(self) -> str:
+        """What to know where the last test is older than the saved model; empty where it is not."""
+        tests = [row.round for row in self.rows if row.node == AGGREGATOR]
+        rounds_done = self.record.get("rounds_done", 0)
+        if self.state != "done" or not tests or tests[-1] == rounds_done:
+            return ""
+        return f"The saved model is that of round {rounds_done}; the last test was in round {tests[-1]}"
+
+    def _last_rows(self) -> dict[str, dict[str, Metric]]:
         last: dict[str, dict[str, Metric]] = {}
         for row in (row for row in self.rows if not row.is_detail):
             last.setdefault(row.name, {})[row.node] = row
-        return {name: sum(row.value for row in nodes.values()) / len(nodes) for name, nodes in last.items()}
+        return last
 
     def resume_command(self, settings: Mapping[str, Any] = MappingProxyType({})) -> str:
         """Return the command that goes on with this run, as it can be pasted into a shell."""
