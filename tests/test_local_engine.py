@@ -166,8 +166,8 @@ class TestRandomNumbers:
 
     @pytest.mark.parametrize("name", ["draw/torch", "draw/numpy", "draw/python"])
     def test_nodes_draw_different_numbers(self, data, tmp_path, name):
-        draws = sum(values(run_local(Drawing(), data, tmp_path / "run"), name).values(), [])
-        assert len(set(draws)) == 6
+        draws = values(run_local(Drawing(), data, tmp_path / "run"), name).values()
+        assert len(set().union(*draws)) == 6
 
 
 class TestSchedule:
@@ -198,6 +198,19 @@ class TestSchedule:
 
         run = run_local(Satisfied(max_rounds=9), data, tmp_path / "run")
         assert run.record["rounds_done"] == 2 and run.state == "done"
+        assert run.record["finished_early"] is True and Run.open(run.path).outcome == "finished early, round 2 of 9"
+        whole = run_local(Tiny(max_rounds=2), data, tmp_path / "whole")
+        assert whole.record["finished_early"] is False and whole.outcome == "done"
+
+    def test_round_of_each_metric_is_told(self, data, tmp_path):
+        class Rarely(Tiny):
+            def is_task_finished(self):
+                return self.current_round == 5
+
+        run = run_local(Rarely(max_rounds=9, log_rounds=3), data, tmp_path / "run")
+        assert run.last_rounds == {"train/loss": 5, "test/correct": 3}
+        assert run.untested == "The saved model is that of round 5; the last test was in round 3"
+        assert run_local(Tiny(), data, tmp_path / "tested").untested == ""
 
     def test_validate_context_ends_the_run_before_round_1(self, data, tmp_path):
         class Picky(Tiny):

@@ -58,7 +58,7 @@ def resumable(result: dict[str, Any], known: dict[str, Any]) -> Iterator[None]:
     finally:
         if known and (known["path"] / "run.json").exists():
             run = Run.open(known["path"])
-            result |= {"run": str(run.path), "state": run.state}
+            result |= {"run": str(run.path), "state": run.state, "outcome": run.outcome}
             result |= {"seconds": run.record["seconds"], "metrics": run.metrics}
 
 
@@ -159,8 +159,15 @@ def show_run(run: Any) -> None:
     curves = {name: dict(points) for name, points in tested(run.rows).items()}
     rounds = sorted({number for points in curves.values() for number in points})
     rows = [(str(n), *(f"{points[n]:.4f}" if n in points else "" for points in curves.values())) for n in rounds]
-    show_table(f"{run.path}: {run.state} in {run.record['seconds']:.1f} s", ("round", *curves), rows)
+    show_table(f"{run.path}: {run.outcome} in {run.record['seconds']:.1f} s", ("round", *curves), rows)
+    say_untested(run)
     say(f"Model: {run.path / 'model.pt'}. Next: playground export {run.path}")
+
+
+def say_untested(run: Any) -> None:
+    """Tell where the metrics shown are not those of the saved model."""
+    if run.untested:
+        say(f"{run.untested}.", style="yellow")
 
 
 @app.command(epilog=example_of_use("playground metrics runs/mnist-1 --csv metrics.csv --plot metrics.png"))
@@ -184,6 +191,8 @@ def metrics(
             draw(curves(found.rows), plot)
         if csv:
             shutil.copyfile(run / "metrics.csv", csv)
-        result |= {"run": str(run), "state": found.state, "metrics": found.metrics}
-        rows = [(name, f"{value:.4f}", str(found.last_rounds[name])) for name, value in found.metrics.items()]
-        show_table(f"{run}: {found.state}", ("metric", "last value", "round"), rows)
+        result |= {"run": str(run), "state": found.state, "outcome": found.outcome, "metrics": found.metrics}
+        rounds = result["rounds"] = found.last_rounds
+        rows = [(name, f"{value:.4f}", str(rounds[name])) for name, value in found.metrics.items()]
+        show_table(f"{run}: {found.outcome}", ("metric", "last value", "round"), rows)
+        say_untested(found)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import TutorialError
+from .contract import BrokenContract
 
 
 class NodeFailed(TutorialError):
@@ -16,15 +17,35 @@ class NodeFailed(TutorialError):
         round: The round, 0 while the node was being set up.
         error: What was raised.
         file, line: The innermost line of the user's own code; None where only a library's code was running.
+        is_about_data: Whether it was raised while data was read.
     """
 
-    def __init__(self, node: str, round: int, error: BaseException):
+    def __init__(self, node: str, round: int, error: BaseException, data_dir: Path):
         self.node, self.round, self.error = node, round, error
-        frame = _user_frame(error)
+        self.is_about_data = _is_about_data(error, data_dir)
+        frame = error.frame if isinstance(error, BrokenContract) else _user_frame(error)
         self.file, self.line = (frame.filename, frame.lineno) if frame else (None, None)
         when = f"in round {round}" if round else "while it was being set up"
         where = f": {frame.filename}, line {frame.lineno}, in {frame.name}\n    {frame.line}" if frame else ""
-        super().__init__(f"{node} failed {when}{where}\n{type(error).__name__}: {error}")
+        kind = "" if isinstance(error, BrokenContract) else f"{type(error).__name__}: "
+        super().__init__(f"{node} failed {when}{where}\n{kind}{error}")
+
+    def advise(self, advice: str) -> None:
+        """Add a line to the text."""
+        self.args = (f"{self}\n{advice}",)
+
+
+def _is_about_data(error: BaseException, data_dir: Path) -> bool:
+    """Return whether a loader, a dataset or a file of the node's data is where an error comes from."""
+    if isinstance(error, OSError) and error.filename and Path(str(error.filename)).is_relative_to(data_dir):
+        return True
+    if isinstance(error, BrokenContract):
+        return error.is_about_data
+    return any(
+        frame.name in ("build_train_dataloader", "build_test_dataloader", "build_validation_dataloader")
+        or "torch/utils/data" in Path(frame.filename).as_posix()
+        for frame in traceback.extract_tb(error.__traceback__)
+    )
 
 
 def summary(error: BaseException) -> dict[str, Any] | None:

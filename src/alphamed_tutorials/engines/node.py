@@ -9,6 +9,7 @@ import cloudpickle
 from alphafed.fed_avg import FedAvgScheduler
 
 from . import checkpoint, memory
+from .contract import explained, refuse_broken_parts, refuse_empty_loader, refuse_empty_state
 from .failures import NodeFailed
 from .kept import ESSENTIAL, Kept, attributes_and_generators, restore_generators
 from .platform import Channel, Contractor
@@ -31,6 +32,7 @@ class Node:
     def __init__(self, name: str, entry: bytes, data_dir: Path, root: Path, log_file: Path, seed: int):
         self.name = name
         self.round = 0
+        self._data_dir = data_dir
         self._workplace = Workplace(root, log_file, f"{seed}/{name}")
         self._forgotten: set[str] = set()
         self._sizes: list[int] = []
@@ -46,17 +48,20 @@ class Node:
             # again: DPFedAvgScheduler puts a contractor of its own there, which would call the network
             scheduler.contractor, scheduler.data_channel = contractor, channel
             Path(scheduler._result_dir).mkdir(parents=True, exist_ok=True)
+            refuse_broken_parts(scheduler)  # a validate_context() of the user's may not look
             # The SDK builds these on first use; building them now meets bad data before the first round.
             if is_aggregator:
-                _ = scheduler.test_loader
+                if scheduler.test_loader is not None:  # which the SDK allows, where run_test() needs none
+                    refuse_empty_loader(scheduler.test_loader, scheduler.build_test_dataloader)
+                refuse_empty_state(scheduler)
                 refuse_indivisible(scheduler)
             if not is_aggregator or scheduler.involve_aggregator:
-                _ = scheduler.train_loader
+                refuse_empty_loader(scheduler.train_loader, scheduler.build_train_dataloader)
 
     @contextlib.contextmanager
     def active(self) -> Iterator[FedAvgScheduler]:
         """Make this node the one at work."""
-        with self._blamed():
+        with self._blamed(), explained(self.scheduler):
             yield self.scheduler
 
     @contextlib.contextmanager
@@ -68,7 +73,7 @@ class Node:
         except NodeFailed:
             raise
         except (Exception, SystemExit) as error:
-            failure = NodeFailed(self.name, self.round, error)
+            failure = NodeFailed(self.name, self.round, error, self._data_dir)
             self.log(logging.ERROR, str(failure), error)
             raise failure from error
 

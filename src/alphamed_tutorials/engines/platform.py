@@ -28,6 +28,12 @@ class Task(Protocol):
     def train(self, name: str) -> bytes:
         """Give a data owner its turn and return its parameters."""
 
+    def collected(self) -> None:
+        """Take note that all have had their turn: what follows in this round is the test."""
+
+    def tested(self) -> None:
+        """Take note that the aggregator closes the round."""
+
     def welcome(self, event: CheckinEvent) -> None:
         """Hand a data owner's check-in to the aggregator."""
 
@@ -62,6 +68,7 @@ class Turns:
         """Let one data owner after another train; yield its name and its parameters."""
         for name in self.names:
             yield name, self.task.train(name)
+        self.task.collected()
 
 
 class Contractor:
@@ -88,7 +95,9 @@ class Contractor:
 
     def start_round(self, **_: Any) -> None: ...
     def notify_ready_for_aggregation(self, **_: Any) -> None: ...
-    def close_round(self, **_: Any) -> None: ...
+
+    def close_round(self, **_: Any) -> None:
+        self.task.tested()
 
 
 def serialise(state_dict: Mapping[str, torch.Tensor]) -> bytes:

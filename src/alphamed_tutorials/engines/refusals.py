@@ -4,6 +4,7 @@ import torch
 from alphafed.fed_avg import FedAvgScheduler
 
 from ..runs.folder import Run, RunError
+from .contract import where
 from .memory import share_memory
 from .settings import lower_learning_rate
 
@@ -16,6 +17,12 @@ def refuse_unsupported(scheduler: FedAvgScheduler) -> None:
     """
     if not isinstance(scheduler, FedAvgScheduler):
         raise RunError(f"{scheduler!r} is no scheduler: pass an object of a subclass of FedAvgScheduler")
+    if not hasattr(scheduler, "current_round"):
+        kind = type(scheduler)
+        raise RunError(
+            f"{kind.__name__}.__init__(){where(kind.__init__)} does not call the SDK's, so that max_rounds and other "
+            "attributes are missing: make super().__init__(max_rounds=…) its first line"
+        )
     for method in ("_run_as_aggregator", "_run_as_data_owner"):
         if getattr(type(scheduler), method) is not getattr(FedAvgScheduler, method):
             raise RunError(

@@ -1,6 +1,7 @@
 """Run a target on data: what the `playground run` and `playground resume` commands do, and the same from Python."""
 
 import contextlib
+import shlex
 import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -9,9 +10,9 @@ from types import MappingProxyType
 from typing import Any
 
 from ..catalogue import Target, find
-from ..data.folders import find_nodes, is_embedded, own_data, refuse_other_data
+from ..data.folders import AGGREGATOR, find_nodes, is_embedded, own_data, refuse_other_data
 from ..data.prepare import prepare
-from ..errors import WrongUse
+from ..errors import TutorialError, WrongUse
 from ..runs.folder import Run
 
 Listener = Callable[[dict[str, Any]], None]
@@ -62,18 +63,18 @@ def run(
     folders = find_nodes(data, nodes, aggregator) if data is not None or given else None
     refuse_other_data(data, task.facts.data.name, task.name)
     with _new_folder(out, task.name) as folder:
-        from .local import (
-            run_local,
-        )  # here, because torch takes seconds to import, and what is above is cheap to refuse
+        # Torch takes seconds to import, and what is above is cheap to refuse.
+        from .local import run_local
 
         if folders is None:
             data = folder.path / "data"
             prepare(task, data, num_nodes, seed=seed)
             folders = find_nodes(data)
         scheduler = build(task, is_embedded(data), num_rounds, seed, settings)
-        return run_local(
-            scheduler, folders, folder, seed, task.facts.run.num_threads, target=task.key, on_event=on_event
-        )
+        with _data_errors_explained(task, folder):
+            return run_local(
+                scheduler, folders, folder, seed, task.facts.run.num_threads, target=task.key, on_event=on_event
+            )
 
 
 def resume(path: str | Path, settings: Settings = NOTHING, on_event: Listener | None = None) -> Run:
@@ -124,3 +125,34 @@ def _new_folder(out: str | Path | None, name: str) -> Iterator[Run]:
         if not (folder.path / "run.json").exists():
             shutil.rmtree(folder.path)
         raise
+
+
+@contextlib.contextmanager
+def _data_errors_explained(task: Target, run: Run) -> Iterator[None]:
+    """Add to an error that came of reading data how to find out more, where the target can verify data."""
+    from .failures import NodeFailed
+
+    try:
+        yield
+    except NodeFailed as failure:
+        if failure.is_about_data and _can_verify(task):
+            command = shlex.join(["playground", "verify", task.key or task.name, *_options(run.record["nodes"])])
+            failure.advise(f"To see what is wrong with the data: {command}")
+        raise
+
+
+def _can_verify(task: Target) -> bool:
+    try:
+        return task.verify_class is not None
+    except TutorialError:
+        return False
+
+
+def _options(folders: Mapping[str, str]) -> list[str]:
+    """Return the options that name these folders: the one they all lie in, or each of them."""
+    homes = {Path(folder).parent for folder in folders.values()}
+    if len(homes) == 1 and all(Path(folder).name == name for name, folder in folders.items()):
+        home = homes.pop()
+        return ["--data", str(home.parent if home.name == "nodes" else home)]
+    owners = [f"--node={name}={folder}" for name, folder in folders.items() if name != AGGREGATOR]
+    return [*owners, f"--aggregator={folders[AGGREGATOR]}"]

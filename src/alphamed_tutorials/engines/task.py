@@ -1,9 +1,10 @@
 """The course of one local run: set up or restore, then round after round."""
 
 import contextlib
+import logging
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -11,16 +12,19 @@ from typing import Any
 import torch
 from alphafed.fed_avg.contractor import CheckinEvent
 
+from ..catalogue import find
 from ..data.folders import AGGREGATOR
 from ..errors import TutorialError, WrongUse
 from ..runs.folder import Metric, Run, RunError
 from . import changes, checkpoint
+from .contract import refuse_silent_stream
 from .failures import summary
 from .kept import ESSENTIAL, Kept
 from .node import Node
 from .platform import Channel, Contractor, serialise
 from .refusals import refuse_diverged, refuse_shared_model
 from .settings import Settings, adapt, recorded, since
+from .traps import TestWatch, TrainingWatch, Watch, missing_metrics
 
 Listener = Callable[[dict[str, Any]], None]
 
@@ -42,6 +46,8 @@ class LocalTask:
         self.folder = run.path.resolve()  # the task's code may change the working folder
         self.checkpoint_file = self.folder / "checkpoint.pt"
         self.can_resume = True
+        self.is_tested = False
+        self.warned: set[tuple[str, str]] = set()
 
     def finish(self) -> Run:
         """Run the task to its end.
@@ -61,7 +67,7 @@ class LocalTask:
             while not is_finished:
                 is_finished = self._round()
             self._write_output()
-            self._close("done")
+            self._close("done", finished_early=self.run.record["rounds_done"] < self.run.record["rounds"])
         except WrongUse:
             raise  # nothing was done that is not as before
         except BaseException as error:
@@ -157,7 +163,7 @@ class LocalTask:
 
     def _round(self) -> bool:
         """Run one round; return whether the task is finished."""
-        with self.aggregator.active() as scheduler:
+        with contextlib.ExitStack() as self.watching, self.aggregator.active() as scheduler:
             number = self.aggregator.round = scheduler.current_round
             self._event("round_started", round=number)
             scheduler._run_as_aggregator()
@@ -179,13 +185,34 @@ class LocalTask:
             scheduler._handle_check_in(event)
 
     def distributed(self, num_bytes: int) -> None:
-        """Record the size of the parameters that the aggregator sent."""
+        """Record the size of the parameters that the aggregator sent; it may train next."""
         self.run.record["bytes_per_message"] = num_bytes
+        if self.aggregator.scheduler.involve_aggregator:
+            self._watch(TrainingWatch(self.aggregator.scheduler))
 
     def collecting(self) -> None:
         """Look at the aggregator's own parameters, where it has just trained."""
         if self.aggregator.scheduler.involve_aggregator:
+            self._end_watch()
             refuse_diverged(self.aggregator.scheduler, self.run)
+
+    def collected(self) -> None:
+        """Watch the first test."""
+        if not self.is_tested:
+            self._watch(TestWatch(self.aggregator.scheduler))
+
+    def tested(self) -> None:
+        """Tell what the first test showed."""
+        if not self.is_tested:
+            self._end_watch()
+            self.is_tested = True
+
+    def _watch(self, watch: Watch) -> None:
+        self.watch = self.watching.enter_context(watch)
+
+    def _end_watch(self) -> None:
+        self.watching.close()
+        self._warn(self.aggregator, self.watch.traps())
 
     def train(self, name: str) -> bytes:
         """Give a data owner its turn in this round and return its parameters, serialised as the SDK does."""
@@ -197,10 +224,14 @@ class LocalTask:
             scheduler.current_round = number
             scheduler._aggregator = AGGREGATOR
             scheduler._wait_for_updating_model()
-            scheduler._execute_training()
+            with TrainingWatch(scheduler) as watch:
+                scheduler._execute_training()
+            if watch.optimizer is None:
+                refuse_silent_stream(scheduler)
             refuse_diverged(scheduler, self.run)
             update = serialise(scheduler.state_dict())
         node.release()
+        self._warn(node, watch.traps())
         self._event("trained", round=number, node=name)
         return update
 
@@ -208,6 +239,9 @@ class LocalTask:
         for name, node in self.nodes.items():
             self.run.rows += [Metric(number, name, tag, value) for tag, value in node.take_scalars()]
         self.run.write_metrics()
+        if number == 1:
+            logged = {row.name for row in self.run.rows}
+            self._warn(self.aggregator, missing_metrics(logged, _named_metrics(self.run.record["target"])))
 
     def _save(self, number: int, is_finished: bool) -> None:
         rows = [tuple(row) for row in self.run.rows]
@@ -247,7 +281,23 @@ class LocalTask:
         self.run.update(state=state, seconds=seconds, metrics=self.run.metrics, **fields)
         self._event(state)
 
+    def _warn(self, node: Node, texts: Iterable[str]) -> None:
+        """Tell each thing once of each node: to whoever listens, and in the node's log."""
+        for text in texts:
+            if (node.name, text) not in self.warned:
+                self.warned.add((node.name, text))
+                node.log(logging.WARNING, text)
+                self._event("warning", node=node.name, text=text)
+
     def _event(self, kind: str, **fields: Any) -> None:
         event = {"event": kind, **fields}
         self.run.add_event(event)
         self.on_event(event)
+
+
+def _named_metrics(target: str | None) -> list[str]:
+    """Return the metrics that the target's `example.toml` names, if there is such a target and file."""
+    try:
+        return find(target).facts.metrics if target else []
+    except WrongUse:  # moved since: the run goes on without
+        return []

@@ -120,6 +120,13 @@ class Run:
         return self.record["state"]
 
     @property
+    def outcome(self) -> str:
+        """The state, and where the task ended by itself, after which round."""
+        if not self.record.get("finished_early"):
+            return self.state
+        return f"finished early, round {self.record['rounds_done']} of {self.record['rounds']}"
+
+    @property
     def metrics(self) -> dict[str, float]:
         """The value of each metric in its last round, without details; where several nodes logged it then, their mean."""
         return {name: sum(values.values()) / len(values) for name, (_, values) in self._last().items()}
