@@ -70,7 +70,7 @@ def test_what_the_steps_say_and_leave(chain):
     said = {step: json.loads(chain[step].stdout) for step in chain if step != "folder"}
     assert said["prepare"]["nodes"] == 2 and sum(said["prepare"]["counts"]["node1"]["train"].values()) > 100
     assert all(verdict["ok"] for verdict in said["verify"]["nodes"].values()) and len(said["verify"]["nodes"]) == 3
-    assert said["run"].keys() == {"run", "state", "seconds", "metrics"}
+    assert said["run"].keys() == {"run", "state", "outcome", "seconds", "metrics"}
     assert said["run"]["run"] == "runs/mnist-1" and said["run"]["state"] == "done" and said["run"]["seconds"] > 0
     assert said["metrics"]["metrics"] == said["run"]["metrics"] and 0 < said["run"]["metrics"]["test/accuracy"] <= 1
     assert said["export"]["torchscript"]["file"] == "runs/mnist-1/model.ts" and "file" in said["export"]["onnx"]

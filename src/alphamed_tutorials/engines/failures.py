@@ -24,7 +24,8 @@ class NodeFailed(TutorialError):
         self.node, self.round, self.error = node, round, error
         self.is_about_data = _is_about_data(error, data_dir)
         frame = error.frame if isinstance(error, BrokenContract) else _user_frame(error)
-        self.file, self.line = (frame.filename, frame.lineno) if frame else (None, None)
+        self.file = frame.filename if frame else None
+        self.line = frame.lineno if frame else None
         when = f"in round {round}" if round else "while it was being set up"
         where = f": {frame.filename}, line {frame.lineno}, in {frame.name}\n    {frame.line}" if frame else ""
         kind = "" if isinstance(error, BrokenContract) else f"{type(error).__name__}: "
@@ -33,6 +34,16 @@ class NodeFailed(TutorialError):
     def advise(self, advice: str) -> None:
         """Add a line to the text."""
         self.args = (f"{self}\n{advice}",)
+
+
+def failure_record(error: BaseException) -> dict[str, Any] | None:
+    """Return what `run.json` says of an error."""
+    if isinstance(error, KeyboardInterrupt):
+        return None
+    if isinstance(error, NodeFailed):
+        where = {"node": error.node, "round": error.round, "file": error.file, "line": error.line}
+        return {**where, "error": f"{type(error.error).__name__}: {error.error}"}
+    return {"error": f"{type(error).__name__}: {error}"}
 
 
 def _is_about_data(error: BaseException, data_dir: Path) -> bool:
@@ -46,16 +57,6 @@ def _is_about_data(error: BaseException, data_dir: Path) -> bool:
         or "torch/utils/data" in Path(frame.filename).as_posix()
         for frame in traceback.extract_tb(error.__traceback__)
     )
-
-
-def summary(error: BaseException) -> dict[str, Any] | None:
-    """Return what `run.json` says of an error."""
-    if isinstance(error, KeyboardInterrupt):
-        return None
-    if isinstance(error, NodeFailed):
-        where = {"node": error.node, "round": error.round, "file": error.file, "line": error.line}
-        return {**where, "error": f"{type(error.error).__name__}: {error.error}"}
-    return {"error": f"{type(error).__name__}: {error}"}
 
 
 def _user_frame(error: BaseException) -> traceback.FrameSummary | None:

@@ -12,13 +12,12 @@ from typing import Any
 import torch
 from alphafed.fed_avg.contractor import CheckinEvent
 
-from ..catalogue import find
 from ..data.folders import AGGREGATOR
 from ..errors import TutorialError, WrongUse
 from ..runs.folder import Metric, Run, RunError
 from . import changes, checkpoint
 from .contract import refuse_silent_stream
-from .failures import summary
+from .failures import failure_record
 from .kept import ESSENTIAL, Kept
 from .node import Node
 from .platform import Channel, Contractor, serialise
@@ -73,7 +72,7 @@ class LocalTask:
         except BaseException as error:
             state = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             with contextlib.suppress(OSError):  # a full disk must not hide what went wrong
-                self._close(state, failure=summary(error))
+                self._close(state, failure=failure_record(error))
             if isinstance(error, OSError):
                 advice = f"make room or mend its permissions, then: {self.run.resume_command()}"
                 raise TutorialError(f"{self.run.path} cannot be written ({error}): {advice}") from error
@@ -241,7 +240,7 @@ class LocalTask:
         self.run.write_metrics()
         if number == 1:
             logged = {row.name for row in self.run.rows}
-            self._warn(self.aggregator, missing_metrics(logged, _named_metrics(self.run.record["target"])))
+            self._warn(self.aggregator, missing_metrics(logged, self.run.record["target"]))
 
     def _save(self, number: int, is_finished: bool) -> None:
         rows = [tuple(row) for row in self.run.rows]
@@ -293,11 +292,3 @@ class LocalTask:
         event = {"event": kind, **fields}
         self.run.add_event(event)
         self.on_event(event)
-
-
-def _named_metrics(target: str | None) -> list[str]:
-    """Return the metrics that the target's `example.toml` names, if there is such a target and file."""
-    try:
-        return find(target).facts.metrics if target else []
-    except WrongUse:  # moved since: the run goes on without
-        return []
