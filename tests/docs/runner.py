@@ -45,10 +45,11 @@ def run_shell(page: str, lines: list[Line], time_limit: float = TIME_LIMIT) -> s
 def run_file(path: Path, time_limit: float = TIME_LIMIT) -> str:
     """Run a Python file in an empty folder and return what it prints.
 
-    The process is forked from one that has imported what takes seconds, torch above all; nothing else is shared.
+    The process is forked from one that has imported what takes seconds, torch above all, and data that an earlier
+    program prepared with the same arguments are copied. The pages' own programs share nothing.
     """
     with tempfile.TemporaryDirectory() as folder, tempfile.NamedTemporaryFile("w+", encoding="utf-8") as output:
-        process = _fork_server().Process(target=run_forked, args=(str(path), folder, output.name))
+        process = _fork_server().Process(target=run_forked, args=(str(path), folder, output.name, _store().name))
         process.start()
         process.join(time_limit)
         status = process.exitcode  # None while it runs
@@ -56,6 +57,11 @@ def run_file(path: Path, time_limit: float = TIME_LIMIT) -> str:
             os.killpg(process.pid, signal.SIGKILL)
         process.join()
         return _check(path.name, status, Path(output.name).read_text("utf-8"), time_limit)
+
+
+@functools.cache
+def _store() -> tempfile.TemporaryDirectory:
+    return tempfile.TemporaryDirectory(prefix="prepared-")  # goes when the tests end
 
 
 @functools.cache
