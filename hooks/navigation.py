@@ -1,19 +1,35 @@
-"""Expand `folder/*` in the navigation to the pages there that it does not name: a new guide is a file, not a setting."""
+"""Expand `folder/*` in the navigation to the pages there: a new guide is a file, not a setting."""
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+
+from catalogue import read_examples
 
 
-def expand(nav: list, pages: list[str]) -> list:
-    """Return `nav` with each `folder/*` replaced by the folder's other pages, in order of their names."""
+def expand(nav: list, pages: list[str], names: list[str]) -> list:
+    """Return `nav` with each `folder/*` replaced by the folder's pages that it does not name.
+
+    Args:
+        nav: The navigation as in `mkdocs.yml`.
+        pages: Every page of the language.
+        names: The examples in reading order; pages called otherwise follow by name.
+    """
     named = set(_paths(nav))
+
+    def place(page: str) -> tuple[int, str]:
+        name = PurePosixPath(page).stem
+        return (names.index(name) if name in names else len(names)), page
+
     items = []
     for item in nav:
         if isinstance(item, dict):
             items.append(
-                {title: expand(below, pages) if isinstance(below, list) else below for title, below in item.items()}
+                {
+                    title: expand(below, pages, names) if isinstance(below, list) else below
+                    for title, below in item.items()
+                }
             )
         elif item.endswith("/*"):
-            items += [page for page in sorted(pages) if page.startswith(item[:-1]) and page not in named]
+            items += sorted((page for page in pages if page.startswith(item[:-1]) and page not in named), key=place)
         else:
             items.append(item)
     return items
@@ -28,4 +44,5 @@ def _paths(nav: list) -> list[str]:
 def on_config(config):
     docs = Path(config.docs_dir)
     pages = [path for suffix in ("md", "ipynb") for path in docs.rglob(f"*.{suffix}")]
-    config.nav = expand(config.nav, [path.relative_to(docs).as_posix() for path in pages])
+    names = [example.name for example in read_examples(Path(config.config_file_path).parent)]
+    config.nav = expand(config.nav, [path.relative_to(docs).as_posix() for path in pages], names)

@@ -59,7 +59,7 @@ def answer(kind: str, target: str, folder: Path, language: str) -> str:
             return results_html.machine(record, language)
         experiment = pick("experiment", record["experiments"], names[1])
         if kind == "result":
-            return results_html.last(record["metric"], pick("run", experiment["runs"], names[2]))
+            return results_html.last(record, record["metric"], pick("run", experiment["runs"], names[2]))
         return DRAW[kind](record, experiment, language)
     except KeyError as missing:
         raise ResultError(f"{names[0]}.json has no {missing} there") from missing

@@ -23,19 +23,9 @@ WORDS = {
         "stop": "。",
         "iid": "随机均分（IID）",
         "owners": "按数据的天然归属",
-        "test/unigram_perplexity": "一元模型的测试困惑度",
         "dirichlet": "标签偏斜（Dirichlet {}）",
         "skew": "标签偏斜（每方各以一类为主，占该类的 {}）",
-        "class": "“{}”的准确率",
         "setting": "{partition}，{nodes} 个数据方，{rounds} 轮，种子 {seed}",
-        "test/accuracy": "测试准确率",
-        "test/loss": "测试损失",
-        "train/loss": "训练损失",
-        "test/perplexity": "测试困惑度",
-        "test/box_ap50": "框 AP50",
-        "test/box_ap": "框 AP",
-        "test/mask_ap50": "掩码 AP50",
-        "test/mask_ap": "掩码 AP",
         "machine": "本页的结果于 {date} 录制，全部训练共用 {seconds} 秒；机器：{cpu}，{cores} 核，内存 {memory} GiB，{system}；"
         "种子：{seeds}；软件版本：{versions}。",
     },
@@ -56,40 +46,30 @@ WORDS = {
         "and": "; ",
         "stop": ".",
         "iid": "random, equal parts (IID)",
-        "test/unigram_perplexity": "Unigram test perplexity",
         "dirichlet": "label skew (Dirichlet {})",
         "skew": "label skew (each owner holds a share of {} of one class)",
-        "class": "Accuracy on {}",
         "setting": "{partition}, {nodes} data owners, {rounds} rounds, seed {seed}",
-        "test/accuracy": "Test accuracy",
-        "test/loss": "Test loss",
-        "train/loss": "Training loss",
-        "test/perplexity": "Test perplexity",
         "owners": "by owner of the data",
-        "test/box_ap50": "Box AP50",
-        "test/box_ap": "Box AP",
-        "test/mask_ap50": "Mask AP50",
-        "test/mask_ap": "Mask AP",
         "machine": "Recorded on {date}; all trainings together took {seconds} seconds on {cpu}, {cores} cores, "
         "{memory} GiB of memory, {system}. Seed: {seeds}. Versions: {versions}.",
     },
 }
 
 
-def show(metric: str, value: float) -> str:
-    """Return a metric's value as a reader wants it: accuracies in percent."""
-    return f"{100 * value:.1f}\N{NO-BREAK SPACE}%" if metric.endswith("accuracy") else f"{value:.3g}"
+def metric_facts(record: dict, name: str) -> dict[str, str]:
+    """Return a metric's name in both languages and its format, as they were recorded; a metric without keeps its name."""
+    unnamed = {"name": name, "zh": name, "en": name, "format": ".3g"}
+    return next((metric for metric in record["metrics"] if metric["name"] == name), unnamed)
 
 
-def metric_name(metric: str, words: dict) -> str:
-    """Return a metric's name in words; `test/ants_accuracy` is the accuracy on one class."""
-    name = metric.removeprefix("test/").removesuffix("_accuracy")
-    return words.get(metric) or (words["class"].format(name) if metric.endswith("_accuracy") else metric)
+def show(value: float, format_spec: str) -> str:
+    """Return a value as a reader wants it: in Python's format, with a gap before the sign of percent."""
+    return f"{value:{format_spec}}".replace("%", "\N{NO-BREAK SPACE}%")
 
 
-def last(metric: str, run: dict) -> str:
+def last(record: dict, metric: str, run: dict) -> str:
     """Return the last value of a metric of a run."""
-    return show(metric, run["metrics"][metric][-1][1])
+    return show(run["metrics"][metric][-1][1], metric_facts(record, metric)["format"])
 
 
 def label(run: dict, words: dict) -> str:
@@ -117,11 +97,16 @@ def table(record: dict, experiment: dict, language: str) -> str:
     """Return one row a run: its last test metrics, its seconds, the size of a message."""
     words, runs = WORDS[language], experiment["runs"]
     metrics = sorted((name for name in runs[0]["metrics"] if name.startswith("test/")), key=record["metric"].__ne__)
-    head = [words["run"], *(escape(metric_name(name, words)) for name in metrics), words["seconds"], words["message"]]
+    head = [
+        words["run"],
+        *(escape(metric_facts(record, name)[language]) for name in metrics),
+        words["seconds"],
+        words["message"],
+    ]
     rows = [
         [
             escape(label(run, words)),
-            *(last(name, run) for name in metrics),
+            *(last(record, name, run) for name in metrics),
             f"{run['seconds']:.1f}",
             f"{run['bytes_per_message'] / 1000:,.0f} kB" if run["name"] == "federated" else "–",
         ]
@@ -130,11 +115,11 @@ def table(record: dict, experiment: dict, language: str) -> str:
     return f'<div class="results">{html_table(head, rows)}<p>{escape(setting(experiment, words))}</p></div>'
 
 
-def chart_data(curves: list[chart.Curve], metric: str, words: dict) -> str:
+def chart_data(curves: list[chart.Curve], format_spec: str, words: dict) -> str:
     """Return the table of what the curves show, one row a round."""
     rounds = sorted({x for curve in curves for x, _ in curve.points})
     columns = [dict(map(tuple, curve.points)) for curve in curves]
-    rows = [[f"{x:g}", *(show(metric, column[x]) if x in column else "–" for column in columns)] for x in rounds]
+    rows = [[f"{x:g}", *(show(column[x], format_spec) if x in column else "–" for column in columns)] for x in rounds]
     return html_table([words["round"], *(escape(curve.label) for curve in curves)], rows)
 
 
@@ -153,20 +138,20 @@ def make_curves(record: dict, experiment: dict, words: dict) -> list[chart.Curve
 
 def figure(record: dict, experiment: dict, language: str) -> str:
     """Return the figure: curves of all runs, legend, caption, data."""
-    words, metric = WORDS[language], record["metric"]
-    curves, title = make_curves(record, experiment, words), metric_name(metric, words)
-    ends = [words["end"].format(curve.label, show(metric, curve.points[-1][1])) for curve in curves]
+    words, metric = WORDS[language], metric_facts(record, record["metric"])
+    curves, title, format_spec = make_curves(record, experiment, words), metric[language], metric["format"]
+    ends = [words["end"].format(curve.label, show(curve.points[-1][1], format_spec)) for curve in curves]
     picture = chart.draw(
         curves,
         words["round"],
         title,
         words["and"].join(ends) + words["stop"],
-        lambda value: show(metric, value).replace(".0\N{NO-BREAK SPACE}%", "\N{NO-BREAK SPACE}%"),
+        lambda value: show(value, format_spec).replace(".0\N{NO-BREAK SPACE}%", "\N{NO-BREAK SPACE}%"),
     )
     return (
         f'<figure class="results"><p class="chart-title">{title}</p>{picture}{chart.legend(curves)}'
         f"<figcaption>{escape(setting(experiment, words))}</figcaption>"
-        f"<details><summary>{words['data']}</summary>{chart_data(curves, metric, words)}</details></figure>"
+        f"<details><summary>{words['data']}</summary>{chart_data(curves, format_spec, words)}</details></figure>"
     )
 
 
@@ -196,7 +181,7 @@ def matrix(record: dict, experiment: dict, language: str) -> str:
         total = max(sum(numbers), 1)
         tint = [f'<td style="--share:{number / total:.2f}">{number:.0f}</td>' for number in numbers]
         right = numbers[classes.index(true)] / total
-        rows.append([escape(true), *tint, f"{sum(numbers):.0f}", show("accuracy", right)])
+        rows.append([escape(true), *tint, f"{sum(numbers):.0f}", show(right, ".1%")])
     head = [words["corner"], *map(escape, classes), words["total"], words["right"]]
     return f'<div class="results results-counts">{html_table(head, rows)}</div>'
 

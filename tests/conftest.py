@@ -1,7 +1,8 @@
-"""What several tests share."""
+"""What several tests share. What takes long to make is made once for all workers: see `once`."""
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,14 +10,35 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).parents[1]
+Once = Callable[[str, Callable[[Path], object]], Path]
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory) -> Once:
+    """Return a function that makes a folder once for all workers. Tests read it; one that writes copies it first."""
+    base = tmp_path_factory.getbasetemp()
+    home = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "once"
+    home.mkdir(exist_ok=True)
+
+    def make_once(name: str, make: Callable[[Path], object]) -> Path:
+        folder, finished = home / name, home / f"{name}.finished"
+        with FileLock(home / f"{name}.lock"):
+            if not finished.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # a worker was interrupted
+                make(folder)
+                finished.touch()
+        return folder
+
+    return make_once
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Return the folder of real data sets that may lie beside the project."""
-    folder = Path(__file__).parents[2] / "shared" / "data"
+    folder = ROOT.parent / "shared" / "data"
     if not folder.is_dir():
         pytest.skip("the real data sets are not here: ../shared/data, beside the project's folder, is missing")
     return folder
@@ -38,17 +60,8 @@ class Site:
 
 def build(config: Path, out: Path) -> str:
     """Build one language as `make site` does and return what MkDocs printed."""
-    command = [
-        sys.executable,
-        "-m",
-        "mkdocs",
-        "build",
-        "--strict",
-        "--config-file",
-        str(config),
-        "--site-dir",
-        str(out),
-    ]
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict"]
+    command += ["--config-file", str(config), "--site-dir", str(out)]
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}  # Material's advertisement of another tool
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode == 0, done.stdout
@@ -56,25 +69,25 @@ def build(config: Path, out: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory) -> Site:
+def site(once) -> Site:
     """The site in a temporary folder: Chinese first, because its build empties the folder."""
-    path = tmp_path_factory.mktemp("built") / "site"
-    return Site(path, build(ROOT / "mkdocs.yml", path) + build(ROOT / "mkdocs.en.yml", path / "en"))
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        path = folder / "site"
+        printed = build(ROOT / "mkdocs.yml", path) + build(ROOT / "mkdocs.en.yml", path / "en")
+        (folder / "output.txt").write_text(printed, "utf-8")
+
+    folder = once("site", make)
+    return Site(folder / "site", (folder / "output.txt").read_text("utf-8"))
 
 
 @pytest.fixture(scope="session")
-def finished_run(tmp_path_factory) -> Path:
+def finished_run(once) -> Path:
     """Return the folder of a small finished run, with its data in it; tests only read it, or copy it first."""
-    from alphamed_tutorials.catalogue import find
-    from alphamed_tutorials.data.partition import Partition
-    from alphamed_tutorials.data.prepare import prepare
-    from alphamed_tutorials.engines.local import run_local
-    from alphamed_tutorials.runs.folder import Run
+    from alphamed_tutorials.engines.run import run
 
-    mnist, run = find("mnist"), Run.create(tmp_path_factory.mktemp("finished") / "run")
-    prepare(mnist, run.path / "data", 2, Partition(), None, 0)
-    run_local(mnist.build_scheduler(2, 0), run.path / "data", run, target="mnist")
-    return run.path
+    return once("finished_run", lambda folder: run("mnist", num_nodes=2, num_rounds=2, out=folder))
 
 
 @dataclass
@@ -124,9 +137,8 @@ def start() -> Callable[..., subprocess.CompletedProcess]:
 
 
 @pytest.fixture(scope="session")
-def chain(start, tmp_path_factory) -> dict:
+def chain(start, once) -> dict:
     """Return `folder`, and what each step said of the whole way from nothing to an exported model."""
-    folder = tmp_path_factory.mktemp("chain")
     steps = {
         "prepare": "prepare mnist --nodes 2 --out data --json",
         "verify": "verify mnist --data data --json",
@@ -134,4 +146,12 @@ def chain(start, tmp_path_factory) -> dict:
         "metrics": "metrics runs/mnist-1 --csv metrics.csv --plot metrics.png --json",
         "export": "export runs/mnist-1 --json",
     }
-    return {"folder": folder} | {name: start(*step.split(), cwd=folder) for name, step in steps.items()}
+
+    def make(folder: Path) -> None:
+        (folder / "work").mkdir(parents=True)
+        said = {name: vars(start(*step.split(), cwd=folder / "work")) for name, step in steps.items()}
+        (folder / "said.json").write_text(json.dumps(said), "utf-8")
+
+    folder = once("chain", make)
+    said = json.loads((folder / "said.json").read_text("utf-8"))
+    return {"folder": folder / "work"} | {name: subprocess.CompletedProcess(**each) for name, each in said.items()}

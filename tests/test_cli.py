@@ -16,8 +16,8 @@ import pytest
 import typer.main
 
 from alphamed_tutorials import command as cli
-from alphamed_tutorials.examples import HERE, find_all
-from alphamed_tutorials.runs.folder import Run
+from alphamed_tutorials.catalogue import EXAMPLES, find_all
+from alphamed_tutorials.runs.folder import Metric, Run
 
 PLAYGROUND = str(Path(sys.executable).with_name("playground"))
 COMMANDS = typer.main.get_command(cli.app).commands
@@ -25,7 +25,7 @@ COMMANDS = typer.main.get_command(cli.app).commands
 
 def copy_example(folder: Path, bug: str) -> Path:
     """Copy the MNIST example, with a line put first into its local training."""
-    copied = shutil.copytree(HERE / "mnist", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    copied = shutil.copytree(EXAMPLES / "mnist", folder, ignore=shutil.ignore_patterns("__pycache__"))
     file = folder / "scheduler.py"
     first = "        self.model.train()"
     text = file.read_text()
@@ -70,7 +70,7 @@ def test_what_the_steps_say_and_leave(chain):
     said = {step: json.loads(chain[step].stdout) for step in chain if step != "folder"}
     assert said["prepare"]["nodes"] == 2 and sum(said["prepare"]["counts"]["node1"]["train"].values()) > 100
     assert all(verdict["ok"] for verdict in said["verify"]["nodes"].values()) and len(said["verify"]["nodes"]) == 3
-    assert said["run"].keys() == {"run", "state", "seconds", "metrics"}
+    assert said["run"].keys() == {"run", "state", "outcome", "seconds", "metrics"}
     assert said["run"]["run"] == "runs/mnist-1" and said["run"]["state"] == "done" and said["run"]["seconds"] > 0
     assert said["metrics"]["metrics"] == said["run"]["metrics"] and 0 < said["run"]["metrics"]["test/accuracy"] <= 1
     assert said["export"]["torchscript"]["file"] == "runs/mnist-1/model.ts" and "file" in said["export"]["onnx"]
@@ -105,10 +105,14 @@ def test_an_existing_run_folder_is_refused_and_untouched(playground, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ("run nope", "there is no example nope: choose one of " + ", ".join(x.name for x in find_all())),
+        (
+            "run nope",
+            "there is no example, folder or file nope: choose one of " + ", ".join(x.name for x in find_all()),
+        ),
         ("run mnist --data nothing", "nothing: there is no such data folder"),
-        ("run mnist --data .", "is no prepared data folder"),
-        ("run mnist --data x --nodes 2", "leave --nodes out"),
+        ("run mnist --data .", "does not say which folder holds the test data"),
+        ("run mnist --data x --nodes 2", "the data bring their own nodes: leave out --nodes"),
+        ("compare mnist --data x --partition owners", "the data bring their own nodes: leave out --nodes"),
         ("run mnist --nodes 5000 --rounds 1", "cannot be split over 5000 nodes"),
         ("run mnist --rounds 0", "--rounds"),
         ("prepare mnist --partition thirds --out data", '"thirds" is not a partition'),
@@ -131,7 +135,7 @@ def test_wrong_use_is_one_message_and_exit_code_2_and_leaves_nothing(arguments, 
 
 def test_a_failing_command_says_so_in_its_json(playground):
     finished = playground("run", "nope", "--json")
-    assert finished.code == 2 and "there is no example nope" in finished.json["error"]
+    assert finished.code == 2 and "there is no example, folder or file nope" in finished.json["error"]
 
 
 def test_what_the_system_refuses_is_said_in_its_words(playground, finished_run, monkeypatch):
@@ -181,6 +185,15 @@ def test_metrics_names_what_it_cannot_write(playground, finished_run, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_metrics_shows_of_which_round_a_value_is(playground, tmp_path):
+    run = Run.create(tmp_path / "run")
+    run.update(state="done")
+    run.rows = [Metric(3, "aggregator", "test/loss", 0.5), Metric(4, "node1", "train/loss", 0.25)]
+    run.write_metrics()
+    lines = [re.findall(r"[\w./]+", line) for line in playground("metrics", "run").out.splitlines()]
+    assert ["test/loss", "0.5000", "3"] in lines and ["train/loss", "0.2500", "4"] in lines
+
+
 def test_metrics_of_a_run_that_has_none_yet(playground, tmp_path):
     Run.create(tmp_path / "fresh").update(state="running")
     finished = playground("metrics", "fresh")
@@ -218,10 +231,10 @@ def test_a_failing_example_is_named_and_resumed_when_mended(start, tmp_path):
     [
         ("scheduler.py", "import nothing_of_that_name", "scheduler.py, line 1: ModuleNotFoundError"),
         ("scheduler.py", "def broken(:\n", "(scheduler.py, line 1)"),
-        ("scheduler.py", "x = 1\n", "must define one FedAvgScheduler subclass, it defines 0"),
+        ("scheduler.py", "x = 1\n", "should define exactly one subclass of FedAvgScheduler, it defines none"),
         ("scheduler.py", None, "has no scheduler.py"),
         ("example.toml", "title = [", "example.toml is damaged"),
-        ("example.toml", "order = 1", "example.toml lacks title, data, run, metrics, run.nodes"),
+        ("example.toml", "order = 1", "example.toml does not say what it should: title: Field required"),
     ],
 )
 def test_an_example_that_cannot_be_loaded(file, content, words, playground, tmp_path, request):
@@ -322,7 +335,8 @@ def test_a_reader_that_went_away_is_no_error_with_a_traceback(arguments, tmp_pat
 def test_what_needs_no_torch_starts_without_it(finished_run, tmp_path):
     script = f"""
         import sys
-        from alphamed_tutorials import command as cli, doctor
+        from alphamed_tutorials import command as cli
+        from alphamed_tutorials.command import doctor
         doctor._probe = lambda: {{"versions": {{}}, "errors": {{}}, "gpu": ""}}
         calls = ["list", "--help", "run --help", "doctor", "run nope", "run mnist --data nothing", "resume nothing",
                  "metrics {finished_run}", "export nothing", "record mnist --results nothing"]

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from alphamed_tutorials.catalogue import EXAMPLES, Target, find, find_all
 from alphamed_tutorials.data.partition import Partition
 from alphamed_tutorials.errors import WrongUse
-from alphamed_tutorials.examples import HERE, Example, find
 from alphamed_tutorials.experiments import record as recording
 from alphamed_tutorials.experiments.record import record
 
+RESULTS = Path(__file__).parents[1] / "docs" / "results"
 NAMES = ["centralised", "node1", "node2", "federated"]
 
 
@@ -50,9 +51,14 @@ def test_the_numbers_are_those_of_the_run(compared, name):
     for metric in ("test/accuracy", "test/loss"):
         written = [[int(r["round"]), float(r["value"])] for r in rows_of(folder / name) if r["name"] == metric]
         assert len(written) == 2 and run["metrics"][metric] == written
-    last = [f"{run['metrics'][metric][-1][1]:.4f}" for metric in ("test/accuracy", "test/loss")]
-    assert re.search(rf"│ {name} +│ +{last[0]} │ +{last[1]} │ +{run['seconds']:.1f} │", table)
+    accuracy, loss = (run["metrics"][metric][-1][1] for metric in ("test/accuracy", "test/loss"))
+    assert [name, f"{accuracy:.1%}", f"{loss:.3g}", "2", f"{run['seconds']:.1f}"] in cells_of(table)
     assert run["bytes_per_message"] > 80_000
+
+
+def cells_of(table: str) -> list[list[str]]:
+    """Return the words of each line, without what rules a table."""
+    return [re.findall(r"[\w.%/]+", line) for line in table.splitlines()]
 
 
 def test_centralised_holds_all_samples_and_a_lone_node_only_its_own(compared):
@@ -89,12 +95,12 @@ def test_the_threads_are_those_of_the_example(compared):
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory) -> Example:
+def small(tmp_path_factory) -> Target:
     """Return a copy of MNIST whose experiments are small."""
     folder = tmp_path_factory.mktemp("examples") / "small_mnist"
-    shutil.copytree(HERE / "mnist", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(EXAMPLES / "mnist", folder, ignore=shutil.ignore_patterns("__pycache__"))
     facts = (folder / "example.toml").read_text()
-    facts = re.sub(r"(?s)(\[\[record\]\].*?)rounds = \d+", r"\1rounds = 1", facts).replace("nodes = 3", "nodes = 2")
+    facts = re.sub(r"(?s)(\[\[experiment\]\].*?)rounds = \d+", r"\1rounds = 1", facts).replace("nodes = 3", "nodes = 2")
     (folder / "example.toml").write_text(facts)
     return find(str(folder))
 
@@ -103,8 +109,8 @@ def small(tmp_path_factory) -> Example:
 def recorded(small, tmp_path_factory) -> tuple[Path, list[dict], list[dict]]:
     """Record twice; return the folder of results, both contents and the events."""
     results, contents, events = tmp_path_factory.mktemp("results"), [], []
-    for i in range(2):
-        file = record(small, results, tmp_path_factory.mktemp("work"), None, events.append)
+    for _ in range(2):
+        file = record(small, results, tmp_path_factory.mktemp("work") / "new", None, events.append)
         contents.append(json.loads(file.read_text(encoding="utf-8")))
     return results, contents, events
 
@@ -117,7 +123,17 @@ def without_times(content):
 
 def test_the_recorded_file_has_what_the_pages_read(recorded):
     content = recorded[1][0]
-    assert content.keys() == {"example", "metric", "recorded", "seconds", "machine", "versions", "data", "experiments"}
+    assert content.keys() == {
+        "example",
+        "metric",
+        "metrics",
+        "recorded",
+        "seconds",
+        "machine",
+        "versions",
+        "data",
+        "experiments",
+    }
     assert content["example"] == "small_mnist" and content["metric"] == "test/accuracy" and content["seconds"] > 0
     assert re.fullmatch(r"20\d\d-\d\d-\d\d", content["recorded"])
     assert content["machine"].keys() == {"cpu", "cores", "memory_gib", "system"}
@@ -128,7 +144,10 @@ def test_the_recorded_file_has_what_the_pages_read(recorded):
     assert [(x["name"], x["partition"], x["rounds"]) for x in content["experiments"]] == [
         ("iid", "iid", 1), ("label_skew", "dirichlet:0.3", 1),
     ]  # fmt: skip
+    facts = {metric.name: metric for metric in find("mnist").facts.metric}
+    assert content["metrics"] == [facts[name].model_dump() for name in ("test/accuracy", "test/loss")]
     for experiment in content["experiments"]:
+        assert not {"folder", "metrics"} & experiment.keys()
         assert {"nodes", "seed", "settings", "counts", "runs"} <= experiment.keys()
         assert [run["name"] for run in experiment["runs"]] == NAMES
         for run in experiment["runs"]:
@@ -159,7 +178,7 @@ def test_an_interrupted_record_leaves_the_old_one(recorded, small, tmp_path, mon
     before = {path: path.read_bytes() for path in results.rglob("*") if path.is_file()}
     experiments = []
 
-    def interrupted(example, out, *_):
+    def interrupted(example, out, **_):
         experiments.append(out.name)
         if len(experiments) == 2:
             raise KeyboardInterrupt
@@ -216,7 +235,7 @@ def test_classes_keep_the_order_of_the_counts():
 def test_the_name_of_the_source_is_its_folders(small, tmp_path, monkeypatch):
     (tmp_path / "digits").mkdir()
     monkeypatch.chdir(tmp_path / "digits")
-    monkeypatch.setattr(recording, "compare", lambda example, out, *_: out.mkdir(parents=True) or picture(out))
+    monkeypatch.setattr(recording, "compare", lambda example, out, **_: out.mkdir() or picture(out))
     file = record(small, tmp_path, tmp_path / "work", Path("."))
     assert json.loads(file.read_text())["data"]["source"] == "digits"
 
@@ -229,29 +248,38 @@ def picture(folder: Path) -> dict:
 def test_an_experiment_sets_arguments_of_the_scheduler(tmp_path, monkeypatch):
     given = []
 
-    def compare(example, out, *arguments):
-        given.append(arguments[-1])
-        out.mkdir(parents=True)
+    def compare(example, out, settings, **_):
+        given.append(settings)
+        out.mkdir()
         return picture(out)
 
     monkeypatch.setattr(recording, "compare", compare)
     record(find("transfer_learning"), tmp_path, tmp_path / "work", None)
-    assert given == [plan.get("settings", {}) for plan in find("transfer_learning").facts["record"]]
+    assert given == [plan.settings for plan in find("transfer_learning").facts.experiment]
     assert given[2] == {"freeze_backbone": False, "learning_rate": 0.005}
-    scheduler = find("transfer_learning").build_scheduler(4, 1, **given[2])
+    scheduler = find("transfer_learning").build_scheduler(4, 1, given[2])
     assert (scheduler.freeze_backbone, scheduler.learning_rate, scheduler.max_rounds) == (False, 0.005, 4)
 
 
-def test_the_experiments_of_every_example_can_be_made(examples):
-    for example in examples:
-        for plan in example.facts["record"]:
-            assert plan.keys() - {"settings"} == {"name", "partition", "nodes", "rounds", "seed"}
-            example.build_scheduler(plan["rounds"], plan["seed"], **plan.get("settings", {}))
-            assert str(Partition.parse(plan["partition"])) == plan["partition"]
+def test_a_metric_that_no_table_names_is_recorded_under_its_own_name():
+    runs = [{"metrics": {"test/new": [[1, 0.5]], "test/loss": [[1, 2.0]]}}, {"left_out": "why"}]
+    named = recording.metrics_of(find("mnist").facts, runs)
+    assert [(metric["name"], metric["en"], metric["format"]) for metric in named] == [
+        ("test/loss", "Test loss", ".3g"), ("test/new", "test/new", ".3g"),
+    ]  # fmt: skip
 
 
-@pytest.fixture
-def examples():
-    from alphamed_tutorials.catalogue import find_all
+@pytest.mark.parametrize("file", sorted(RESULTS.glob("*.json")), ids=lambda file: file.stem)
+def test_every_recorded_metric_is_named_as_its_example_names_it(file):
+    content = json.loads(file.read_text(encoding="utf-8"))
+    runs = [run for experiment in content["experiments"] for run in experiment["runs"]]
+    facts = find(content["example"]).facts
+    assert content["metrics"] == recording.metrics_of(facts, runs)
+    assert {metric["name"] for metric in content["metrics"]} <= set(facts.metrics)
 
-    return find_all()
+
+@pytest.mark.parametrize("example", find_all(), ids=lambda example: example.name)
+def test_the_experiments_of_every_example_can_be_made(example):
+    for plan in example.facts.experiment:
+        example.build_scheduler(plan.rounds, plan.seed, plan.settings)
+        assert str(Partition.parse(plan.partition)) == plan.partition

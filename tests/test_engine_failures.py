@@ -10,8 +10,8 @@ from schedulers import Tiny, build_network, write_data
 from torch import nn
 
 from alphamed_tutorials.engines import checkpoint
+from alphamed_tutorials.engines.failures import NodeFailed
 from alphamed_tutorials.engines.local import resume_local, run_local
-from alphamed_tutorials.engines.node import NodeFailed
 from alphamed_tutorials.errors import TutorialError
 from alphamed_tutorials.runs.folder import Run
 

@@ -11,7 +11,6 @@ from torch.optim import SGD
 from torch.utils.data import DataLoader
 
 from alphamed_tutorials.catalogue import find
-from alphamed_tutorials.data.partition import Partition
 from alphamed_tutorials.data.prepare import prepare
 from alphamed_tutorials.engines.local import run_local
 
@@ -35,7 +34,7 @@ def assert_same(state_dict, other):
 
 @pytest.mark.parametrize("rounds", [1, 4])
 def test_one_node_is_the_centralised_program(tmp_path, rounds):
-    prepare(find("mnist"), tmp_path / "data", 1, Partition(), None, 1)
+    prepare("mnist", tmp_path / "data", num_nodes=1, seed=1)
     run = run_local(find("mnist").build_scheduler(rounds, seed=1), tmp_path / "data", tmp_path / "run")
     nodes = tmp_path / "data" / "nodes"
     train_centralised = runpy.run_path(str(CENTRALISED))["train_centralised"]

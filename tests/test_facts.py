@@ -107,7 +107,7 @@ def test_all_mistakes_are_said_at_once(tmp_path):
 
 def test_without_a_file_the_name_is_the_title():
     facts = facts_of("pets")
-    assert facts.title.en == facts.data.name == "pets" and facts.run.nodes == 3 and not facts.metrics
+    assert facts.title.en == "pets" and facts.data.name == "" and facts.run.nodes == 3 and not facts.metrics
 
 
 # ---- one damaged folder among others

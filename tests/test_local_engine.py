@@ -18,9 +18,9 @@ from schedulers import Drawing, Tiny, TinyTask, read_samples, write_data
 from torch.utils.data import DataLoader
 
 from alphamed_tutorials.catalogue import find
-from alphamed_tutorials.engines import local
+from alphamed_tutorials.data.folders import find_nodes
+from alphamed_tutorials.engines.failures import NodeFailed
 from alphamed_tutorials.engines.local import run_local
-from alphamed_tutorials.engines.node import NodeFailed
 from alphamed_tutorials.runs.folder import Run, RunError
 from alphamed_tutorials.runs.metrics import curves
 
@@ -100,6 +100,7 @@ class TestNodesApart:
         assert run.path == Path("runs/first") and {"run.json", "model.pt"} <= set(os.listdir("runs/first"))
 
     def test_log_holds_the_nodes_own_lines(self, data, tmp_path):
+        handlers = logging.getLogger().handlers.copy()
         run = run_local(Tiny(), data, tmp_path / "run")
         logs = {name: (run.path / "logs" / f"{name}.log").read_text() for name in ("aggregator", "node1", "node2")}
         for name, text in logs.items():
@@ -108,7 +109,7 @@ class TestNodesApart:
             # the SDK's lines too
             assert ("Begin the training of round" in text) == (name == "aggregator")
             assert ("Successfully received latest parameters" in text) == (name != "aggregator")
-        assert not any(type(handler).__name__ == "NodeLog" for handler in logging.getLogger().handlers)
+        assert logging.getLogger().handlers == handlers
 
     def test_model_shared_through_a_global_is_refused(self, data, tmp_path):
         shared = torch.randn(8, 4)
@@ -128,15 +129,13 @@ class TestNodesApart:
 
 
 class TestRandomNumbers:
-    def test_order_of_nodes_changes_nothing(self, data, tmp_path, monkeypatch):
+    def test_order_of_nodes_changes_nothing(self, data, tmp_path):
         def visited(run):
             lines = (run.path / "events.jsonl").read_text().splitlines()
             return [event["node"] for event in map(json.loads, lines) if event["event"] == "training"]
 
-        folders = local.find_nodes(data).items()
         run = run_local(Drawing(), data, tmp_path / "run")
-        monkeypatch.setattr(local, "node_folders", lambda _: dict(reversed(folders)))
-        other = run_local(Drawing(), data, tmp_path / "other")
+        other = run_local(Drawing(), dict(reversed(find_nodes(data).items())), tmp_path / "other")
         assert visited(run) == ["node1", "node2"] * 3 and visited(other) == ["node2", "node1"] * 3
         for name in ("draw/torch", "draw/numpy", "draw/python"):
             assert values(run, name) == values(other, name)
@@ -167,8 +166,8 @@ class TestRandomNumbers:
 
     @pytest.mark.parametrize("name", ["draw/torch", "draw/numpy", "draw/python"])
     def test_nodes_draw_different_numbers(self, data, tmp_path, name):
-        draws = sum(values(run_local(Drawing(), data, tmp_path / "run"), name).values(), [])
-        assert len(set(draws)) == 6
+        draws = values(run_local(Drawing(), data, tmp_path / "run"), name).values()
+        assert len(set().union(*draws)) == 6
 
 
 class TestSchedule:
@@ -199,6 +198,19 @@ class TestSchedule:
 
         run = run_local(Satisfied(max_rounds=9), data, tmp_path / "run")
         assert run.record["rounds_done"] == 2 and run.state == "done"
+        assert run.record["finished_early"] is True and Run.open(run.path).outcome == "finished early, round 2 of 9"
+        whole = run_local(Tiny(max_rounds=2), data, tmp_path / "whole")
+        assert whole.record["finished_early"] is False and whole.outcome == "done"
+
+    def test_round_of_each_metric_is_told(self, data, tmp_path):
+        class Rarely(Tiny):
+            def is_task_finished(self):
+                return self.current_round == 5
+
+        run = run_local(Rarely(max_rounds=9, log_rounds=3), data, tmp_path / "run")
+        assert run.last_rounds == {"train/loss": 5, "test/correct": 3}
+        assert run.untested == "The saved model is that of round 5; the last test was in round 3"
+        assert run_local(Tiny(), data, tmp_path / "tested").untested == ""
 
     def test_validate_context_ends_the_run_before_round_1(self, data, tmp_path):
         class Picky(Tiny):
@@ -303,7 +315,7 @@ class TestFolders:
 
     def test_runs_without_a_name_are_numbered(self, data, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
-        paths = [run_local(Tiny(max_rounds=1), data, example=example).path for example in (None, None, "some/mnist")]
+        paths = [run_local(Tiny(max_rounds=1), data, target=target).path for target in (None, None, "some/mnist")]
         assert paths == [Path("runs/run-1"), Path("runs/run-2"), Path("runs/mnist-1")]
 
 

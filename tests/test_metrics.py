@@ -1,13 +1,15 @@
 """Metrics of a run as curves and pictures."""
 
 import csv
+import shutil
 
 import pytest
 from matplotlib.axes import Axes
 
 from alphamed_tutorials.errors import WrongUse
-from alphamed_tutorials.runs.folder import Metric, Run
-from alphamed_tutorials.runs.metrics import MOST_NAMED, curves, details, plot
+from alphamed_tutorials.runs.folder import Metric, Run, RunError
+from alphamed_tutorials.runs.metrics import curves, details
+from alphamed_tutorials.runs.plots import MOST_NAMED, plot
 
 
 def test_curves_hold_what_the_file_holds(finished_run):
@@ -31,6 +33,31 @@ def test_details_are_kept_apart_from_curves_and_last_values(tmp_path):
     run.rows.append(Metric(2, "a", "test/confusion/yes/no", 5.0))
     assert list(curves(run.rows)) == ["test/loss"] and run.metrics == {"test/loss": 3.0}
     assert details(run.rows) == {"test/confusion/yes/no": 5.0}
+
+
+def test_a_value_belongs_to_the_last_round_that_logged_it(tmp_path):
+    run = Run.create(tmp_path / "run")
+    run.rows = [Metric(1, "a", "loss", 3.0), Metric(1, "b", "loss", 5.0), Metric(1, "a", "early", 7.0)]
+    run.rows += [Metric(2, "b", "loss", 1.0), Metric(2, "b", "loss", 2.0)]
+    assert run.metrics == {"loss": 2.0, "early": 7.0} and run.last_rounds == {"loss": 2, "early": 1}
+
+
+def test_a_file_that_a_spreadsheet_program_saved_is_read(finished_run, tmp_path):
+    run = shutil.copytree(finished_run, tmp_path / "run")
+    before = Run.open(run).rows
+    text = (run / "metrics.csv").read_text()
+    (run / "metrics.csv").write_bytes(text.replace("\n", "\r\n").encode("utf-8-sig"))
+    assert Run.open(run).rows == before and before
+
+
+@pytest.mark.parametrize(
+    "text", ["round,node\n1,a\n", "round,node,name,value\none,a,loss,2\n", "round,node,name,value\n1,a\n"]
+)
+def test_a_damaged_file_is_named(finished_run, tmp_path, text):
+    run = shutil.copytree(finished_run, tmp_path / "run")
+    (run / "metrics.csv").write_text(text)
+    with pytest.raises(RunError, match=r"metrics.csv is damaged .*with the columns round, node, name, value"):
+        Run.open(run)
 
 
 @pytest.mark.parametrize(("ending", "begins"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])

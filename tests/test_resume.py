@@ -16,8 +16,8 @@ from torch.optim.lr_scheduler import StepLR
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorDataset
 
 from alphamed_tutorials.engines import checkpoint
+from alphamed_tutorials.engines.failures import NodeFailed
 from alphamed_tutorials.engines.local import resume_local, run_local
-from alphamed_tutorials.engines.node import NodeFailed
 from alphamed_tutorials.runs.folder import Run, RunError
 
 HERE = Path(__file__).parent

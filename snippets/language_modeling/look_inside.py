@@ -1,16 +1,15 @@
 """Look into the model: its parameters, its mask, one step of training, one prediction."""
 
-import math
-
 import torch
 
 from alphamed_tutorials.examples.language_modeling.data import read_words
-from alphamed_tutorials.examples.language_modeling.model import TransformerModel
 
 words = read_words()
 tokens, targets = torch.randint(0, 4000, (10, 35)), torch.randint(0, 4000, (10, 35))
 
 # --8<-- [start:shapes]
+from alphamed_tutorials.examples.language_modeling.model import TransformerModel
+
 model = TransformerModel(words)
 for name, part in model.named_children():
     print(name, sum(parameter.numel() for parameter in part.parameters()))
@@ -20,6 +19,8 @@ print(scores.shape, "sent each round:", numbers * 4, "bytes")
 # --8<-- [end:shapes]
 
 # --8<-- [start:mask]
+import torch
+
 print(torch.full((4, 4), float("-inf")).triu(1))  # row: who looks; column: at what
 
 model.eval()
@@ -31,6 +32,8 @@ print(torch.allclose(past, past_of_changed, atol=1e-5))  # the past cannot know
 # --8<-- [end:mask]
 
 # --8<-- [start:step]
+import math
+
 import torch.nn.functional as F
 
 model.train()

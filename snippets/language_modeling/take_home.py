@@ -1,29 +1,17 @@
 """Export a trained model, then use it where there is neither AlphaMed nor this project."""
 
-from pathlib import Path
-
-from alphamed_tutorials.catalogue import find
-from alphamed_tutorials.data.partition import Partition
-from alphamed_tutorials.data.prepare import prepare
-
-prepare(
-    find("language_modeling"),
-    Path("data"),
-    num_nodes=3,
-    partition=Partition("owners"),
-    seed=1,
-)
-
-from alphamed_tutorials.engines.local import run_local
+from alphamed_tutorials import prepare, run
 from alphamed_tutorials.examples.language_modeling.scheduler import LanguageModelScheduler
 
-task = LanguageModelScheduler(max_rounds=1, seed=1)
-run = run_local(task, data="data", out="first-run", seed=1, target="language_modeling")
+prepare("language_modeling", "data", partition="owners", seed=1)
+first_run = run(
+    LanguageModelScheduler(max_rounds=1, seed=1), "data", seed=1, out="first-run"
+)
 
 # --8<-- [start:export]
-from alphamed_tutorials.runs.export import export
+from alphamed_tutorials import export
 
-for form, outcome in export(run).items():
+for form, outcome in export(first_run).items():
     print(form, outcome)
 # --8<-- [end:export]
 
@@ -43,6 +31,7 @@ print(text)
 
 # --8<-- [start:onnx]
 import json
+from pathlib import Path
 
 import onnxruntime
 

@@ -1,5 +1,6 @@
 """Train in one place, without federation: plain PyTorch."""
 
+# --8<-- [start:train]
 import math
 
 import torch
@@ -13,7 +14,6 @@ from alphamed_tutorials.examples.language_modeling.data import (
 from alphamed_tutorials.examples.language_modeling.model import TransformerModel
 
 
-# --8<-- [start:train]
 # --8<-- [start:train_an_epoch]
 def train_an_epoch(model, loader, optimizer, device):
     model.train()

@@ -1,18 +1,8 @@
 """Check a node's text before it joins, and see what damage is answered with."""
 
-from pathlib import Path
+from alphamed_tutorials import prepare
 
-from alphamed_tutorials.catalogue import find
-from alphamed_tutorials.data.partition import Partition
-from alphamed_tutorials.data.prepare import prepare
-
-prepare(
-    find("language_modeling"),
-    Path("data"),
-    num_nodes=3,
-    partition=Partition("owners"),
-    seed=1,
-)
+prepare("language_modeling", "data", partition="owners", seed=1)
 
 # --8<-- [start:verify]
 from alphamed_tutorials.examples.language_modeling.dataset_verify import DatasetVerify
@@ -23,6 +13,8 @@ print(checker.verify_data())
 # --8<-- [end:verify]
 
 # --8<-- [start:damage]
+from pathlib import Path
+
 damaged = Path("damaged")
 damaged.mkdir()
 content = Path("data/nodes/node1/wiki.train.tokens").read_bytes()

@@ -1,26 +1,15 @@
 """Export a trained model, then use it where there is neither AlphaMed nor this project."""
 
-from pathlib import Path
-
-from alphamed_tutorials.catalogue import find
-from alphamed_tutorials.data.partition import Partition
-from alphamed_tutorials.data.prepare import prepare
-from alphamed_tutorials.engines.local import run_local
+from alphamed_tutorials import prepare, run
 from alphamed_tutorials.examples.mnist.scheduler import MNISTScheduler
 
-prepare(find("mnist"), Path("data"), num_nodes=3, partition=Partition(), seed=1)
-run = run_local(
-    MNISTScheduler(max_rounds=3, seed=1),
-    data="data",
-    out="first-run",
-    seed=1,
-    target="mnist",
-)
+prepare("mnist", "data", seed=1)
+first_run = run(MNISTScheduler(max_rounds=3, seed=1), "data", seed=1, out="first-run")
 
 # --8<-- [start:export]
-from alphamed_tutorials.runs.export import export
+from alphamed_tutorials import export
 
-for form, outcome in export(run).items():
+for form, outcome in export(first_run).items():
     print(form, outcome)
 # --8<-- [end:export]
 

@@ -1,5 +1,6 @@
 """Train in one place, without federation: plain PyTorch."""
 
+# --8<-- [start:train]
 import torch
 import torch.nn.functional as F
 
@@ -7,7 +8,6 @@ from alphamed_tutorials.examples.mnist.data import build_dataloader
 from alphamed_tutorials.examples.mnist.model import ConvNet
 
 
-# --8<-- [start:train]
 # --8<-- [start:train_an_epoch]
 def train_an_epoch(model, loader, optimizer, device):
     model.train()

@@ -1,15 +1,12 @@
 """Check a node's data before it joins, and see what a damaged file is answered with."""
 
-from pathlib import Path
+from alphamed_tutorials import prepare
 
-from alphamed_tutorials.catalogue import find
-from alphamed_tutorials.data.partition import Partition
-from alphamed_tutorials.data.prepare import prepare
-from alphamed_tutorials.examples.mnist.dataset_verify import DatasetVerify
-
-prepare(find("mnist"), Path("data"), num_nodes=3, partition=Partition(), seed=1)
+prepare("mnist", "data", seed=1)
 
 # --8<-- [start:verify]
+from alphamed_tutorials.examples.mnist.dataset_verify import DatasetVerify
+
 checker = DatasetVerify(task_id="my-task", current_node="node1")
 checker.data_dir = "data/nodes/node1"  # on AlphaMed: left as it is
 print(checker.verify_data())
@@ -17,6 +14,7 @@ print(checker.verify_data())
 
 # --8<-- [start:damage]
 import shutil
+from pathlib import Path
 
 shutil.copytree("data/nodes/node1", "damaged")
 labels_file = Path("damaged/MNIST/raw/train-labels-idx1-ubyte.gz")

@@ -1,8 +1,8 @@
 """What the SDK's unweighted mean makes of unequal nodes."""
 
+# --8<-- [start:mean]
 import torch
 
-# --8<-- [start:mean]
 # one parameter, as trained on 10 and on 990 digits
 small, large = torch.tensor([0.0]), torch.tensor([1.0])
 print("the SDK:", (small + large) / 2)

@@ -1,17 +1,11 @@
 """Weight each node by its number of samples, with the SDK as it is."""
 
-from pathlib import Path
-
+# --8<-- [start:weighted]
 import torch
 
-from alphamed_tutorials.catalogue import find
-from alphamed_tutorials.data.partition import Partition
-from alphamed_tutorials.data.prepare import prepare
-from alphamed_tutorials.engines.local import run_local
 from alphamed_tutorials.examples.mnist.scheduler import MNISTScheduler
 
 
-# --8<-- [start:weighted]
 class WeightedScheduler(MNISTScheduler):
     def build_model(self):
         self.samples = torch.ones(())  # travels with the parameters
@@ -34,12 +28,8 @@ class WeightedScheduler(MNISTScheduler):
 # --8<-- [end:weighted]
 
 
-prepare(
-    find("mnist"),
-    Path("data"),
-    num_nodes=3,
-    partition=Partition("dirichlet", 0.3),
-    seed=1,
-)
-run = run_local(WeightedScheduler(max_rounds=2, seed=1), data="data", seed=1)
-print(run.state, run.metrics)
+from alphamed_tutorials import prepare, run
+
+prepare("mnist", "data", partition="dirichlet:0.3", seed=1)
+weighted = run(WeightedScheduler(max_rounds=2, seed=1), "data", seed=1)
+print(weighted.state, weighted.metrics)

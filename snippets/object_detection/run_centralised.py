@@ -1,34 +1,35 @@
 """Train in one place, then show that federation over one data owner gives the very same parameters."""
 
-from pathlib import Path
-
-import torch
 from train_centralised import train_centralised
 
-from alphamed_tutorials.catalogue import find
-from alphamed_tutorials.data.partition import Partition
-from alphamed_tutorials.data.prepare import prepare
-from alphamed_tutorials.examples.object_detection.scheduler import (
-    ObjectDetectionScheduler,
-)
+# isort: split
 
 # --8<-- [start:main]
-place = Path("one-place")
-one_owner = find("object_detection")
-prepare(one_owner, place, num_nodes=1, partition=Partition(), seed=1)
+import torch
+
+from alphamed_tutorials import prepare
+
+prepare("object_detection", "one-place", num_nodes=1, seed=1)
 torch.set_num_threads(1)  # the last digits depend on it
 model, precision = train_centralised(
-    place / "nodes/node1", place / "nodes/aggregator", num_epochs=1, seed=1,
-    min_size=96, learning_rate=0.002,  # small pictures; real ones: leave both out
-)  # fmt: skip
+    "one-place/nodes/node1",
+    "one-place/nodes/aggregator",
+    num_epochs=1,
+    seed=1,
+    min_size=96,  # small pictures; real ones: leave this and the rate out
+    learning_rate=0.002,
+)
 print({name: round(value, 3) for name, value in precision.items()})
 # --8<-- [end:main]
 
 # --8<-- [start:one_node]
-from alphamed_tutorials.engines.local import run_local
+from alphamed_tutorials import run
+from alphamed_tutorials.examples.object_detection.scheduler import (
+    ObjectDetectionScheduler,
+)
 
 task = ObjectDetectionScheduler(max_rounds=1, min_size=96, learning_rate=0.002, seed=1)
-run_local(task, data="one-place", out="one-node", seed=1)
+run(task, "one-place", seed=1, out="one-node")
 federated = torch.load("one-node/model.pt", weights_only=True)
 own = model.state_dict()
 print(all(torch.equal(federated[name], value) for name, value in own.items()))

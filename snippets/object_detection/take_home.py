@@ -1,33 +1,28 @@
 """Export a trained detector, then use it where there is neither AlphaMed nor this project."""
 
-from pathlib import Path
-
-from alphamed_tutorials.catalogue import find
-from alphamed_tutorials.data.partition import Partition
-from alphamed_tutorials.data.prepare import prepare
-from alphamed_tutorials.engines.local import run_local
+from alphamed_tutorials import prepare, run
 from alphamed_tutorials.examples.object_detection.scheduler import (
     ObjectDetectionScheduler,
 )
 
-prepare(
-    find("object_detection"),
-    Path("data"),
-    num_nodes=3,
-    partition=Partition("owners"),
+prepare("object_detection", "data", partition="owners", seed=1)
+first_run = run(
+    ObjectDetectionScheduler(max_rounds=2, min_size=96, learning_rate=0.002, seed=1),
+    "data",
     seed=1,
+    out="first-run",
 )
-task = ObjectDetectionScheduler(max_rounds=2, min_size=96, learning_rate=0.002, seed=1)
-run = run_local(task, data="data", out="first-run", seed=1, target="object_detection")
 
 # --8<-- [start:export]
-from alphamed_tutorials.runs.export import export
+from alphamed_tutorials import export
 
-for form, outcome in export(run).items():
+for form, outcome in export(first_run).items():
     print(form, outcome)
 # --8<-- [end:export]
 
 # --8<-- [start:predict]
+from pathlib import Path
+
 import torch
 from torchvision.io import read_image
 
@@ -36,31 +31,3 @@ pictures = sorted(Path("data/nodes/aggregator/PennFudanPed/PNGImages").iterdir()
 boxes, labels, scores, masks = predictor(read_image(str(pictures[0])))
 print(len(boxes), "pedestrians", scores.tolist())
 # --8<-- [end:predict]
-
-# --8<-- [start:pictures]
-from torchvision.io import write_png
-from torchvision.ops import box_iou
-from torchvision.utils import draw_bounding_boxes, draw_segmentation_masks, make_grid
-
-from alphamed_tutorials.examples.object_detection.data import PedestrianDataset
-
-
-def draw(image, target):
-    picture = (image * 255).byte()
-    boxes, _, _, masks = predictor(picture)
-    fits = box_iou(boxes, target["boxes"]) >= 0.5  # which box fits which pedestrian
-    right, missed = fits.any(1), target["boxes"][~fits.any(0)]
-    colours = ["#ffcc00" if each else "#ff3030" for each in right]  # yellow, red
-    drawn = draw_segmentation_masks(picture, masks > 0.5, alpha=0.5, colors="#00a0ff")
-    drawn = draw_bounding_boxes(drawn, boxes, colors=colours, width=2)
-    drawn = draw_bounding_boxes(drawn, missed, colors="#ffffff", width=2)
-    canvas = torch.zeros(3, 128, 160, dtype=torch.uint8)  # the largest embedded picture
-    canvas[:, : picture.shape[1], : picture.shape[2]] = drawn
-    return len(missed) + (~right).sum().item(), canvas
-
-
-test_pictures = PedestrianDataset("data/nodes/aggregator", train=False)
-drawings = sorted((draw(*sample) for sample in test_pictures), key=lambda each: each[0])
-chosen = [canvas for _, canvas in drawings[:4] + drawings[-4:]]  # best and worst
-write_png(make_grid(chosen, nrow=4), "predictions.png")
-# --8<-- [end:pictures]

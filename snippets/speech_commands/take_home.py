@@ -1,32 +1,26 @@
 """Export a trained model, then use it where there is neither AlphaMed nor this project."""
 
-from pathlib import Path
-
-from alphamed_tutorials.catalogue import find
-from alphamed_tutorials.data.partition import Partition
-from alphamed_tutorials.data.prepare import prepare
-from alphamed_tutorials.engines.local import run_local
+from alphamed_tutorials import prepare, run
 from alphamed_tutorials.examples.speech_commands.scheduler import SpeechCommandsScheduler
 
-prepare(
-    find("speech_commands"),
-    Path("data"),
-    num_nodes=3,
-    partition=Partition("owners"),
+prepare("speech_commands", "data", partition="owners", seed=1)
+first_run = run(
+    SpeechCommandsScheduler(max_rounds=2, merge_epochs=1, seed=1),
+    "data",
     seed=1,
+    out="first-run",
 )
-task = SpeechCommandsScheduler(max_rounds=2, merge_epochs=1, seed=1)
-run = run_local(task, data="data", out="first-run", seed=1, target="speech_commands")
 
 # --8<-- [start:export]
-from alphamed_tutorials.runs.export import export
+from alphamed_tutorials import export
 
-for form, outcome in export(run).items():
+for form, outcome in export(first_run).items():
     print(form, outcome)
 # --8<-- [end:export]
 
 # --8<-- [start:predict]
 import wave
+from pathlib import Path
 
 import torch
 

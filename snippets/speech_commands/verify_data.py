@@ -1,21 +1,12 @@
 """Check a node's data before it joins, and see what damaged clips are answered with."""
 
-from pathlib import Path
+from alphamed_tutorials import prepare
 
-from alphamed_tutorials.catalogue import find
-from alphamed_tutorials.data.partition import Partition
-from alphamed_tutorials.data.prepare import prepare
-from alphamed_tutorials.examples.speech_commands.dataset_verify import DatasetVerify
-
-prepare(
-    find("speech_commands"),
-    Path("data"),
-    num_nodes=3,
-    partition=Partition("owners"),
-    seed=1,
-)
+prepare("speech_commands", "data", partition="owners", seed=1)
 
 # --8<-- [start:verify]
+from alphamed_tutorials.examples.speech_commands.dataset_verify import DatasetVerify
+
 checker = DatasetVerify(task_id="my-task", current_node="node1")
 checker.data_dir = "data/nodes/node1"  # on AlphaMed: left as it is
 print(checker.verify_data())
@@ -23,6 +14,7 @@ print(checker.verify_data())
 
 # --8<-- [start:damage]
 import shutil
+from pathlib import Path
 
 shutil.copytree("data/nodes/node1", "damaged")
 first, second = sorted(Path("damaged/yes").glob("*.wav"))[:2]

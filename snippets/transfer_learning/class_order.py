@@ -1,8 +1,8 @@
 """What happens when each node numbers the classes by its own folders."""
 
+# --8<-- [start:image_folder]
 from pathlib import Path
 
-# --8<-- [start:image_folder]
 from torchvision.datasets import ImageFolder
 
 from alphamed_tutorials.examples.transfer_learning.data import PictureDataset

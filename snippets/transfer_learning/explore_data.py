@@ -1,23 +1,15 @@
 """Follow one picture from its file to a batch of tensors."""
 
+from alphamed_tutorials import prepare
+
+prepare("transfer_learning", "data", seed=1)
+
+# --8<-- [start:file]
 from pathlib import Path
 
-from torch.utils.data import DataLoader
-
-from alphamed_tutorials.catalogue import find
-from alphamed_tutorials.data.partition import Partition
-from alphamed_tutorials.data.prepare import prepare
-from alphamed_tutorials.examples.transfer_learning.data import (
-    PictureDataset,
-    read_picture,
-)
+from alphamed_tutorials.examples.transfer_learning.data import read_picture
 from alphamed_tutorials.examples.transfer_learning.model import crop_centre
 
-prepare(
-    find("transfer_learning"), Path("data"), num_nodes=3, partition=Partition(), seed=1
-)
-
-# --8<-- [start:pixels]
 node1 = Path("data/nodes/node1")
 file = sorted((node1 / "train/ants").iterdir())[0]
 print(file, file.stat().st_size, "bytes, beginning", file.read_bytes()[:3].hex(" "))
@@ -25,9 +17,13 @@ pixels = read_picture(file)
 print(pixels.shape, pixels.dtype, "top left:", pixels[:, 0, 0].tolist())
 image = crop_centre(pixels.unsqueeze(0))
 print(image.shape, image.dtype, f"from {image.min():.2f} to {image.max():.2f}")
-# --8<-- [end:pixels]
+# --8<-- [end:file]
 
 # --8<-- [start:sample]
+from torch.utils.data import DataLoader
+
+from alphamed_tutorials.examples.transfer_learning.data import PictureDataset
+
 dataset = PictureDataset(node1, "train", augment=True)
 print(len(dataset), dataset.samples[0][1], dataset.samples[-1][1])
 first, again = dataset[0][0], dataset[0][0]

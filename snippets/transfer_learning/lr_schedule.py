@@ -1,9 +1,9 @@
 """A learning-rate schedule that holds across rounds."""
 
+# --8<-- [start:schedule]
 from alphamed_tutorials.examples.transfer_learning.scheduler import TransferScheduler
 
 
-# --8<-- [start:schedule]
 class StepScheduler(TransferScheduler):
     def train_an_epoch(self):
         for group in self.optimizer.param_groups:  # a tenth after every seven rounds

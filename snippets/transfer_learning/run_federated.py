@@ -1,29 +1,22 @@
 """Run the federated task over three nodes in this process, with a frozen backbone and without."""
 
-from pathlib import Path
+from alphamed_tutorials import prepare
 
-from alphamed_tutorials.catalogue import find
-from alphamed_tutorials.data.partition import Partition
-from alphamed_tutorials.data.prepare import prepare
-from alphamed_tutorials.examples.transfer_learning.scheduler import TransferScheduler
-
-prepare(
-    find("transfer_learning"), Path("data"), num_nodes=3, partition=Partition(), seed=1
-)
+prepare("transfer_learning", "data", seed=1)
 
 # --8<-- [start:run]
-from alphamed_tutorials.engines.local import run_local
+from alphamed_tutorials import run
+from alphamed_tutorials.examples.transfer_learning.scheduler import TransferScheduler
 
 task = TransferScheduler(max_rounds=5, seed=1)
-run = run_local(task, data="data", out="first-run", seed=1, target="transfer_learning")
-print(run.state, f"accuracy {run.metrics['test/accuracy']:.3f}")
+first_run = run(task, "data", seed=1, out="first-run")
+print(first_run.state, f"accuracy {first_run.metrics['test/accuracy']:.3f}")
 # --8<-- [end:run]
 
 # --8<-- [start:finetune]
 task = TransferScheduler(max_rounds=1, freeze_backbone=False, learning_rate=0.005, seed=1)
-name = "transfer_learning"
-whole = run_local(task, data="data", out="finetuned", seed=1, example=name)
-sizes = [each.record["bytes_per_message"] for each in (run, whole)]
+finetuned = run(task, "data", seed=1, out="finetuned")
+sizes = [each.record["bytes_per_message"] for each in (first_run, finetuned)]
 print(f"one message: {sizes[0]:,} bytes frozen, {sizes[1]:,} bytes finetuned")
 print(f"{sizes[1] // sizes[0]} times as much")
 # --8<-- [end:finetune]
@@ -31,8 +24,8 @@ print(f"{sizes[1] // sizes[0]} times as much")
 # --8<-- [start:metrics]
 from alphamed_tutorials import curves, plot
 
-for number, accuracy in curves(run.rows)["test/accuracy"]["aggregator"]:
+for number, accuracy in curves(first_run.rows)["test/accuracy"]["aggregator"]:
     print(f"round {number}: {accuracy:.3f}")
-print({name: run.metrics[f"test/{name}_accuracy"] for name in ("ants", "bees")})
-plot(curves(run.rows), "first-run/metrics.png")
+print({name: first_run.metrics[f"test/{name}_accuracy"] for name in ("ants", "bees")})
+plot(curves(first_run.rows), "first-run/metrics.png")
 # --8<-- [end:metrics]

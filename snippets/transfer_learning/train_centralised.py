@@ -1,5 +1,6 @@
 """Train in one place, without federation: plain PyTorch."""
 
+# --8<-- [start:train]
 import torch
 import torch.nn.functional as F
 from torch.utils.data import DataLoader
@@ -11,7 +12,6 @@ from alphamed_tutorials.examples.transfer_learning.data import (
 from alphamed_tutorials.examples.transfer_learning.model import Classifier
 
 
-# --8<-- [start:train]
 # --8<-- [start:train_an_epoch]
 def train_an_epoch(trained, loader, optimizer, device):
     trained.train()

@@ -1,17 +1,12 @@
 """Check a node's data before it joins, and see what damaged pictures are answered with."""
 
-from pathlib import Path
+from alphamed_tutorials import prepare
 
-from alphamed_tutorials.catalogue import find
-from alphamed_tutorials.data.partition import Partition
-from alphamed_tutorials.data.prepare import prepare
-from alphamed_tutorials.examples.transfer_learning.dataset_verify import DatasetVerify
-
-prepare(
-    find("transfer_learning"), Path("data"), num_nodes=3, partition=Partition(), seed=1
-)
+prepare("transfer_learning", "data", seed=1)
 
 # --8<-- [start:verify]
+from alphamed_tutorials.examples.transfer_learning.dataset_verify import DatasetVerify
+
 checker = DatasetVerify(task_id="my-task", current_node="node1")
 checker.data_dir = "data/nodes/node1"  # on AlphaMed: left as it is
 print(checker.verify_data())
@@ -19,6 +14,7 @@ print(checker.verify_data())
 
 # --8<-- [start:damage]
 import shutil
+from pathlib import Path
 
 damaged = shutil.copytree("data/nodes/node1", "damaged")
 first, second, third = sorted(Path(damaged, "train/bees").iterdir())[:3]

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from .runs.folder import Run as Run
     from .runs.metrics import curves as curves
     from .runs.plots import plot as plot
+    from .share.new import new as new
+    from .share.pack import pack as pack
 
 # Torch takes seconds to import: each name is imported when it is first used.
 _HOMES = {
@@ -37,6 +39,8 @@ _HOMES = {
     "Run": "runs.folder",
     "curves": "runs.metrics",
     "plot": "runs.plots",
+    "new": "share.new",
+    "pack": "share.pack",
 }
 __all__ = sorted(_HOMES)
 

@@ -44,18 +44,32 @@ class Titles(Table):
     en: Text
 
 
+class Card(Table):
+    """`[card]`: the example on the site's home page.
+
+    Attributes:
+        icon: Name of a Material icon, such as `material-bee`.
+        zh, en: One or two sentences: what is learnt, and what is special about it.
+    """
+
+    icon: str
+    zh: str
+    en: str
+
+
 class DataFacts(Table):
     """`[data]`: the data set, where it comes from, and under which licence.
 
     Attributes:
-        name: The data set's name; data prepared for another one are refused.
+        name: The data set's name; data prepared for another one are refused. Empty for a task without `example.toml`:
+            it takes what it is given.
         source: Who made it.
         licence: Its licence.
         embedded: What takes its place where there is no source.
         unpack: What at the top of the official archive is needed; all of it where nothing is named.
     """
 
-    name: Text
+    name: str
     source: str = ""
     licence: str = ""
     embedded: str = ""
@@ -125,6 +139,7 @@ class Facts(Table):
 
     order: int | None = None
     title: Titles
+    card: Card | None = None
     data: DataFacts
     run: RunFacts = RunFacts()
     requirements: tuple[str, ...] = ()
@@ -157,4 +172,4 @@ def read_facts(file: Path) -> Facts:
 
 def facts_of(name: str) -> Facts:
     """Return what holds for a task that has no `example.toml`."""
-    return Facts(title=Titles(zh=name, en=name), data=DataFacts(name=name))
+    return Facts(title=Titles(zh=name, en=name), data=DataFacts(name=""))

@@ -1,5 +1,6 @@
 """The doc gate's rules: each yields a complaint for every fault, and test_gate_rules.py sees it do so."""
 
+import ast
 import re
 import shlex
 from collections.abc import Iterator
@@ -15,6 +16,23 @@ SHOWN_LANGUAGES = ("csv", "html", "ini", "json", "markdown", "mermaid", "text", 
 INLINE_CODE = re.compile(r"(?<!`)(`+)(?!`)(?P<code>.+?)(?<!`)\1(?!`)")
 ANNOTATION = re.compile(r"#\s*\((\d+)\)!?")
 PROPER_NAMES = re.compile(r"AlphaMed|Flower|Python|PyTorch|TorchScript")  # these stay as they are in Chinese
+STEPS = (  # what every guide shows: file of snippets/<example> and section
+    ("prepare_data.py", "prepare"),
+    ("explore_data.py", "file"),
+    ("explore_data.py", "sample"),
+    ("look_inside.py", "shapes"),
+    ("look_inside.py", "step"),
+    ("train_centralised.py", "train"),
+    ("train_centralised.py", "train_an_epoch"),
+    ("run_centralised.py", "main"),
+    ("run_centralised.py", "one_node"),
+    ("verify_data.py", "verify"),
+    ("verify_data.py", "damage"),
+    ("run_federated.py", "run"),
+    ("run_federated.py", "metrics"),
+    ("take_home.py", "export"),
+    ("take_home.py", "predict"),
+)
 FILE_SUFFIXES = [
     "csv",
     "gz",
@@ -299,6 +317,55 @@ def snippets_are_used(root: Path, pages: list[Page]) -> Iterator[str]:
                 yield f"section {name}:{marker['name']} is on no page"
 
 
+def imports_are_shown(root: Path, pages: list[Page]) -> Iterator[str]:
+    """What a section of a snippet uses is imported in a section of that file, so that a reader can copy it."""
+    for path in sorted((root / "snippets").rglob("*.py")):
+        text = path.read_text("utf-8")
+        shown = _lines_in_sections(text)
+        hidden: set[str] = set()
+        for node in sorted(ast.walk(ast.parse(text)), key=lambda node: getattr(node, "lineno", 0)):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                bound = {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+                if node.lineno in shown:
+                    hidden -= bound
+                elif not path.with_name(f"{getattr(node, 'module', '')}.py").exists():  # else an earlier step's code
+                    hidden |= bound
+            elif isinstance(node, ast.Name) and node.lineno in shown and node.id in hidden:
+                hidden.remove(node.id)
+                yield f"{path.relative_to(root).as_posix()} line {node.lineno}: {node.id} is imported outside of any section"
+
+
+def _lines_in_sections(text: str) -> set[int]:
+    """Return the numbers of the lines that lie in some section."""
+    opened, found = 0, set()
+    for number, line in enumerate(text.split("\n"), start=1):
+        if marker := SnippetPreprocessor.RE_SNIPPET_SECTION.match(line):
+            opened += 1 if marker["type"] == "start" else -1
+        elif opened:
+            found.add(number)
+    return found
+
+
+def snippets_are_plain(root: Path, pages: list[Page]) -> Iterator[str]:
+    """What a page shows of a snippet holds no remark to the formatter or the linter."""
+    for path in sorted((root / "snippets").rglob("*.py")):
+        text = path.read_text("utf-8")
+        shown = _lines_in_sections(text)
+        for number, line in enumerate(text.split("\n"), start=1):
+            if number in shown and re.search(r"#\s*(fmt|noqa|isort|ruff|type):?", line):
+                yield f"{path.relative_to(root).as_posix()} line {number}: {line.strip()!r} is no business of a reader"
+
+
+def same_names(root: Path, pages: list[Page]) -> Iterator[str]:
+    """The same step has the same file and the same first section in every example that has a guide."""
+    guides = {page.path.stem for page in pages if page.path.parent.name == "guides"}
+    for name in sorted(guides):
+        for file, section in STEPS:
+            path = root / "snippets" / name / file
+            if not path.exists() or f"[start:{section}]" not in path.read_text("utf-8"):
+                yield f"snippets/{name}/{file}:{section} is missing: a guide takes the steps of the others"
+
+
 def _source_files(root: Path) -> list[Path]:
     return [path for folder in ("snippets", "src") for path in sorted((root / folder).rglob("*.py"))]
 
@@ -315,4 +382,11 @@ PAGE_RULES = (
     headings_are_chinese,
 )
 LANGUAGE_RULES = (same_headings, same_includes, same_blocks)
-PROJECT_RULES = (same_tree, sections_are_paired, snippets_are_used)
+PROJECT_RULES = (
+    same_tree,
+    sections_are_paired,
+    snippets_are_used,
+    imports_are_shown,
+    snippets_are_plain,
+    same_names,
+)

@@ -152,6 +152,12 @@ BAD_PROJECTS = [
     (gate.sections_are_paired, CODE * 2, "line 10: section train is defined twice"),
     (gate.sections_are_paired, "# --8<-- [start:a]\n\n# --8<-- [end:a]\n", "line 3: section a is empty"),
     (gate.snippets_are_used, CODE.replace("train]", "test]"), "section snippets/code.py:test is on no page"),
+    (
+        gate.imports_are_shown,
+        f"import torch\n\n{CODE.replace('import torch', '')}",
+        "line 8: torch is imported outside",
+    ),
+    (gate.snippets_are_plain, CODE.replace("(1)!", "fmt: skip"), "snippets/code.py line 6: 'model = "),
 ]
 
 
@@ -168,6 +174,36 @@ def test_unused_snippet_is_found(tmp_path):
     assert list(gate.snippets_are_used(tmp_path, pages)) == ["snippets/new/other.py is on no page"]
 
 
+def test_an_import_that_comes_too_late_is_found(tmp_path):
+    code = CODE.replace("import torch\n", "").replace('A program."""\n', 'A program."""\nimport torch\n')
+    pages = write_project(tmp_path, code=f"{code}# --8<-- [start:late]\nimport torch\n# --8<-- [end:late]\n")
+    assert len(list(gate.imports_are_shown(tmp_path, pages))) == 1
+
+
+def test_what_an_earlier_step_defined_needs_no_import(tmp_path):
+    pages = write_project(
+        tmp_path, code=CODE.replace("import torch", "").replace('"""A', 'from other import torch\n"""A')
+    )
+    assert list(gate.imports_are_shown(tmp_path, pages)) != []
+    (tmp_path / "snippets/other.py").write_text("torch = 1\n", encoding="utf-8")
+    assert list(gate.imports_are_shown(tmp_path, pages)) == []
+
+
+def test_a_guide_without_a_step_of_the_others_is_found(tmp_path):
+    write_project(tmp_path)
+    guide = tmp_path / "docs/zh/guides/new.md"
+    guide.parent.mkdir()
+    guide.write_text("# New\n", encoding="utf-8")
+    for name, section in gate.STEPS[1:]:
+        file = tmp_path / "snippets/new" / name
+        file.parent.mkdir(exist_ok=True)
+        before = file.read_text("utf-8") if file.exists() else ""
+        file.write_text(f"{before}# --8<-- [start:{section}]\nx = 1\n# --8<-- [end:{section}]\n", encoding="utf-8")
+    assert list(gate.same_names(tmp_path, [Page(guide, tmp_path)])) == [
+        "snippets/new/prepare_data.py:prepare is missing: a guide takes the steps of the others"
+    ]
+
+
 @pytest.mark.parametrize("language, missing", [("zh", "English"), ("en", "Chinese")])
 def test_missing_page_is_found(language, missing, tmp_path):
     pages = write_project(tmp_path)
@@ -176,5 +212,5 @@ def test_missing_page_is_found(language, missing, tmp_path):
 
 
 def test_every_rule_is_seen_to_complain():
-    proven = {rule for rule, *_ in BAD_PAGES + BAD_LANGUAGES + BAD_PROJECTS} | {gate.same_tree}
+    proven = {rule for rule, *_ in BAD_PAGES + BAD_LANGUAGES + BAD_PROJECTS} | {gate.same_tree, gate.same_names}
     assert proven == {*gate.PAGE_RULES, *gate.LANGUAGE_RULES, *gate.PROJECT_RULES}

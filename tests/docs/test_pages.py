@@ -12,14 +12,32 @@ def test_there_are_pages():
     assert {page.language for page in PAGES} == {"zh", "en"}
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.program("python")], ids=str)
-def test_python_of_page_runs(page):
-    run_python(page.name, page.program("python"))
+def programs(language: str) -> list:
+    """Return the pages' programs as parameters, each text once: the pages that hold it and its lines."""
+    holders: dict[str, list[Page]] = {}
+    for page in PAGES:
+        if lines := page.program(language):
+            holders.setdefault("\n".join(line.text for line in lines), []).append(page)
+    return [pytest.param(pages, id="+".join(map(str, pages))) for pages in holders.values()]
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if page.program("sh")], ids=str)
-def test_shell_of_page_runs(page):
-    run_shell(page.name, page.program("sh"))
+@pytest.mark.parametrize("pages", programs("python"))
+def test_python_of_pages_runs(pages):
+    run_python(pages[0].name, pages[0].program("python"))
+
+
+@pytest.mark.parametrize("pages", programs("sh"))
+def test_shell_of_pages_runs(pages):
+    run_shell(pages[0].name, pages[0].program("sh"))
+
+
+@pytest.mark.parametrize("language", ["python", "sh"])
+def test_every_page_s_program_is_run(language):
+    """Both languages of a page mostly hold one program, which runs once; where they differ, both run."""
+    run = [page for parameter in programs(language) for page in parameter.values[0]]
+    assert sorted(map(str, run)) == sorted(str(page) for page in PAGES if page.program(language))
+    for pages in (parameter.values[0] for parameter in programs(language)):
+        assert len({"\n".join(line.text for line in page.program(language)) for page in pages}) == 1
 
 
 # The runner itself

@@ -2,11 +2,14 @@
 
 import copy
 import json
+import subprocess
+import sys
 
 import markdown
 import pytest
 from mkdocs.exceptions import PluginError
 
+import catalogue
 import chart
 import chinese
 import glossary
@@ -15,6 +18,8 @@ import navigation
 import results
 import results_html
 import shared_files
+from alphamed_tutorials.catalogue import find_all
+from pages import ROOT
 
 RUNS = [
     {"name": "centralised", "seconds": 30, "bytes_per_message": 9, "metrics": {"test/loss": [[1, 1.2], [2, 0.1]], "test/accuracy": [[1, 0.5], [2, 0.975]]}},
@@ -22,7 +27,12 @@ RUNS = [
     {"name": "federated", "seconds": 26, "bytes_per_message": 91000, "metrics": {"test/loss": [[1, 1.4], [2, 0.15]], "test/accuracy": [[1, 0.45], [2, 0.963]]}},
 ]  # fmt: skip
 RECORD = {
-    "example": "mnist", "metric": "test/accuracy", "recorded": "2026-11-22", "seconds": 300.1,
+    "example": "mnist", "metric": "test/accuracy",
+    "metrics": [
+        {"name": "test/accuracy", "zh": "测试准确率", "en": "Test accuracy", "format": ".1%"},
+        {"name": "test/loss", "zh": "测试损失", "en": "Test loss", "format": ".3g"},
+    ],
+    "recorded": "2026-11-22", "seconds": 300.1,
     "machine": {"cpu": "A CPU", "cores": 2, "memory_gib": 24, "system": "Linux"},
     "versions": {"python": "3.11", "torch": "2.12.1"},
     "data": {"source": "mnist", "train": 10, "test": 2, "classes": ["0", "1"]},
@@ -97,16 +107,21 @@ def test_the_chart_draws_every_run_and_carries_its_data(recorded):
     )
 
 
-@pytest.mark.parametrize(("language", "words"), [("en", "Accuracy on ants"), ("zh", "“ants”的准确率")])
-def test_the_accuracy_on_one_class_is_named_and_in_percent(language, words):
-    assert results_html.metric_name("test/ants_accuracy", results_html.WORDS[language]) == words
-    assert results_html.show("test/ants_accuracy", 0.5) == "50.0\N{NO-BREAK SPACE}%"
-    assert results_html.metric_name("test/other", results_html.WORDS[language]) == "test/other"
+def test_names_and_formats_of_metrics_are_those_that_were_recorded(recorded):
+    record = copy.deepcopy(RECORD)
+    record["metrics"] = [{"name": "test/accuracy", "zh": "对的", "en": "Share right", "format": ".2%"}]
+    (recorded / "mnist.json").write_text(json.dumps(record), encoding="utf-8")
+    assert replaced("{{ result: mnist/iid/federated }}", recorded) == "96.30\N{NO-BREAK SPACE}%"
+    table = replaced("{{ results-table: mnist/iid }}", recorded)
+    assert "Share right" in table and "test/loss" in table and "<td>0.15</td>" in table, (
+        "a metric without keeps its name"
+    )
+    assert ">对的<" in replaced("{{ results-chart: mnist/iid }}", recorded, "zh")
 
 
 def test_a_run_that_tests_less_often_leaves_gaps_in_the_data():
     curves = [chart.Curve("a", "federated", [[1, 0.5], [2, 0.6]]), chart.Curve("b", "node-1", [[1, 0.4]])]
-    assert "<td>0.6</td><td>–</td>" in results_html.chart_data(curves, "test/loss", results_html.WORDS["en"])
+    assert "<td>0.6</td><td>–</td>" in results_html.chart_data(curves, ".3g", results_html.WORDS["en"])
 
 
 def test_counts_show_the_data_owners_and_their_sums(recorded):
@@ -169,11 +184,76 @@ def test_the_language_link_is_relative_and_stays_on_the_page(language, url, base
     assert languages.other_language(language, url, base)["link"] == link
 
 
-def test_navigation_takes_in_new_pages():
-    nav = ["index.md", {"Guides": ["guides/mnist.md", "guides/*"]}, {"CLI": "cli.md"}]
-    pages = ["guides/speech.md", "guides/mnist.md", "guides/detection.md", "cli.md", "index.md"]
-    expected = ["guides/mnist.md", "guides/detection.md", "guides/speech.md"]
-    assert navigation.expand(nav, pages) == ["index.md", {"Guides": expected}, {"CLI": "cli.md"}]
+def test_navigation_takes_in_pages_in_the_examples_order():
+    nav = ["index.md", {"Guides": ["guides/first.md", "guides/*"]}, {"CLI": "cli.md"}]
+    pages = ["guides/unknown.md", "guides/a.md", "guides/b.md", "guides/first.md", "cli.md", "index.md"]
+    expected = ["guides/first.md", "guides/b.md", "guides/a.md", "guides/unknown.md"]
+    assert navigation.expand(nav, pages, ["b", "a"]) == ["index.md", {"Guides": expected}, {"CLI": "cli.md"}]
+
+
+@pytest.fixture
+def project(tmp_path):
+    """Return a project's folder with two examples; the one that comes second by name comes first in order."""
+    folder = tmp_path / catalogue.EXAMPLES
+    for name, table in {"a": "", "b": 'order = 1\n[card]\nicon = "material-bee"\nzh = "蜂"\nen = "Bees"\n'}.items():
+        (folder / name).mkdir(parents=True)
+        (folder / name / "scheduler.py").touch()
+        head, _, card = table.partition("\n")
+        text = f'{head}\n[title]\nzh = "{name} 中文"\nen = "{name} English"\n{card}'
+        (folder / name / "example.toml").write_text(text, encoding="utf-8")
+    return tmp_path
+
+
+def drawn(project, what, language="en", guides=("b",)):
+    examples = catalogue.read_examples(project)
+    return catalogue.replace(f"{{{{ examples: {what} }}}}", "zh/index.md", examples, language, set(guides))
+
+
+def test_examples_are_read_in_their_order(project):
+    assert [example.name for example in catalogue.read_examples(project)] == ["b", "a"]
+
+
+def test_the_site_s_order_is_the_package_s():
+    assert [example.name for example in catalogue.read_examples(ROOT)] == [target.name for target in find_all()]
+
+
+def test_cards_show_title_summary_and_a_link_where_there_is_a_guide(project):
+    assert "- :material-bee: **b English**\n\n    Bees\n\n    [Read the guide](guides/b.md)\n" in drawn(
+        project, "cards"
+    )
+    assert "- :material-bee: **b 中文**\n\n    蜂\n" in drawn(project, "cards", "zh")
+    assert "- **a English**\n\n</div>" in drawn(project, "cards"), "neither card nor guide"
+
+
+def test_the_api_page_names_the_modules_that_are_there(project):
+    sections = drawn(project, "api").split("\n\n")
+    assert [line for line in sections if line.startswith("#")] == ["### b English { #b }", "### a English { #a }"]
+    assert sections[1].startswith("::: alphamed_tutorials.examples.b.scheduler\n")
+
+
+def test_hooks_need_nothing_of_our_package_s():
+    code = """
+import importlib, pathlib, sys
+sys.path.insert(0, "hooks")
+for file in pathlib.Path("hooks").glob("*.py"):
+    importlib.import_module(file.stem)
+print({"alphamed_tutorials", "torch", "pydantic", "typer"} & set(sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "set()\n", done
+
+
+def test_an_unknown_part_stops_the_build(project):
+    with pytest.raises(PluginError, match=r"zh/index.md: .* there is only"):
+        drawn(project, "number")
+
+
+@pytest.mark.parametrize("damaged", ["order = ", "order = 1\n", b"\xff"])
+def test_a_damaged_example_is_named(project, damaged):
+    file = project / catalogue.EXAMPLES / "a" / "example.toml"
+    file.write_bytes(damaged if isinstance(damaged, bytes) else damaged.encode())
+    with pytest.raises(PluginError, match="a/example.toml is damaged or incomplete"):
+        catalogue.read_examples(project)
 
 
 def test_assets_and_recorded_pictures_are_shared(tmp_path):

@@ -5,7 +5,7 @@ import sys
 import typer
 
 from ..errors import TutorialError
-from . import about, check, data, runs
+from . import about, check, data, results, runs, share
 from .progress import say
 
 app = typer.Typer(
@@ -16,7 +16,7 @@ app = typer.Typer(
     help="Run federated learning tasks for AlphaMed on this machine: the examples, and your own.",
     epilog="Exit codes: 0 done, 1 the thing asked for failed, 2 wrong use.",
 )
-for group in (about, data, runs, check):
+for group in (about, check, data, results, runs, share):
     app.registered_commands += group.app.registered_commands
 
 

@@ -42,7 +42,6 @@ def record(
 ) -> None:
     """Record the results that the example's page shows."""
     from ..catalogue import find
-    from ..runs.folder import Run
 
     with output(as_json) as result:
         found = find(example)
@@ -51,8 +50,7 @@ def record(
         with RunProgress() as progress:
             from ..experiments.record import record as record_results
 
-            work = Run.create_numbered(f"{found.name}-record").path
-            result["file"] = str(record_results(found, results, work, source, progress, only))
+            result["file"] = str(record_results(found, results, None, source, progress, only))
         say(f"Recorded in {result['file']}")
 
 

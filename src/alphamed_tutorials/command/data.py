@@ -73,6 +73,8 @@ def verify(
 ) -> None:
     """Check the data of every node with the target's DatasetVerify."""
     with output(as_json) as result:
+        if data is None and aggregator is None and not nodes:
+            raise WrongUse("say which data to verify: --data DIR, or --node NAME=DIR (repeated) and --aggregator DIR")
         with console.status("verifying"):
             from ..data.verify import verify as verify_data
 

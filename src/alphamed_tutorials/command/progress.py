@@ -42,6 +42,7 @@ class RunProgress:
 
     def __init__(self, num_rounds: int | None = None, rounds_done: int = 0):
         self.num_rounds = num_rounds
+        self.warned: set[str] = set()  # what one node does, the others do too
         self.progress = Progress(
             TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TextColumn("rounds"),
             TimeElapsedColumn(),
@@ -70,6 +71,9 @@ class RunProgress:
             text = ", ".join(f"{name} {value:.4f}" for name, value in event["metrics"].items())
             self.progress.update(self.bar, completed=event["round"], description=f"{run}round {event['round']}")
             say(f"{run}round {event['round']}/{self.num_rounds or '?'}: {text}")
+        elif event["event"] == "warning" and event["text"] not in self.warned:
+            self.warned.add(event["text"])
+            say(f"{run}Warning ({event['node']}): {event['text']}", style="yellow")
 
     def _breakpoint(self, *args: Any, **kwargs: Any) -> Any:
         """Take the bar out of the way of the debugger."""

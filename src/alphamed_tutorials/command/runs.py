@@ -1,9 +1,9 @@
-"""Commands about runs: run, resume, metrics, export, compare."""
+"""Commands about runs: run, resume, metrics."""
 
 import contextlib
 import inspect
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,18 +17,16 @@ from .options import (
     NodeFolders,
     NumNodes,
     NumRounds,
-    PartitionText,
     RunFolder,
     Seed,
     SettingTexts,
-    Source,
     TargetName,
     example_of_use,
     output,
     pairs,
     refuse_existing,
 )
-from .progress import RunProgress, console, say, show_table
+from .progress import RunProgress, say, show_table
 
 # Torch takes seconds to import: what needs it is imported inside the commands, after what is cheap to refuse.
 
@@ -43,23 +41,24 @@ def resumable(result: dict[str, Any], known: dict[str, Any]) -> Iterator[None]:
         result: Gets what is reported.
         known: `path` of the run folder, as soon as it is known.
     """
-    from ..engines.node import NodeFailed
+    from ..engines.failures import NodeFailed
     from ..runs.folder import Run
 
-    def advice() -> str:
+    def advice(settings: Mapping[str, Any] = {}) -> str:
         path = known["path"]
-        return f"Logs: {path / 'logs'}. To go on after the last whole round: playground resume {path}"
+        return f"Logs: {path / 'logs'}. To go on after the last whole round: {Run(path).resume_command(settings)}"
 
     try:
         yield
     except NodeFailed as failure:
-        raise TutorialError(f"{failure}\n{advice()}") from failure
+        settings = getattr(failure.error, "settings", {})  # which training that diverged needs
+        raise TutorialError(f"{failure}\n{advice(settings)}") from failure
     except KeyboardInterrupt:
         raise TutorialError(f"stopped by Ctrl-C. {advice()}" if known else "stopped by Ctrl-C") from None
     finally:
         if known and (known["path"] / "run.json").exists():
             run = Run.open(known["path"])
-            result |= {"run": str(run.path), "state": run.state}
+            result |= {"run": str(run.path), "state": run.state, "outcome": run.outcome}
             result |= {"seconds": run.record["seconds"], "metrics": run.metrics}
 
 
@@ -123,9 +122,12 @@ def show_arguments(target: Any, result: dict[str, Any]) -> None:
     show_table(f"{target.scheduler_class.__name__}: --set NAME=VALUE", ("name", "kind", "default", "meaning"), rows)
 
 
-@app.command(epilog=example_of_use("playground resume runs/mnist-1"))
+@app.command(epilog=example_of_use("playground resume runs/mnist-1 --set learning_rate=0.01"))
 def resume(run: RunFolder, settings: SettingTexts = [], as_json: AsJson = False) -> None:
     """Continue a run that was stopped or failed, after its last whole round.
+
+    What changed since the run began is told, and whether it takes effect. --set changes an argument of the scheduler
+    from the next round on; --set max_rounds=N lets a run that is done go on.
 
     A run folder holds pickled Python objects: resume only runs you made yourself.
     """
@@ -133,11 +135,20 @@ def resume(run: RunFolder, settings: SettingTexts = [], as_json: AsJson = False)
 
     with output(as_json) as result:
         record = Run.open(run).record
+        result |= {"changes": [], "warnings": []}
         with RunProgress(record.get("rounds"), record["rounds_done"]) as progress:
             from ..engines.run import resume as resume_task
 
+            def listen(event: dict[str, Any]) -> None:
+                if event["event"] == "compared":
+                    for kind, style in (("changes", None), ("warnings", "yellow")):
+                        result[kind] += event[kind]
+                        for line in event[kind]:
+                            say(line, style=style)
+                progress(event)
+
             with resumable(result, {"path": run}):
-                finished = resume_task(run, pairs(settings, "--set"), progress)
+                finished = resume_task(run, pairs(settings, "--set"), listen)
         show_run(finished)
 
 
@@ -148,8 +159,15 @@ def show_run(run: Any) -> None:
     curves = {name: dict(points) for name, points in tested(run.rows).items()}
     rounds = sorted({number for points in curves.values() for number in points})
     rows = [(str(n), *(f"{points[n]:.4f}" if n in points else "" for points in curves.values())) for n in rounds]
-    show_table(f"{run.path}: {run.state} in {run.record['seconds']:.1f} s", ("round", *curves), rows)
+    show_table(f"{run.path}: {run.outcome} in {run.record['seconds']:.1f} s", ("round", *curves), rows)
+    say_untested(run)
     say(f"Model: {run.path / 'model.pt'}. Next: playground export {run.path}")
+
+
+def say_untested(run: Any) -> None:
+    """Tell where the metrics shown are not those of the saved model."""
+    if run.untested:
+        say(f"{run.untested}.", style="yellow")
 
 
 @app.command(epilog=example_of_use("playground metrics runs/mnist-1 --csv metrics.csv --plot metrics.png"))
@@ -173,57 +191,8 @@ def metrics(
             draw(curves(found.rows), plot)
         if csv:
             shutil.copyfile(run / "metrics.csv", csv)
-        result |= {"run": str(run), "state": found.state, "metrics": found.metrics}
-        rows = [(name, f"{value:.4f}") for name, value in found.metrics.items()]
-        show_table(f"{run}: {found.state}", ("metric", "last value"), rows)
-
-
-@app.command(epilog=example_of_use("playground export runs/mnist-1"))
-def export(run: RunFolder, as_json: AsJson = False) -> None:
-    """Write the trained model as TorchScript and ONNX, and check that they predict the same.
-
-    A run folder holds pickled Python objects: export only runs you made yourself.
-    """
-    from ..runs.folder import Run
-
-    with output(as_json) as result:
-        found = Run.open(run)
-        with console.status("exporting"):
-            from ..runs.export import export as export_run
-
-            result |= export_run(found)
-        forms = {form: result[form] for form in ("torchscript", "onnx")}
-        rows = [(form, x.get("file", ""), x.get("error") or f"{x['max_difference']:.1g}") for form, x in forms.items()]
-        show_table(f"Exported and compared on {result['inputs']} inputs", ("form", "file", "largest difference"), rows)
-
-
-@app.command(epilog=example_of_use("playground compare mnist --partition dirichlet:0.3 --rounds 20"))
-def compare(
-    target: TargetName,
-    num_nodes: NumNodes = None,
-    num_rounds: NumRounds = None,
-    partition: PartitionText = "iid",
-    source: Source = None,
-    seed: Seed = 0,
-    settings: SettingTexts = [],
-    out: Annotated[Path | None, typer.Option(help="New folder", show_default="runs/TARGET-compare-NUMBER")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Compare training in one place, on each node alone, and federated."""
-    from ..arguments import convert
-    from ..catalogue import find
-
-    with output(as_json) as result:
-        found = find(target)
-        values = convert(found.scheduler_class, pairs(settings, "--set")) if settings else {}
-        with RunProgress() as progress:
-            from ..experiments.compare import compare as compare_runs
-
-            result |= compare_runs(found, num_nodes, num_rounds, partition, source, seed, values, out, progress)
-        names = found.facts.metrics or list(result["runs"][0]["metrics"])
-        rows = [
-            (each["name"], *(f"{each['metrics'][name][-1][1]:.4f}" for name in names), f"{each['seconds']:.1f}")
-            for each in result["runs"]
-        ]
-        show_table(f"{found.name}, {result['partition']}, {result['rounds']} rounds", ("", *names, "seconds"), rows)
-        say(f"Picture: {Path(result['folder']) / 'compare.png'}")
+        result |= {"run": str(run), "state": found.state, "outcome": found.outcome, "metrics": found.metrics}
+        rounds = result["rounds"] = found.last_rounds
+        rows = [(name, f"{value:.4f}", str(rounds[name])) for name, value in found.metrics.items()]
+        show_table(f"{run}: {found.outcome}", ("metric", "last value", "round"), rows)
+        say_untested(found)

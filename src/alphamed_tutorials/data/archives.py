@@ -8,16 +8,15 @@ import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, cast
 
 from ..errors import TutorialError, WrongUse
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
 MOST_BYTES = 8 << 30  # unpacked; the largest official set, all of Speech Commands, has less than half of that
 
-Member = tuple[
-    str, int, bool, Callable[[], IO[bytes] | None]
-]  # name, bytes, whether it is a plain file, how to open it
+Opener = Callable[[], IO[bytes]]
+Member = tuple[str, int, bool, Opener]  # name, bytes, whether it is a plain file, how to open it
 
 
 def find_archive(source: Path) -> Path | None:
@@ -91,4 +90,4 @@ def members(archive: Path) -> Iterator[Member]:
         with tarfile.open(archive, "r:" if archive.suffix == ".tar" else "r:gz") as unpacked:
             for member in unpacked:
                 if not member.isdir():
-                    yield member.name, member.size, member.isreg(), partial(unpacked.extractfile, member)
+                    yield member.name, member.size, member.isreg(), cast(Opener, partial(unpacked.extractfile, member))

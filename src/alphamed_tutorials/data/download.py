@@ -177,6 +177,6 @@ def _receive(file: RemoteFile, url: str, part: Path, start: int, on_progress: Pr
 
 def _innermost(error: BaseException) -> str:
     """Return the plain reason that libraries wrap several times over."""
-    while error.__cause__ or error.__context__:
-        error = error.__cause__ or error.__context__
+    while inner := error.__cause__ or error.__context__:
+        error = inner
     return f"{type(error).__name__}: {error}"

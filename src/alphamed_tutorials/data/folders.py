@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from ..errors import WrongUse
+from ..target import Target
 
 AGGREGATOR = "aggregator"  # the node that tests; all others own training data
 # What file managers, archives and network drives leave behind, in lower case.
@@ -108,6 +109,22 @@ def _existing(folder: str | Path, what: str) -> Path:
     return Path(folder)
 
 
+def own_data(task: Target) -> Path | None:
+    """Return the folder `data` that lies in a target's own folder; None where the target can make embedded data.
+
+    Raises:
+        WrongUse: The target has neither.
+    """
+    if task.has_prepare:
+        return None
+    if task.file is None and (task.folder / "data").is_dir():
+        return task.folder / "data"
+    raise WrongUse(
+        f"{task.name} brings no data of its own: name a folder that holds one folder for each node with --data DIR, or "
+        "each node's folder with --node NAME=DIR (repeated) and --aggregator DIR"
+    )
+
+
 def prepared_facts(data: str | Path | None) -> dict:
     """Return the content of a prepared folder's `prepare.json`; nothing where it was not prepared here.
 
@@ -135,14 +152,14 @@ def refuse_other_data(data: str | Path | None, data_name: str, target: str) -> N
 
     Args:
         data: The folder.
-        data_name: The data set's name in the target's `example.toml`.
+        data_name: The data set's name in the target's `example.toml`; empty where it has none.
         target: What the target is called.
 
     Raises:
         WrongUse: The folder's `prepare.json` names another data set.
     """
     found = prepared_facts(data).get("data")
-    if found and found != data_name:
+    if found and data_name and found != data_name:
         raise WrongUse(
             f"{data} was prepared from {found}, and {target} wants {data_name}: prepare another folder with "
             f"playground prepare {target} --out OTHER"

@@ -31,7 +31,7 @@ class Partition:
     """
 
     kind: str = "iid"
-    value: float | None = None
+    value: float = 0.0
 
     @classmethod
     def parse(cls, text: str) -> "Partition":
@@ -60,7 +60,7 @@ class Partition:
         return cls(kind, value)
 
     def __str__(self) -> str:
-        return self.kind if self.value is None else f"{self.kind}:{self.value:.15g}"
+        return self.kind if self.kind in ("iid", "owners") else f"{self.kind}:{self.value:.15g}"
 
     def split(self, labels: np.ndarray, nodes: int, seed: int, owners: np.ndarray | None = None) -> list[np.ndarray]:
         """Give each sample to one node.

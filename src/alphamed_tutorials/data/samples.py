@@ -22,12 +22,12 @@ class Samples:
 
     Attributes:
         items: What the target's `write` takes, one for each sample.
-        labels: The class of each sample [N]; None in a test split that does not say them.
+        labels: The class of each sample [N]; zeros in a test split, where they are not needed and not given.
         owners: To whom each sample belongs [N], where the data set has natural owners.
     """
 
     items: Any
-    labels: np.ndarray | None = None
+    labels: np.ndarray
     owners: np.ndarray | None = None
 
     def take(self, indices: np.ndarray) -> list[Any]:
@@ -119,14 +119,19 @@ def _checked(split: Any, name: str, where: str) -> Samples:
     if unknown := [str(key) for key in split if key not in SPLITS[name]]:
         raise TutorialError(f"{where}{', '.join(unknown)}, which has no meaning here: {wanted}")
     items = split.get("items")
-    if not hasattr(items, "__len__") or not hasattr(items, "__getitem__") or isinstance(items, str | bytes | Mapping):
+    if (
+        items is None
+        or not hasattr(items, "__len__")
+        or not hasattr(items, "__getitem__")
+        or isinstance(items, str | bytes | Mapping)
+    ):
         raise TutorialError(f"{where}items that are {_described(items)}: give a list or an array, one item a sample")
     if not len(items):
         raise TutorialError(f"{where}no item: without a sample there is nothing to deal out")
     if name == "train" and split.get("labels") is None:
         raise TutorialError(f"{where}no labels: give the class of each item; the same one for all if there are none")
-    columns = {key: _column(split[key], len(items), f"{where}{key}") for key in ("labels", "owners") if key in split}
-    return Samples(items, **columns)
+    labels, owners = (_column(split.get(key), len(items), f"{where}{key}") for key in ("labels", "owners"))
+    return Samples(items, np.zeros(len(items), dtype=int) if labels is None else labels, owners)
 
 
 def _column(values: Any, count: int, where: str) -> np.ndarray | None:

@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 from ..catalogue import find
 from ..errors import TutorialError, WrongUse
 from ..target import Target
-from .folders import AGGREGATOR, find_folders
+from .folders import AGGREGATOR, find_folders, own_data
 
 PLATFORM = "/data/"  # where every node of the platform has its data
 ADVICE = 'give DatasetVerify an attribute, as in data_dir = "/data/my-data", and read self.data_dir'
@@ -33,7 +33,8 @@ def verify(
 
     Args:
         target: Whose DatasetVerify to run: an example, a folder, or a file that defines it.
-        data: A folder with one sub-folder for each node, or the data folder of one data owner.
+        data: A folder with one sub-folder for each node, or the data folder of one data owner; the folder `data` that
+            lies in the target's own if nothing is given.
         nodes: Folders of data owners by name.
         aggregator: The folder with the test data.
 
@@ -45,12 +46,18 @@ def verify(
     """
     task = find(target)
     kind = task.verify_class
-    if data is not None and not any((Path(data) / name).is_dir() for name in ("nodes", AGGREGATOR)):
-        folders = {Path(data).resolve().name: Path(data), **find_folders(None, nodes, aggregator)}
+    alone = not nodes and aggregator is None
+    if data is None and alone:
+        data = own_data(task)
+    if data is not None and alone and not any((Path(data) / name).is_dir() for name in ("nodes", AGGREGATOR)):
+        folders = {Path(data).resolve().name: Path(data)}
     else:
         folders = find_folders(data, nodes, aggregator)
     if not folders:
-        raise WrongUse("there is nothing to verify: name the data with --data DIR or --node NAME=DIR")
+        raise WrongUse(
+            f"there are no data to verify: name their folder with --data DIR, or make some with "
+            f"playground prepare {task.name} --out data"
+        )
     return {node: _verify(task, kind, node, folder) for node, folder in folders.items()}
 
 

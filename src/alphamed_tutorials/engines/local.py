@@ -4,29 +4,25 @@ The rounds are the SDK's own: its aggregator distributes, waits for results, ave
 messages and parameters is replaced, and each data owner trains at the moment the aggregator asks for its result.
 """
 
-import contextlib
 import inspect
 import os
-import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import cloudpickle
-import torch
 from alphafed.fed_avg import FedAvgScheduler
 
 from ..data.folders import AGGREGATOR, find_nodes
-from ..errors import TutorialError
-from ..runs.folder import Metric, Run, RunError
+from ..runs.folder import Run, RunError
 from ..runs.machine import machine, versions
-from . import checkpoint
-from .node import ESSENTIAL, Node, NodeFailed
-from .platform import Channel, Contractor, refuse_diverged, serialise
-
-Listener = Callable[[dict[str, Any]], None]
+from . import changes, checkpoint, sources
+from .refusals import refuse_unsupported
+from .settings import Settings, changed, readable, since
+from .task import Listener, LocalTask
 
 
 def run_local(
@@ -64,7 +60,7 @@ def run_local(
         WrongUse: `data` does not hold a folder for each node.
         TutorialError: The run folder cannot be written any more.
     """
-    _refuse_unsupported(scheduler)
+    refuse_unsupported(scheduler)
     folders = dict(data) if isinstance(data, Mapping) else find_nodes(data)
     if only is not None:
         folders = {AGGREGATOR: folders[AGGREGATOR], only: _named(folders, only)}
@@ -87,43 +83,58 @@ def run_local(
             started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             seconds=0.0,
             import_folder=os.path.abspath(sys.path[0]),
+            code=sources.keep_code(run, scheduler, target),
+            data=changes.fingerprints(folders),
             versions=versions(),
             machine=machine(),
         )
         on_event({"event": "created", "path": str(run.path)})
-        return _Task(run, entry, on_event).finish()
+        return LocalTask(run, entry, on_event).finish()
 
 
-def resume_local(path: str | Path, on_event: Listener = lambda event: None) -> Run:
+def resume_local(
+    path: str | Path,
+    settings: Settings = MappingProxyType({}),
+    on_event: Listener = lambda event: None,
+) -> Run:
     """Continue a local run after its last whole round and finish it as if it had never stopped.
 
     The task's modules are imported anew, so that a mistake mended in their files is gone. A class that was defined
     in the started script itself, or in a notebook, is stored in the run and stays as it was. Data loaders are built
     anew: their random number generators go on, whatever else a data set or sampler changed in itself starts afresh.
+    Events `compared` say what changed since the run began, and whether it takes effect.
 
     Args:
         path: The run folder. It holds pickled objects, so resume only runs you made yourself.
+        settings: Arguments of the scheduler to change from the next round on; texts are converted. `max_rounds` lets
+            a run that is done go on.
         on_event: Called with each event of the run.
 
     Returns:
-        The finished run; a run that was done already is returned as it is.
+        The finished run; a run that was done already, and is to be changed in nothing, is returned as it is.
 
     Raises:
         NodeFailed: Code on a node raised.
         RunError: `path` is not a run folder of the local engine, its files are damaged, or another process works on it.
+        WrongUse: A setting cannot be changed; the run is left as it was.
         TutorialError: The run folder cannot be written any more.
     """
     with Run.open(path).lock():
         run = Run.open(path)
         if run.record.get("engine") != "local":
             raise RunError(f"{path} is not a run of the local engine: only those can be resumed")
-        if run.state == "done":
+        if run.state == "done" and not settings:
             return run
-        if run.record["import_folder"] not in sys.path:
-            sys.path.insert(0, run.record["import_folder"])
-        entry = _read_entry(run)
-        run.update(state="running", failure=None)
-        return _Task(run, entry, on_event).finish()
+        sources.import_anew(run)
+        entry, scheduler = _read_entry(run)
+        values = readable(scheduler, settings)
+        since_start = {**since(run.record.get("changes", [])), **values}
+        task = LocalTask(run, changed(entry, since_start), on_event, values)
+        task.tell(
+            changes.compare_code(run, scheduler, since_start, task.checkpoint_file.exists()),
+            changes.compare_surroundings(run),
+        )
+        return task.finish()
 
 
 def _new_run(out: str | Path | Run | None, target: str | None) -> Run:
@@ -158,198 +169,15 @@ def _pickled(scheduler: FedAvgScheduler) -> bytes:
         ) from error
 
 
-def _read_entry(run: Run) -> bytes:
-    """Return the pickled task of a run, after a try whether it can be unpickled."""
+def _read_entry(run: Run) -> tuple[bytes, FedAvgScheduler]:
+    """Return the pickled task of a run, and the task."""
     try:
         entry = (run.path / "entry.pickle").read_bytes()
-        cloudpickle.loads(entry)
     except FileNotFoundError:
         raise RunError(f"{run.path} holds no entry.pickle, the task to run: start the run again") from None
+    try:
+        scheduler = cloudpickle.loads(entry)
     except Exception as error:
-        raise RunError(
-            f"{run.path}/entry.pickle, the task to run, cannot be read ({type(error).__name__}: {error}). If the "
-            "task's modules were moved, bring them back and resume; otherwise the file is damaged: start the run again"
-        ) from error
-    return entry
-
-
-def _refuse_unsupported(scheduler: FedAvgScheduler) -> None:
-    if not isinstance(scheduler, FedAvgScheduler):
-        raise RunError(f"{scheduler!r} is no scheduler: pass an object of a subclass of FedAvgScheduler")
-    for method in ("_run_as_aggregator", "_run_as_data_owner"):
-        if getattr(type(scheduler), method) is not getattr(FedAvgScheduler, method):
-            raise RunError(
-                f"{type(scheduler).__name__} has a message protocol of its own, which the local engine does not "
-                "carry: run it on the playground or on AlphaMed"
-            )
-
-
-class _Task:
-    """The course of one run: set up or restore, then round after round."""
-
-    def __init__(self, run: Run, entry: bytes, on_event: Listener):
-        self.run, self.entry, self.on_event = run, entry, on_event
-        self.nodes: dict[str, Node] = {}
-        self.started = time.monotonic() - run.record["seconds"]
-        self.folder = run.path.resolve()  # the task's code may change the working folder
-        self.checkpoint_file = self.folder / "checkpoint.pt"
-        self.can_resume = True
-
-    def finish(self) -> Run:
-        outer_threads = torch.get_num_threads()
-        torch.set_num_threads(self.run.record["num_threads"])
-        try:
-            self._set_up()
-            is_finished = self._restore()
-            self._event(
-                "started",
-                nodes=list(self.owners),
-                round=self.run.record["rounds_done"],
-                rounds=self.run.record["rounds"],
-            )
-            while not is_finished:
-                is_finished = self._round()
-            self._write_output()
-            self._close("done")
-        except BaseException as error:
-            state = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-            with contextlib.suppress(OSError):  # a full disk must not hide what went wrong
-                self._close(state, failure=_failure(error))
-            if isinstance(error, OSError):
-                advice = f"make room or mend its permissions, then: playground resume {self.run.path}"
-                raise TutorialError(f"{self.run.path} cannot be written ({error}): {advice}") from error
-            raise
-        finally:
-            torch.set_num_threads(outer_threads)
-            for node in self.nodes.values():
-                node.close()
-        return self.run
-
-    def _set_up(self) -> None:
-        record = self.run.record
-        (self.folder / "logs").mkdir(exist_ok=True)
-        for name, folder in record["nodes"].items():
-            root, log_file = self.folder / "nodes" / name, self.folder / "logs" / f"{name}.log"
-            self.nodes[name] = Node(name, self.entry, Path(folder), root, log_file, record["seed"])
-        self.aggregator = self.nodes[AGGREGATOR]
-        self.owners = {name: node for name, node in self.nodes.items() if name != AGGREGATOR}
-        channel, contractor = Channel(self), Contractor(self)
-        self.aggregator.set_up(self.folder.name, contractor, channel, is_aggregator=True)
-        for node in self.owners.values():
-            node.set_up(self.folder.name, contractor, channel, is_aggregator=False)
-            with node.active() as scheduler:
-                _refuse_shared_model(node, self.aggregator)
-                scheduler._check_in_task()
-            node.release()
-
-    def _restore(self) -> bool:
-        """Go back to the last whole round, if there is one; return whether it was the task's last."""
-        if not self.checkpoint_file.exists():
-            if self.run.record["rounds_done"]:
-                raise RunError(f"{self.checkpoint_file} is missing: start the run again")
-            self.run.rows = []  # of a first round that was not finished
-            return False
-        saved = checkpoint.load(self.checkpoint_file)
-        for name, kept in saved["nodes"].items():
-            self.nodes[name].restore(kept)
-        for node in self.owners.values():
-            node.release()
-        self.run.rows = [Metric(*row) for row in saved["rows"]]
-        self.run.update(rounds_done=saved["round"])
-        return saved["is_finished"]
-
-    def _round(self) -> bool:
-        """Run one round; return whether the task is finished."""
-        with self.aggregator.active() as scheduler:
-            number = self.aggregator.round = scheduler.current_round
-            self._event("round_started", round=number)
-            scheduler._run_as_aggregator()
-            is_finished = scheduler.is_task_finished()
-            scheduler.current_round += 1
-        self._collect_metrics(number)
-        self._save(number, is_finished)
-        self._event("round_done", round=number, metrics=self.run.metrics)
-        return is_finished
-
-    def _save(self, number: int, is_finished: bool) -> None:
-        rows = [tuple(row) for row in self.run.rows]
-        content = {"round": number, "is_finished": is_finished, "rows": rows, "nodes": self._kept()}
-        try:
-            self._write_checkpoint(content)
-        except OSError:
-            raise
-        except Exception:  # pickling calls code of every attribute, which fails as it likes
-            if not self._forget_unpicklable():
-                raise
-            self._write_checkpoint(content | {"nodes": self._kept()})
-        self.run.update(rounds_done=number, seconds=round(time.monotonic() - self.started, 2))
-
-    def _kept(self) -> dict[str, Any]:
-        return {name: node.kept() for name, node in self.nodes.items()}
-
-    def _write_checkpoint(self, content: dict[str, Any]) -> None:
-        if self.can_resume:
-            checkpoint.save(content, self.checkpoint_file)
-
-    def _forget_unpicklable(self) -> bool:
-        """Leave out of checkpoints what cannot be pickled, and tell; return whether there was any."""
-        forgotten = [(name, attribute) for name, node in self.nodes.items() for attribute in node.forget_unpicklable()]
-        for name, attribute in forgotten:
-            self._event("not_kept", node=name, attribute=attribute)
-            self.can_resume &= attribute not in ESSENTIAL
-        return bool(forgotten)
-
-    def train(self, name: str) -> bytes:
-        """Give a data owner its turn in this round and return its parameters, serialised as the SDK does."""
-        node, number = self.owners[name], self.aggregator.round
-        self._event("training", round=number, node=name)
-        node.round = number
-        node.reclaim()
-        with node.active() as scheduler:
-            scheduler.current_round = number
-            scheduler._aggregator = AGGREGATOR
-            scheduler._wait_for_updating_model()
-            scheduler._execute_training()
-            refuse_diverged(scheduler)
-            update = serialise(scheduler.state_dict())
-        node.release()
-        self._event("trained", round=number, node=name)
-        return update
-
-    def _collect_metrics(self, number: int) -> None:
-        for name, node in self.nodes.items():
-            self.run.rows += [Metric(number, name, tag, value) for tag, value in node.take_scalars()]
-        self.run.write_metrics()
-
-    def _write_output(self) -> None:
-        with self.aggregator.active() as scheduler:
-            for file in scheduler._prepare_task_output():
-                shutil.copy(file, self.folder)
-
-    def _close(self, state: str, **fields: Any) -> None:
-        seconds = round(time.monotonic() - self.started, 2)
-        self.run.update(state=state, seconds=seconds, metrics=self.run.metrics, **fields)
-        self._event(state)
-
-    def _event(self, kind: str, **fields: Any) -> None:
-        event = {"event": kind, **fields}
-        self.run.add_event(event)
-        self.on_event(event)
-
-
-def _refuse_shared_model(node: Node, aggregator: Node) -> None:
-    if node.shares_memory_with(aggregator):
-        raise ValueError(
-            "its model lies in the same memory as the aggregator's, so that training one would change the other: build "
-            "the model anew in build_model(), and clone() tensors that come from a global of a module"
-        )
-
-
-def _failure(error: BaseException) -> dict[str, Any] | None:
-    """Return what `run.json` says of an error."""
-    if isinstance(error, KeyboardInterrupt):
-        return None
-    if isinstance(error, NodeFailed):
-        where = {"node": error.node, "round": error.round, "file": error.file, "line": error.line}
-        return {**where, "error": f"{type(error.error).__name__}: {error.error}"}
-    return {"error": f"{type(error).__name__}: {error}"}
+        raise sources.cannot_be_read(run, error) from error
+    refuse_unsupported(scheduler)
+    return entry, scheduler

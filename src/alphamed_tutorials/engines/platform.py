@@ -1,71 +1,89 @@
 """Stand in for what AlphaMed's platform does between the nodes of a task, within one process.
 
-Parameters change hands in memory, check-ins are answered at once, and announcements reach nobody. `task` is the local
-engine's: it knows the nodes and gives a data owner its turn.
+Parameters change hands in memory, check-ins are answered at once, and announcements reach nobody.
 """
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Protocol
 
 import torch
-from alphafed.fed_avg import FedAvgScheduler
-from alphafed.fed_avg.contractor import CheckinResponseEvent
+from alphafed.fed_avg.contractor import CheckinEvent, CheckinResponseEvent
+
+
+class Task(Protocol):
+    """What the stand-in asks of the run under way."""
+
+    @property
+    def node_names(self) -> Sequence[str]:
+        """All nodes, the aggregator among them."""
+
+    def distributed(self, num_bytes: int) -> None:
+        """Take note that the aggregator sent its parameters."""
+
+    def collecting(self) -> None:
+        """Take note that the aggregator now waits for results."""
+
+    def train(self, name: str) -> bytes:
+        """Give a data owner its turn and return its parameters."""
+
+    def collected(self) -> None:
+        """Take note that all have had their turn: what follows in this round is the test."""
+
+    def tested(self) -> None:
+        """Take note that the aggregator closes the round."""
+
+    def welcome(self, event: CheckinEvent) -> None:
+        """Hand a data owner's check-in to the aggregator."""
 
 
 class Channel:
     """Stand in for the SDK's data channel: parameters change hands in memory."""
 
-    def __init__(self, task: Any):
+    def __init__(self, task: Task):
         self.task = task
         self.sent = b""
 
     def batch_send_stream(self, source: str, target: list[str], data_stream: bytes, **_: Any) -> list[str]:
         self.sent = data_stream
-        self.task.run.record["bytes_per_message"] = len(data_stream)
+        self.task.distributed(len(data_stream))
         return target
 
     def receive_stream(self, receiver: str, source: str, **_: Any) -> tuple[str, bytes]:
         return source, self.sent
 
-    def batch_receive_stream(self, receiver: str, source_list: list[str], **_: Any) -> Mapping[str, bytes]:
-        aggregator = self.task.aggregator.scheduler
-        if aggregator.involve_aggregator:
-            refuse_diverged(aggregator)  # it has just trained
-        return _Results(self.task, source_list)
+    def batch_receive_stream(self, receiver: str, source_list: list[str], **_: Any) -> "Turns":
+        self.task.collecting()
+        return Turns(self.task, source_list)
 
 
-class _Results(Mapping):
-    """Each data owner's parameters, trained when the aggregator comes to them, so that only one set is in memory."""
+class Turns:
+    """The results of the data owners: each trains when the aggregator comes to it, so that one is in memory at a time."""
 
-    def __init__(self, task: Any, names: list[str]):
+    def __init__(self, task: Task, names: list[str]):
         self.task, self.names = task, names
 
-    def __getitem__(self, name: str) -> bytes:
-        return self.task.train(name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.names)
-
-    def __len__(self) -> int:
-        return len(self.names)
+    def items(self) -> Iterator[tuple[str, bytes]]:
+        """Let one data owner after another train; yield its name and its parameters."""
+        for name in self.names:
+            yield name, self.task.train(name)
+        self.task.collected()
 
 
 class Contractor:
     """Stand in for the SDK's contractor: announcements have nobody to reach, check-ins are answered at once."""
 
-    def __init__(self, task: Any):
+    def __init__(self, task: Task):
         self.task = task
         self.answers: list[CheckinResponseEvent] = []
 
     def query_nodes(self) -> list[str]:
-        return list(self.task.nodes)
+        return list(self.task.node_names)
 
     def checkin(self, **fields: Any) -> str:
         event = SimpleNamespace(nonce=fields["peer_id"], **fields)
-        with self.task.aggregator.active() as scheduler:
-            scheduler._handle_check_in(event)
+        self.task.welcome(event)
         return event.nonce
 
     def respond_check_in(self, round: int, aggregator: str, nonce: str, requester_id: str) -> None:
@@ -77,7 +95,9 @@ class Contractor:
 
     def start_round(self, **_: Any) -> None: ...
     def notify_ready_for_aggregation(self, **_: Any) -> None: ...
-    def close_round(self, **_: Any) -> None: ...
+
+    def close_round(self, **_: Any) -> None:
+        self.task.tested()
 
 
 def serialise(state_dict: Mapping[str, torch.Tensor]) -> bytes:
@@ -85,14 +105,3 @@ def serialise(state_dict: Mapping[str, torch.Tensor]) -> bytes:
     buffer = io.BytesIO()
     torch.save(state_dict, buffer)
     return buffer.getvalue()
-
-
-def refuse_diverged(scheduler: FedAvgScheduler) -> None:
-    """Stop a node whose parameters are not numbers before the average spreads them to everybody."""
-    parameters = {name for name, _ in scheduler.model.named_parameters()}  # a buffer may hold infinity, as masks do
-    for name, tensor in scheduler.state_dict().items():
-        if torch.isnan(tensor).any() or (name in parameters and torch.isinf(tensor).any()):
-            raise ArithmeticError(
-                f"after local training {name} holds NaN or infinity, and the average would carry it to every node: "
-                "lower the learning rate, clip gradients, or look for broken samples on this node"
-            )

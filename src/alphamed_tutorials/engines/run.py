@@ -1,16 +1,18 @@
 """Run a target on data: what the `playground run` and `playground resume` commands do, and the same from Python."""
 
 import contextlib
+import shlex
 import shutil
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from ..catalogue import Target, find
-from ..data.folders import find_nodes, is_embedded, refuse_other_data
+from ..data.folders import AGGREGATOR, find_nodes, is_embedded, own_data, refuse_other_data
 from ..data.prepare import prepare
-from ..errors import WrongUse
+from ..errors import TutorialError, WrongUse
 from ..runs.folder import Run
 
 Listener = Callable[[dict[str, Any]], None]
@@ -61,34 +63,44 @@ def run(
     folders = find_nodes(data, nodes, aggregator) if data is not None or given else None
     refuse_other_data(data, task.facts.data.name, task.name)
     with _new_folder(out, task.name) as folder:
-        from .local import (
-            run_local,
-        )  # here, because torch takes seconds to import, and what is above is cheap to refuse
+        # Torch takes seconds to import, and what is above is cheap to refuse.
+        from .local import run_local
 
         if folders is None:
             data = folder.path / "data"
             prepare(task, data, num_nodes, seed=seed)
             folders = find_nodes(data)
         scheduler = build(task, is_embedded(data), num_rounds, seed, settings)
-        return run_local(
-            scheduler, folders, folder, seed, task.facts.run.num_threads, target=task.key, on_event=on_event
-        )
+        with _data_errors_explained(task, folder):
+            return run_local(
+                scheduler, folders, folder, seed, task.facts.run.num_threads, target=task.key, on_event=on_event
+            )
 
 
-def resume(path: str | Path, settings: Settings = NOTHING, on_event: Listener = lambda event: None) -> Run:
+def resume(path: str | Path, settings: Settings = NOTHING, on_event: Listener | None = None) -> Run:
     """Continue a run after its last whole round and finish it as if it had never stopped.
 
     Args:
         path: The run folder. It holds pickled objects, so resume only runs you made yourself.
-        settings: Arguments of the scheduler to change from the next round on.
-        on_event: Called with each event of the run.
+        settings: Arguments of the scheduler to change from the next round on; texts are converted. `max_rounds` lets
+            a run that is done go on.
+        on_event: Called with each event of the run; if left out, what changed since the run began becomes a warning.
 
     Returns:
-        The finished run; a run that was done already is returned as it is.
+        The finished run; a run that was done already, and is to be changed in nothing, is returned as it is.
+
+    Raises:
+        NodeFailed: Code on a node raised; what was reached is kept.
+        WrongUse: `path` holds no run that can be resumed, or a setting cannot be changed; the run is left as it was.
     """
     from .local import resume_local
 
-    return resume_local(path, on_event)
+    return resume_local(path, settings, on_event or _warn)
+
+
+def _warn(event: dict[str, Any]) -> None:
+    for line in [*event.get("changes", []), *event.get("warnings", [])]:
+        warnings.warn(line, stacklevel=2)
 
 
 def build(task: Target, embedded: bool, num_rounds: int | None, seed: int, settings: Settings) -> Any:
@@ -103,22 +115,6 @@ def build(task: Target, embedded: bool, num_rounds: int | None, seed: int, setti
     return task.build_scheduler(rounds, seed, {**own, **settings})
 
 
-def own_data(task: Target) -> Path | None:
-    """Return the folder `data` that lies in a target's own folder; None where the target can make embedded data.
-
-    Raises:
-        WrongUse: The target has neither.
-    """
-    if task.has_prepare:
-        return None
-    if task.file is None and (task.folder / "data").is_dir():
-        return task.folder / "data"
-    raise WrongUse(
-        f"{task.name} brings no data of its own: name a folder that holds one folder for each node with --data DIR, or "
-        "each node's folder with --node NAME=DIR (repeated) and --aggregator DIR"
-    )
-
-
 @contextlib.contextmanager
 def _new_folder(out: str | Path | None, name: str) -> Iterator[Run]:
     """Make a run folder, and remove it again if no run came of it."""
@@ -129,3 +125,34 @@ def _new_folder(out: str | Path | None, name: str) -> Iterator[Run]:
         if not (folder.path / "run.json").exists():
             shutil.rmtree(folder.path)
         raise
+
+
+@contextlib.contextmanager
+def _data_errors_explained(task: Target, run: Run) -> Iterator[None]:
+    """Add to an error that came of reading data how to find out more, where the target can verify data."""
+    from .failures import NodeFailed
+
+    try:
+        yield
+    except NodeFailed as failure:
+        if failure.is_about_data and _can_verify(task):
+            command = shlex.join(["playground", "verify", task.key or task.name, *_options(run.record["nodes"])])
+            failure.advise(f"To see what is wrong with the data: {command}")
+        raise
+
+
+def _can_verify(task: Target) -> bool:
+    try:
+        return task.verify_class is not None
+    except TutorialError:
+        return False
+
+
+def _options(folders: Mapping[str, str]) -> list[str]:
+    """Return the options that name these folders: the one they all lie in, or each of them."""
+    homes = {Path(folder).parent for folder in folders.values()}
+    if len(homes) == 1 and all(Path(folder).name == name for name, folder in folders.items()):
+        home = homes.pop()
+        return ["--data", str(home.parent if home.name == "nodes" else home)]
+    owners = [f"--node={name}={folder}" for name, folder in folders.items() if name != AGGREGATOR]
+    return [*owners, f"--aggregator={folders[AGGREGATOR]}"]

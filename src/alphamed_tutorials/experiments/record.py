@@ -10,16 +10,16 @@ from typing import Any
 from ..catalogue import Target
 from ..errors import WrongUse
 from ..facts import Experiment
-from ..runs.folder import write_json
+from ..runs.folder import Run, write_json
 from ..runs.machine import machine, versions
-from .compare import compare
+from .compare import compare, metrics_of
 
 
 def record(
     example: Target,
     results: Path,
-    work: Path,
-    source: Path | None,
+    work: Path | None = None,
+    source: Path | None = None,
     on_event: Callable[[dict[str, Any]], None] = lambda event: None,
     only: Collection[str] = (),
 ) -> Path:
@@ -28,7 +28,7 @@ def record(
     Args:
         example: The example.
         results: The folder of recorded results, `docs/results` in this project.
-        work: A new folder for data and runs.
+        work: A new folder for data and runs; `runs/<example>-record-<number>` if None.
         source: The real data set; embedded data if None.
         on_event: Called with each event of each run.
         only: Names of the experiments to run, the others stay as they were recorded; all of them if empty.
@@ -52,13 +52,17 @@ def record(
     file = results / f"{example.name}.json"
     experiments = _kept(file, conditions, set(plans) - set(only)) if only else {}
     wanted = [name for name in plans if name not in experiments]
+    work = (Run.create(work) if work else Run.create_numbered(f"{example.name}-record")).path  # all is found in order
     for name in wanted:
         experiments[name] = _run(plans[name], example, work, source, on_event)
+    runs = [run for one in experiments.values() for run in one["runs"]]
+    metrics = metrics_of(example.facts, runs)
     content = {
         "example": example.name,
         "metric": example.facts.metrics[0],
+        "metrics": metrics,
         "recorded": time.strftime("%Y-%m-%d"),
-        "seconds": round(sum(run["seconds"] for one in experiments.values() for run in one["runs"]), 1),
+        "seconds": round(sum(run["seconds"] for run in runs), 1),
         "machine": conditions["machine"],
         "versions": conditions["versions"],
         "data": {"source": conditions["source"], **_size(experiments[wanted[0]]["counts"])},
@@ -82,10 +86,17 @@ def _run(
     """Return what came of one `[[experiment]]` table."""
     name = plan.name
     compared = compare(
-        example, plan.nodes, plan.rounds, plan.partition, source, plan.seed, plan.settings, work / name,
-        lambda event: on_event({**event, "run": f"{name}, {event['run']}"}),
-    )  # fmt: skip
-    return {"name": name, **compared}
+        example,
+        num_nodes=plan.nodes,
+        num_rounds=plan.rounds,
+        partition=plan.partition,
+        source=source,
+        seed=plan.seed,
+        settings=plan.settings,
+        out=work / name,
+        on_event=lambda event: on_event({**event, "run": f"{name}, {event['run']}"}),
+    )
+    return {"name": name} | {key: value for key, value in compared.items() if key not in ("folder", "metrics")}
 
 
 def _kept(file: Path, conditions: dict[str, Any], names: Collection[str]) -> dict[str, dict[str, Any]]:

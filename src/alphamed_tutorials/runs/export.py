@@ -1,181 +1,133 @@
-"""Take a trained model home: TorchScript and ONNX files that need nothing of this project."""
+"""Take a trained model home: TorchScript, `torch.export` and ONNX files that need nothing of this project."""
 
+import contextlib
+import io
+import logging
 import math
 import os
-import subprocess
-import sys
-import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
 import torch
 from torch import nn
+from torch.utils._pytree import tree_leaves
 
-from ..catalogue import find
-from ..errors import TutorialError
-from .folder import Run, RunError
+from .calls import Call, ExportError
+from .exportable import Exportable, load_exportable
+from .folder import Run
+from .forms import in_short, predict_elsewhere, predict_onnx, write_onnx, write_torch_export, write_torchscript
 
 TOLERANCE = 1e-5
-NUM_INPUTS = 20
-
-# Run in a fresh, isolated interpreter: proof that the file needs torch and torchvision and nothing else.
-PREDICT_ELSEWHERE = """
-import sys, torch, torchvision  # torchvision brings operators that detectors call
-model_file, inputs_file, outputs_file, num_threads = sys.argv[1:]
-torch.set_num_threads(int(num_threads))  # the last digits depend on it
-model, inputs = torch.jit.load(model_file), torch.load(inputs_file, weights_only=True)
-torch.save([model(one) for one in inputs] if isinstance(inputs, list) else model(inputs), outputs_file)
-assert not any(name.split(".")[0] in ("alphamed_tutorials", "alphafed") for name in sys.modules)
-"""
-
-Inputs = torch.Tensor | list[torch.Tensor]  # one batch, or inputs of different sizes that the model takes one by one
-Inference = Callable[[Path, Inputs], Any]
+Write = Callable[[Exportable, Path], str]
+Predict = Callable[[Path, Sequence[Call]], list[Any]]
 
 
-class ExportError(TutorialError):
-    """A model that cannot be exported, or whose exported form predicts something else."""
-
-
-def export(run: Run) -> dict[str, Any]:
+def export(run: Run | str | Path, target: Any = None) -> dict[str, Any]:
     """Export a finished run's model and check the exported files against it.
 
     Args:
-        run: A finished run of an example whose `model.py` has a `Predictor` and whose `data.py` has `sample_inputs`.
+        run: A finished run, or its folder. It holds pickled objects, so export only runs you made yourself.
+        target: The run's code, where that is no longer found where the run found it.
 
     Returns:
-        For `torchscript` and `onnx` the file and the largest difference of any output over the inputs tried (as a share
-        of the largest output, where that is above 1), or for `onnx` the reason why there is none.
+        `model` says what was exported, `inputs` on how many samples it was tried; for `torchscript`, `torch_export`
+        and `onnx` the `file`, the largest difference of any output (as a share of the largest output, where that is
+        above 1), `takes` where only inputs of one shape will do, and a `note`; or in `error` why there is none.
 
     Raises:
-        RunError: The run is not finished, or does not say which example it is of.
+        RunError: The run is not finished.
+        TargetError: The run's code is not found.
         ExportError: The model cannot be read or written as TorchScript, or the written one disagrees by more than 1e-5.
     """
-    predictor, inputs = load_predictor(run)
-    report: dict[str, Any] = {"inputs": len(inputs)}
-    script_file, onnx_file = run.path / "model.ts", run.path / "model.onnx"
-    onnx_tolerance = getattr(predictor, "onnx_tolerance", TOLERANCE)
-    report["torchscript"] = _checked(script_file, predictor, inputs, write_torchscript, predict_elsewhere)
-    try:
-        report["onnx"] = _checked(onnx_file, predictor, inputs, write_onnx, predict_onnx, onnx_tolerance)
-    except Exception as error:  # exporters fail in their own ways; TorchScript is the promise, ONNX a courtesy
-        report["onnx"] = {"error": f"{type(error).__name__}: {error}"}
+    run = run if isinstance(run, Run) else Run.open(run)
+    exportable, _ = load_exportable(run, target)
+    report: dict[str, Any] = {"model": exportable.way, "inputs": exportable.num_inputs}
+    onnx_tolerance = getattr(exportable.model, "onnx_tolerance", TOLERANCE)
+    with _quiet():
+        report["torchscript"] = _checked(run.path / "model.ts", exportable, write_torchscript, predict_elsewhere)
+        report["torch_export"] = _tried(run.path / "model.pt2", exportable, write_torch_export, predict_elsewhere)
+        report["onnx"] = _tried(run.path / "model.onnx", exportable, write_onnx, predict_onnx, onnx_tolerance)
     return report
 
 
-def load_predictor(run: Run) -> tuple[nn.Module, Inputs]:
-    """Return the trained model as `Predictor` in eval mode, and raw inputs from the aggregator's test data."""
-    if run.state != "done":
-        raise RunError(f"{run.path} is {run.state}, not done: finish it with: playground resume {run.path}")
-    if not run.record.get("target"):
-        raise RunError(f"{run.path} does not say which target it ran")
-    example = find(run.record["target"])
-    build_predictor = example.member("model", "Predictor")
-    sample_inputs = example.member("data", "sample_inputs")
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep to oneself what torch's exporters say of each other and of their own code; the report says what matters."""
+    outer_level = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    nowhere = io.StringIO()
     try:
-        scheduler = cloudpickle.loads((run.path / "entry.pickle").read_bytes())
-        scheduler.data_dir = run.record["nodes"]["aggregator"]  # where pretrained weights may lie
-        scheduler.load_state_dict(torch.load(run.path / "model.pt", weights_only=True, map_location="cpu"))
-    except Exception as error:  # a damaged file, or a model.py that has changed since
-        raise ExportError(
-            f"what {run.path} holds cannot be loaded into the model of {example.name}: "
-            f"{type(error).__name__}: {error}\nIf its code has changed since, run it again"
-        ) from error
-    predictor = build_predictor(scheduler.model.cpu()).eval()
-    with example.blamed():
-        return predictor, sample_inputs(run.record["nodes"]["aggregator"], NUM_INPUTS)
+        with warnings.catch_warnings(), contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(outer_level)
+
+
+def load_predictor(run: Run, target: Any = None) -> tuple[nn.Module, torch.Tensor | list[torch.Tensor]]:
+    """Return the trained model as `Predictor` in eval mode, and raw inputs from the aggregator's test data."""
+    exportable, _ = load_exportable(run, target)
+    if not exportable.is_predictor:
+        raise ExportError(f"{run.path} is of a task that has no Predictor")
+    pictures = [call.args[0] for call in exportable.calls]
+    return exportable.model, pictures if exportable.takes_pictures_one_by_one else pictures[0]
+
+
+def _tried(
+    file: Path, exportable: Exportable, write: Write, predict: Predict, tolerance: float = TOLERANCE
+) -> dict[str, Any]:
+    """Write a form that is a courtesy: for inputs of any size, else for those of one shape; else say why not."""
+    fixed = exportable.as_first
+    for each in [fixed] if len(fixed.calls) == len(exportable.calls) else [exportable, fixed]:
+        try:
+            checked = _checked(file, each, write, predict, tolerance)
+            return checked | ({"takes": f"only {each.calls[0].shapes}"} if each is fixed else {})
+        except Exception as error:  # exporters fail in their own ways
+            reason = in_short(error)
+    return {"error": reason}
 
 
 def _checked(
-    file: Path,
-    predictor: nn.Module,
-    inputs: Inputs,
-    write: Callable[[nn.Module, Inputs, Path], None],
-    predict: Inference,
-    tolerance: float = TOLERANCE,
+    file: Path, exportable: Exportable, write: Write, predict: Predict, tolerance: float = TOLERANCE
 ) -> dict[str, Any]:
     """Write an exported model; it gets its name only when it predicts the same, but for rounding."""
     unchecked = file.with_name(f".{file.name}")
     try:
-        write(predictor, inputs, unchecked)
-        outputs = predict(unchecked, inputs)
-        with torch.no_grad():
-            expected = [predictor(one) for one in inputs] if isinstance(inputs, list) else predictor(inputs)
-        difference = largest_difference(expected, outputs)
+        note = write(exportable, unchecked)
+        answers = predict(unchecked, exportable.calls)
+        expected = exportable.answers
+        if file.suffix == ".onnx":  # which knows tensors in a row only
+            expected = [[leaf for leaf in tree_leaves(answer) if leaf is not None] for answer in expected]
+        difference = largest_difference(expected, answers)
         if not difference <= tolerance:  # also where it is NaN
-            how = "have other shapes" if math.isinf(difference) else f"differ by {difference:.2g}"
-            wrong = sum(not largest_difference(*pair) <= tolerance for pair in zip(expected, outputs))
-            count = f"for {wrong} of {len(expected)} inputs"
-            raise ExportError(f"as {file.name} the model predicts something else: outputs {how}, {count}")
+            how = "have another form" if math.isinf(difference) else f"differ by {difference:.2g}"
+            raise ExportError(f"as {file.name} the model predicts something else: outputs {how}{note and f' ({note})'}")
         os.replace(unchecked, file)
     finally:
         unchecked.unlink(missing_ok=True)
-    return {"file": str(file), "max_difference": difference}
+    return {"file": str(file), "max_difference": difference} | ({"note": note} if note else {})
 
 
 def largest_difference(expected: Any, found: Any) -> float:
-    """Return how far outputs lie apart: tensors, or lists, tuples and dictionaries of them; infinity if shapes differ."""
+    """Return how far outputs lie apart: tensors, or lists, tuples and dictionaries of them; infinity if forms differ."""
     if isinstance(expected, dict):
+        if not isinstance(found, dict) or expected.keys() != found.keys():
+            return math.inf
         expected, found = list(expected.values()), [found[name] for name in expected]
-    if not isinstance(expected, torch.Tensor):
+    if isinstance(expected, list | tuple):
+        if not isinstance(found, list | tuple) or len(expected) != len(found):
+            return math.inf
         parts = [largest_difference(*pair) for pair in zip(expected, found)]
-        return max(parts, default=0.0) if len(expected) == len(found) else math.inf
-    if expected.shape != found.shape:
+        return max(parts, key=lambda part: (math.isnan(part), part), default=0.0)
+    if not isinstance(expected, torch.Tensor):
+        return 0.0 if expected == found else math.inf
+    if not isinstance(found, torch.Tensor) or expected.shape != found.shape:
         return math.inf
-    if not expected.numel():
+    expected, found = expected.double(), found.double()
+    differ = ~((expected == found) | (expected.isnan() & found.isnan()))  # also where both are infinite
+    if not differ.any():
         return 0.0
-    difference = (expected.double() - found.double()).abs().max()
-    return (difference / max(1.0, expected.abs().max().item())).item()
-
-
-def write_torchscript(predictor: nn.Module, inputs: Inputs, file: Path) -> None:
-    """Write a model as TorchScript, compiled from its code, so that control flow stays."""
-    try:
-        torch.jit.script(predictor).save(str(file))
-    except Exception as error:
-        raise ExportError(f"the model cannot be written as TorchScript, mend its forward method:\n{error}") from error
-
-
-def predict_elsewhere(file: Path, inputs: Inputs) -> Any:
-    """Return what a TorchScript file predicts in a fresh Python that knows torch and nothing of ours."""
-    with tempfile.TemporaryDirectory() as folder:
-        inputs_file, outputs_file = Path(folder, "inputs.pt"), Path(folder, "outputs.pt")
-        torch.save(inputs, inputs_file)
-        arguments = map(str, (file, inputs_file, outputs_file, torch.get_num_threads()))
-        command = [sys.executable, "-I", "-c", PREDICT_ELSEWHERE, *arguments]
-        finished = subprocess.run(command, capture_output=True, text=True)
-        if finished.returncode:
-            raise ExportError(f"the TorchScript model does not run in a fresh Python:\n{finished.stderr}")
-        return torch.load(outputs_file, weights_only=True)
-
-
-def write_onnx(predictor: nn.Module, inputs: Inputs, file: Path) -> None:
-    """Write a model as ONNX, for batches of any size (`predictor.axes` names more axes that vary), or for single pictures."""
-    axes = getattr(predictor, "axes", ("batch",))
-    with warnings.catch_warnings():
-        # torch's exporters warn of their own code
-        warnings.filterwarnings("ignore", r"`isinstance\(treespec, LeafSpec\)` is deprecated", FutureWarning)
-        if isinstance(inputs, list):  # detectors, whose number of answers depends on the data: the older exporter only
-            warnings.simplefilter("ignore")
-            torch.onnx.export(
-                predictor, (inputs[0],), file, input_names=["inputs"], opset_version=17,
-                dynamic_axes={"inputs": {1: "height", 2: "width"}}, dynamo=False, verbose=False,
-            )  # fmt: skip
-            return
-        torch.onnx.export(
-            predictor, (inputs,), file, input_names=["inputs"], output_names=["outputs"],
-            dynamic_shapes=({i: torch.export.Dim(name) for i, name in enumerate(axes)},), dynamo=True, external_data=False, verbose=False,
-        )  # fmt: skip
-
-
-def predict_onnx(file: Path, inputs: Inputs) -> Any:
-    """Return what an ONNX file predicts."""
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
-    if isinstance(inputs, list):
-        calls = [session.run(None, {"inputs": one.numpy()}) for one in inputs]
-        return [tuple(torch.from_numpy(output) for output in outputs) for outputs in calls]
-    return torch.from_numpy(session.run(None, {"inputs": inputs.numpy()})[0])
+    largest = expected[expected.isfinite()].abs().max().item() if expected.isfinite().any() else 0.0
+    return (expected - found)[differ].abs().max().item() / max(1.0, largest)

@@ -2,12 +2,13 @@
 
 import csv
 import io
-import itertools
 import json
 import os
+import shlex
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from filelock import AcquireReturnProxy, FileLock, Timeout
@@ -79,11 +80,12 @@ class Run:
         Raises:
             RunError: No folder can be made there.
         """
-        for number in itertools.count(1):
+        number = 1
+        while True:
             try:
                 return cls.create(Path(parent) / f"{name}-{number}")
             except RunExists:
-                continue
+                number += 1
 
     @classmethod
     def open(cls, path: str | Path) -> "Run":
@@ -100,12 +102,7 @@ class Run:
             raise RunError(f"{path} is not a run folder: it holds no run.json. Runs lie in runs/ by default") from None
         except (ValueError, AttributeError, TypeError) as error:
             raise RunError(f"{path}/run.json is damaged ({error}): start the run again") from None
-        if (run.path / "metrics.csv").exists():
-            with open(run.path / "metrics.csv", newline="", encoding="utf-8") as file:
-                run.rows = [
-                    Metric(int(row["round"]), row["node"], row["name"], float(row["value"]))
-                    for row in csv.DictReader(file)
-                ]
+        run.rows = _read_metrics(run.path / "metrics.csv")
         return run
 
     def _follow_move(self) -> None:
@@ -123,12 +120,35 @@ class Run:
         return self.record["state"]
 
     @property
+    def outcome(self) -> str:
+        """The state, and where the task ended by itself, after which round."""
+        if not self.record.get("finished_early"):
+            return self.state
+        return f"finished early, round {self.record['rounds_done']} of {self.record['rounds']}"
+
+    @property
     def metrics(self) -> dict[str, float]:
-        """The last value of each metric by name, without details; where several nodes logged it, their mean."""
-        last: dict[str, dict[str, Metric]] = {}
+        """The value of each metric in its last round, without details; where several nodes logged it then, their mean."""
+        return {name: sum(values.values()) / len(values) for name, (_, values) in self._last().items()}
+
+    @property
+    def last_rounds(self) -> dict[str, int]:
+        """The round that each value in `metrics` is of."""
+        return {name: number for name, (number, _) in self._last().items()}
+
+    def _last(self) -> dict[str, tuple[int, dict[str, float]]]:
+        """Return of each metric the last round and, by node, the value logged last in it."""
+        last: dict[str, tuple[int, dict[str, float]]] = {}
         for row in (row for row in self.rows if not row.is_detail):
-            last.setdefault(row.name, {})[row.node] = row
-        return {name: sum(row.value for row in nodes.values()) / len(nodes) for name, nodes in last.items()}
+            number, values = last.get(row.name, (row.round, {}))
+            if row.round >= number:
+                last[row.name] = (row.round, {**(values if row.round == number else {}), row.node: row.value})
+        return last
+
+    def resume_command(self, settings: Mapping[str, Any] = MappingProxyType({})) -> str:
+        """Return the command that goes on with this run, as it can be pasted into a shell."""
+        changed = (f"--set {name}={value}" for name, value in settings.items())
+        return " ".join(["playground resume", shlex.quote(str(self.path)), *changed])
 
     def lock(self) -> AcquireReturnProxy:
         """Hold the folder for this process, to the end of a `with` block.
@@ -158,6 +178,23 @@ class Run:
         """Append one line to `events.jsonl`."""
         with open(self._folder / "events.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps({"time": round(time.time(), 3), **event}, ensure_ascii=False) + "\n")
+
+
+def _read_metrics(file: Path) -> list[Metric]:
+    """Return the rows of a `metrics.csv`, also of one that a spreadsheet program wrote; none where there is no file."""
+    if not file.exists():
+        return []
+    try:
+        with open(file, newline="", encoding="utf-8-sig") as lines:
+            return [
+                Metric(int(row["round"]), row["node"], row["name"], float(row["value"]))
+                for row in csv.DictReader(lines)
+            ]
+    except (ValueError, KeyError, TypeError, csv.Error) as error:
+        raise RunError(
+            f"{file} is damaged ({error}): put back the file that the run wrote, with the columns "
+            f"{', '.join(Metric._fields)}"
+        ) from None
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -1,13 +1,20 @@
 """Draw the metrics of a run, and how many samples each node holds."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..errors import WrongUse
 
 Curve = Sequence[tuple[int, float]]
 Counts = Mapping[str, Mapping[str, Mapping[str, int]]]  # node -> split -> class -> number of samples
 MOST_NAMED = 12  # lines in one panel that a legend can still tell apart
+# Fonts with Chinese characters, for the names of nodes: on Linux, Windows, macOS.
+CHINESE_FONTS = (
+    "Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei",
+    "Microsoft YaHei", "SimHei", "PingFang SC", "Heiti TC", "Arial Unicode MS",
+)  # fmt: skip
 
 
 def plot(panels: Mapping[str, Mapping[str, Curve]], file: str | Path) -> None:
@@ -33,7 +40,7 @@ def plot(panels: Mapping[str, Mapping[str, Curve]], file: str | Path) -> None:
         axes.grid(alpha=0.3)
         if len(lines) <= MOST_NAMED:
             axes.legend()
-    figure.savefig(file, dpi=150)
+    _save(figure, file)
 
 
 def plot_counts(counts: Counts, file: Path) -> None:
@@ -58,4 +65,16 @@ def plot_counts(counts: Counts, file: Path) -> None:
         bottoms = [bottom + height for bottom, height in zip(bottoms, heights)]
     axes.set_ylabel("samples")
     axes.legend(title="class", loc="upper left", bbox_to_anchor=(1, 1), ncols=1 + len(names) // 20, reverse=True)
-    figure.savefig(file, dpi=150)
+    _save(figure, file)
+
+
+def _save(figure: Any, file: str | Path) -> None:
+    """Write a picture; where no font has the characters of a name, boxes stand for them."""
+    import matplotlib
+    from matplotlib.font_manager import fontManager
+
+    installed = {font.name for font in fontManager.ttflist}
+    families = [*matplotlib.rcParams["font.sans-serif"][:1], *(font for font in CHINESE_FONTS if font in installed)]
+    with matplotlib.rc_context({"font.sans-serif": families}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        figure.savefig(file, dpi=150)

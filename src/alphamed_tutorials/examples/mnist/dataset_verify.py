@@ -119,7 +119,8 @@ def find_problems(
 
 def read_split(folder: Path, split: str) -> tuple[torch.Tensor, torch.Tensor]:
     """Return images [N, 28, 28] and their labels [N], or raise with every problem."""
-    found, problems = [], []
+    found: list = []  # where the images lie, they themselves, then the labels
+    problems: list[str] = []
     for name, item_size in (("images-idx3-ubyte", (28, 28)), ("labels-idx1-ubyte", ())):
         try:
             found += read_idx(folder, f"{PREFIXES[split]}-{name}", item_size)

@@ -59,7 +59,8 @@ def load_folder(source: Path) -> tuple[Digits, Digits]:
     splits, problems = [], []
     for split in present or PREFIXES:
         try:
-            splits.append(tuple(tensor.numpy() for tensor in read_split(folder, split)))
+            images, labels = read_split(folder, split)
+            splits.append((images.numpy(), labels.numpy()))
         except DataError as error:
             problems += str(error).splitlines()
     if problems:

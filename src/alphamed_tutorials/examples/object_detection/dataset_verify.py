@@ -79,11 +79,9 @@ def read_png(path: Path, colour: int) -> torch.Tensor:
         raise DataError(f"{path}: {NO_PNG}")
     depth, found = content[24], content[25]
     if (depth, found) != (8, colour):
-        found = f"has {depth} bits, {COLOURS.get(found, found)}"
-        found = f"{found}, not 8 bits, {COLOURS[colour]}"
-        raise DataError(
-            f"{path}: {found} (位深或颜色模式不对). Convert it first (请先转换)"
-        )
+        kind = f"has {depth} bits, {COLOURS.get(found, found)}"
+        reason = f"{kind}, not 8 bits, {COLOURS[colour]} (位深或颜色模式不对)"
+        raise DataError(f"{path}: {reason}. Convert it first (请先转换)")
     if b"IEND" not in content[-12:]:  # some decoders fill up what is missing
         raise DataError(f"{path}: {CUT_OFF}")
     try:

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from .dataset_verify import NAME, TEST_LIST, WORDS, DataError, check_split
+from .dataset_verify import TEST_LIST, WORDS, DataError, check_split
 from .synthesiser import speak_all
 
 
@@ -67,7 +67,7 @@ def check(folder: Path) -> None:
 
 def speaker_of(clip: Path) -> str:
     """Return who speaks in a clip, by its file name."""
-    return NAME.fullmatch(clip.name)[1]
+    return clip.name.partition("_")[0]
 
 
 def choose_test(folder: Path, clips: Sequence[Path]) -> set[Path]:

@@ -178,7 +178,9 @@ class DatasetVerify(DataChecker):
     def verify_data(self) -> tuple[bool, str]:
         """Return whether this node can take part, and why or why not."""
         sound, problems = [], []
-        seen = {}  # over all splits: no picture in training and in the test
+        seen: dict[
+            str, Path
+        ] = {}  # over all splits: no picture in training and in the test
         for split in self.required_splits:
             try:
                 sound.append(check_split(Path(self.data_dir), split, seen))

@@ -56,7 +56,8 @@ def find_folder(source: Path) -> Path:
 
 def refuse_damaged(folder: Path) -> None:
     """Look at every picture before any is dealt out."""
-    problems, seen = [], {}
+    problems: list[str] = []
+    seen: dict[str, Path] = {}
     for split in FOLDERS:
         try:
             check_split(folder, split, seen)

@@ -7,9 +7,8 @@ from types import MappingProxyType
 from typing import Any
 
 from ...catalogue import find
-from ...data.folders import find_nodes, is_embedded, refuse_other_data
+from ...data.folders import find_nodes, is_embedded, own_data, refuse_other_data
 from ...data.prepare import prepare
-from ...engines.run import own_data
 from ...errors import TutorialError
 from .answers import FAILED, NOT_APPLICABLE, NOT_ASKED, OK, Answer, NotApplicable, NotAsked, Wrong
 from .clean import JobFailed, Server

@@ -5,7 +5,6 @@ import logging
 import math
 import pickle
 import re
-import runpy
 import shutil
 from functools import partial
 from pathlib import Path
@@ -14,15 +13,15 @@ import numpy as np
 import pytest
 import torch
 import verifying
+from tasks import state_of
 from torchvision.io import read_image, write_png
 from torchvision.models.detection import MaskRCNN_ResNet50_FPN_Weights, maskrcnn_resnet50_fpn
 from torchvision.ops import FrozenBatchNorm2d
-from verifying import assert_locked_is_refused, assert_refused, open_folder
-from watching import Writer
+from verifying import assert_refused
+from watching import at_node
 
 from alphamed_tutorials.catalogue import find
 from alphamed_tutorials.data.prepare import prepare as prepare_folder
-from alphamed_tutorials.engines.local import run_local
 from alphamed_tutorials.errors import TutorialError
 from alphamed_tutorials.examples.object_detection.data import (
     PedestrianDataset,
@@ -37,9 +36,11 @@ from alphamed_tutorials.examples.object_detection.prepare import draw_pictures
 from alphamed_tutorials.examples.object_detection.scheduler import ObjectDetectionScheduler
 from alphamed_tutorials.runs import export as exporting
 from alphamed_tutorials.runs.export import largest_difference
+from alphamed_tutorials.runs.exportable import of_predictor
+from alphamed_tutorials.runs.folder import Run
 
 EXAMPLE = find("object_detection")
-SNIPPETS = Path(__file__).parents[1] / "snippets" / "object_detection"
+SNIPPETS = Path(__file__).parents[2] / "snippets" / "object_detection"
 COCO = MaskRCNN_ResNet50_FPN_Weights.COCO_V1
 
 
@@ -48,15 +49,6 @@ def prepare(out, nodes=3, partition="iid", source=None, seed=1):
 
 
 check = partial(verifying.check, DatasetVerify)
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Train with as many threads here as in the engine: the last digits depend on it."""
-    outer = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(outer)
 
 
 @pytest.fixture(scope="session")
@@ -95,18 +87,6 @@ def test_no_picture_is_on_two_nodes_nor_in_training_and_test(tmp_path):
     prepare(tmp_path / "data")
     files = [path.read_bytes() for path in (tmp_path / "data").glob("nodes/*/PennFudanPed/PNGImages/*.png")]
     assert len(files) == len(set(files)) == 68
-
-
-def test_same_seed_same_bytes_and_the_test_set_depends_on_nothing(tmp_path):
-    for name, arguments in {"a": {}, "b": {}, "c": {"nodes": 2, "seed": 9, "partition": "owners"}}.items():
-        prepare(tmp_path / name, **arguments)
-
-    def content(name, node):
-        files = sorted((tmp_path / name / "nodes" / node).rglob("*.*"))
-        return [(file.name, file.read_bytes()) for file in files]
-
-    assert content("a", "node1") == content("b", "node1") and content("a", "node1")
-    assert content("a", "aggregator") == content("c", "aggregator")
 
 
 def test_annotations_are_those_of_the_masks(drawn):
@@ -274,13 +254,6 @@ def test_an_empty_set_is_refused(node):
     assert not ok and "holds no picture" in text
 
 
-@pytest.mark.parametrize("locked", ["PNGImages/DayPed00001.png", "PNGImages", "."])
-def test_what_may_not_be_read_is_refused(drawn, locked):
-    with open_folder() as folder:
-        shutil.copytree(drawn / "PennFudanPed", folder / "PennFudanPed")
-        assert_locked_is_refused(DatasetVerify, folder, f"PennFudanPed/{locked}")
-
-
 def test_every_problem_is_reported_at_once_and_logged(node, caplog):
     picture(node).unlink()
     truncate(node / "PennFudanPed/PedMasks/DuskPed00001_mask.png")
@@ -289,12 +262,6 @@ def test_every_problem_is_reported_at_once_and_logged(node, caplog):
     with caplog.at_level(logging.INFO, "app"):
         assert verify.run() is False
     assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
-
-
-def test_the_unexpected_is_reported_not_raised(node, monkeypatch):
-    monkeypatch.setattr("alphamed_tutorials.examples.object_detection.dataset_verify.check_picture", lambda *_: 1 / 0)
-    ok, text = check(node)
-    assert not ok and "ZeroDivisionError" in text and "意外错误" in text
 
 
 # ---- data
@@ -525,34 +492,21 @@ def test_another_backbone_is_refused():
 SMALL = {"min_size": 48, "max_rounds": 1, "seed": 1}
 
 
-@pytest.fixture(scope="session")
-def tiny(drawn, tmp_path_factory) -> Path:
+@pytest.fixture(scope="module")
+def tiny(make_small) -> Path:
     """Return a prepared folder with two pictures at each of two owners and two test pictures."""
-    data = tmp_path_factory.mktemp("tiny")
-    prepare(data / "data", nodes=2, source=drawn)
-    return data / "data"
+    return make_small("object_detection")
 
 
-@pytest.fixture(scope="session")
-def finished(tiny, tmp_path_factory):
-    return run_local(ObjectDetectionScheduler(**SMALL), tiny, tmp_path_factory.mktemp("tiny-run") / "run", seed=1)
+@pytest.fixture(scope="module")
+def finished(learn) -> Run:
+    """Return a run over it."""
+    return learn("object_detection")
 
 
-def test_same_seed_same_parameters(tiny, finished, tmp_path):
-    again = run_local(ObjectDetectionScheduler(**SMALL), tiny, tmp_path / "again", seed=1)
-    assert (again.path / "model.pt").read_bytes() == (finished.path / "model.pt").read_bytes()
-
-
-@pytest.mark.parametrize("rounds", [1, 2])
-def test_one_node_is_the_centralised_program(drawn, tmp_path, rounds):
-    prepare(tmp_path / "data", nodes=1, source=drawn)
-    nodes = tmp_path / "data" / "nodes"
-    run = run_local(ObjectDetectionScheduler(**SMALL | {"max_rounds": rounds}), tmp_path / "data", tmp_path / "run")
-    train_centralised = runpy.run_path(str(SNIPPETS / "train_centralised.py"))["train_centralised"]
-    model, precision = train_centralised(nodes / "node1", nodes / "aggregator", num_epochs=rounds, seed=1, min_size=48)
-    federated = torch.load(run.path / "model.pt", weights_only=True)
-    assert all(torch.equal(federated[name], value) for name, value in model.state_dict().items())
-    assert run.metrics["test/box_ap50"] == precision["box_ap50"]
+def alone(folder: Path, **settings) -> ObjectDetectionScheduler:
+    """Return a scheduler as it is on a node, without an engine."""
+    return at_node(ObjectDetectionScheduler(**SMALL | settings), folder)
 
 
 def test_owners_need_no_pretrained_weights(tiny, finished):
@@ -564,15 +518,8 @@ def test_owners_need_no_pretrained_weights(tiny, finished):
     name = "stem.0.weight" if "stem.0.weight" in carried.state_dict() else "stem.1.weight"
     value = carried.state_dict()[name]
     assert not torch.equal(owner.model.state_dict()[f"backbone.{name}"].cpu(), value)
-    federated = torch.load(finished.path / "model.pt", weights_only=True)
+    federated = state_of(finished)
     assert torch.allclose(federated[f"backbone.{name}"], value)  # frozen: still the pretrained one after training
-
-
-def alone(data_dir, **settings):
-    """Return a scheduler as it is on a node, without an engine."""
-    scheduler = ObjectDetectionScheduler(**SMALL | settings)
-    scheduler.data_dir, scheduler.current_round, scheduler.tb_writer = str(data_dir), 1, Writer()
-    return scheduler
 
 
 def test_step_size_warms_up_and_falls_with_the_rounds_though_the_optimizer_is_kept(tiny):
@@ -590,15 +537,6 @@ def test_step_size_warms_up_and_falls_with_the_rounds_though_the_optimizer_is_ke
     later = [(1 + math.cos(math.pi * share)) / 2 for share in (0.25, 0.5, 0.75)]
     assert sizes == pytest.approx([0.5, 1, later[0], later[0], later[1], later[1], later[2], later[2]])
     assert moments[0] == 0 and all(moments[1:])  # what AdamW remembers is never lost
-
-
-def test_a_test_leaves_no_gradient_and_training_turns_the_mode_back(tiny):
-    scheduler, seen = alone(tiny / "nodes" / "aggregator"), []
-    look = lambda module, *_: seen.append((scheduler.phase, module.training, torch.is_grad_enabled()))  # noqa: E731
-    scheduler.model.roi_heads.register_forward_hook(look)
-    for scheduler.phase in ("test", "train", "test again"):
-        scheduler.run_test() if "test" in scheduler.phase else scheduler.train_an_epoch()
-    assert list(dict.fromkeys(seen)) == [("test", False, False), ("train", True, True), ("test again", False, False)]
 
 
 # ---- export
@@ -619,11 +557,12 @@ def test_exported_forms_scale_pictures_to_the_size_that_python_does(tmp_path):
     """In single precision, as torchvision computes when exported, (323, 253) and (427, 440) come out a pixel apart."""
     scaled = Scaled()
     script = torch.jit.script(scaled)
-    exporting.write_onnx(scaled, [torch.zeros(3, 300, 400)], tmp_path / "scaled.onnx")
+    exporting.write_onnx(of_predictor(scaled, [torch.zeros(3, 300, 400)]), tmp_path / "scaled.onnx")
     torch.manual_seed(0)
     sizes = [(323, 253), (427, 440), (100, 900), *torch.randint(90, 700, (60, 2)).tolist()]
     pictures = [torch.rand(3, *size) for size in sizes]
-    for picture, (found,) in zip(pictures, exporting.predict_onnx(tmp_path / "scaled.onnx", pictures)):
+    calls = of_predictor(scaled, pictures).calls
+    for picture, (found,) in zip(pictures, exporting.predict_onnx(tmp_path / "scaled.onnx", calls)):
         assert torch.equal(script(picture), scaled(picture))
         assert torch.allclose(found, scaled(picture), atol=1e-4), picture.shape
 
@@ -632,7 +571,7 @@ def test_exported_forms_scale_pictures_to_the_size_that_python_does(tmp_path):
 def predictor(finished) -> Predictor:
     """Return the trained model; after one round it is not sure of much."""
     scheduler = ObjectDetectionScheduler(**SMALL | {"min_size": 96})
-    scheduler.load_state_dict(torch.load(finished.path / "model.pt", weights_only=True))
+    scheduler.load_state_dict(state_of(finished))
     return Predictor(scheduler.model.cpu(), least_score=0.05).eval()
 
 
@@ -644,14 +583,15 @@ def test_both_exported_forms_find_what_python_finds_on_20_pictures(predictor, tm
     assert sum(len(boxes) for boxes, *_ in expected) > 20 and len({picture.shape for picture in pictures}) > 10
     script = torch.jit.script(predictor)
     assert largest_difference(expected, [script(picture) for picture in pictures]) == 0
-    exporting.write_onnx(predictor, pictures, tmp_path / "model.onnx")
-    found = exporting.predict_onnx(tmp_path / "model.onnx", pictures)
+    exportable = of_predictor(predictor, pictures)
+    exporting.write_onnx(exportable, tmp_path / "model.onnx")
+    found = exporting.predict_onnx(tmp_path / "model.onnx", exportable.calls)
     assert largest_difference(expected, found) <= predictor.onnx_tolerance
 
 
 def test_the_exported_model_sees_what_a_test_sees(finished, tiny):
     scheduler = alone(tiny / "nodes" / "aggregator")
-    scheduler.load_state_dict(torch.load(finished.path / "model.pt", weights_only=True))
+    scheduler.load_state_dict(state_of(finished))
     predictor = Predictor(scheduler.model.cpu().eval(), least_score=0.0)
     with torch.no_grad():
         for picture, (images, _) in zip(sample_inputs(scheduler.data_dir, 2), scheduler.test_loader):

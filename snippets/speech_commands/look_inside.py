@@ -1,13 +1,12 @@
-"""The model's parts, and what the two modes do."""
+"""Look into the model, take one step of training, and see what the two modes do."""
 
 import torch
-import torch.nn.functional as F
-
-from alphamed_tutorials.examples.speech_commands.model import M5
 
 batch, targets = torch.randn(32, 1, 8000), torch.zeros(32, dtype=torch.long)
 
 # --8<-- [start:shapes]
+from alphamed_tutorials.examples.speech_commands.model import M5
+
 model = M5()
 print(sum(parameter.numel() for parameter in model.parameters()), "parameters")
 print(model.conv1(batch).shape)  # 80 samples at a time, every 16 samples
@@ -16,6 +15,9 @@ print(log_probabilities.shape, f"{log_probabilities[0].exp().sum():.4f}")
 # --8<-- [end:shapes]
 
 # --8<-- [start:step]
+import torch
+import torch.nn.functional as F
+
 optimizer = torch.optim.Adam(model.parameters(), lr=0.005, weight_decay=1e-4)
 weight = model.fc1.weight
 before = weight.detach().clone()

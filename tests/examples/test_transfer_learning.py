@@ -7,18 +7,16 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import cloudpickle
 import pytest
 import torch
+from tasks import same
+from test_every_example import assert_centralised
 from torchvision.io import write_jpeg
 from torchvision.models import ResNet18_Weights
-from watching import Writer, watch_momentum
+from watching import at_node
 
 from alphamed_tutorials.catalogue import find
-from alphamed_tutorials.data.partition import Partition
-from alphamed_tutorials.data.prepare import prepare
 from alphamed_tutorials.engines.local import run_local
-from alphamed_tutorials.engines.node import NodeFailed
 from alphamed_tutorials.examples.transfer_learning.data import PictureDataset, extract_features
 from alphamed_tutorials.examples.transfer_learning.model import (
     BACKBONES,
@@ -31,25 +29,17 @@ from alphamed_tutorials.examples.transfer_learning.model import (
 from alphamed_tutorials.examples.transfer_learning.scheduler import TransferScheduler
 from alphamed_tutorials.runs.export import load_predictor
 
-SNIPPETS = Path(__file__).parents[1] / "snippets" / "transfer_learning"
+SNIPPETS = Path(__file__).parents[2] / "snippets" / "transfer_learning"
 LITE0, RESNET = (BACKBONES[name].file for name in ("efficientnet_lite0", "resnet18"))
-SEEN = []  # what the schedulers below saw, in order: the engine runs them in this process
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    SEEN.clear()
-    outer = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(outer)
+def scheduler_at(folder: Path, **settings) -> TransferScheduler:
+    """Return a scheduler as a node has it."""
+    return at_node(TransferScheduler(**settings), folder)
 
 
-def scheduler_at(folder: Path, kind: type = TransferScheduler, **settings) -> TransferScheduler:
-    """Return a scheduler as a node has it: unpickled there, and pointed to the node's data."""
-    scheduler = cloudpickle.loads(cloudpickle.dumps(kind(**settings)))
-    scheduler.data_dir, scheduler.tb_writer = str(folder), Writer()
-    return scheduler
+def clone(state_dict):
+    return {name: value.clone() for name, value in state_dict.items()}
 
 
 def write_node(folder: Path, ants: int, bees: int, split: str = "train") -> Path:
@@ -81,31 +71,16 @@ def frozen_run(small, tmp_path_factory):
     )  # fmt: skip
 
 
-def clone(state_dict):
-    return {name: value.clone() for name, value in state_dict.items()}
+# The change itself: one node, one epoch a round, is the centralised program, also where everything is trained
 
 
-def same(state_dict, other):
-    return state_dict.keys() == other.keys() and all(
-        torch.equal(value, other[name]) for name, value in state_dict.items()
-    )
-
-
-# The change itself: one node, one epoch a round, is the centralised program
-
-
-@pytest.mark.parametrize(("frozen", "rounds"), [(True, 3), (False, 1)])
-def test_one_node_is_the_centralised_program(tmp_path, frozen, rounds):
-    nodes = tmp_path / "data" / "nodes"
-    write_node(nodes / "aggregator", 2, 2, "val")
-    write_node(nodes / "node1", 5, 5)
-    task = TransferScheduler(max_rounds=rounds, seed=1, freeze_backbone=frozen)
+def test_finetuning_one_node_is_the_centralised_program_too(tmp_path):
+    write_node(tmp_path / "data/nodes/aggregator", 2, 2, "val")
+    write_node(tmp_path / "data/nodes/node1", 5, 5)
+    task = TransferScheduler(max_rounds=1, seed=1, freeze_backbone=False)
     run = run_local(task, tmp_path / "data", tmp_path / "run")
-    train_centralised = runpy.run_path(str(SNIPPETS / "train_centralised.py"))["train_centralised"]
-    model, accuracy = train_centralised(nodes / "node1", nodes / "aggregator", rounds, seed=1, freeze_backbone=frozen)
-    trained = model.head if frozen else model
-    assert same(torch.load(run.path / "model.pt"), trained.state_dict())
-    assert run.metrics["test/accuracy"] == accuracy
+    program = SNIPPETS / "train_centralised.py"
+    assert_centralised(find("transfer_learning"), program, tmp_path / "data", run, 1, freeze_backbone=False)
 
 
 # The backbone: our network is the one the weights were trained in
@@ -318,50 +293,14 @@ def test_finetuning_changes_everything_and_counts_batches(small):
 # 3. The optimizer's state stays on its node from round to round
 
 
-class MomentumScheduler(TransferScheduler):
-    def build_optimizer(self, model):
-        optimizer = super().build_optimizer(model)
-        watch_momentum(optimizer, Path(self.data_dir).name, SEEN)
-        return optimizer
-
-
-def test_momentum_survives_rounds_on_its_own_node(small, tmp_path):
-    run_local(MomentumScheduler(max_rounds=2), small, tmp_path / "run")
-    for name in ("node1", "node2"):
-        optimizers, momenta = zip(*((optimizer, momentum) for node, optimizer, momentum in SEEN if node == name))
-        assert len(set(map(id, optimizers))) == 1  # not one of its own for each round
-        before, after, kept, _ = momenta  # one batch a round
-        assert before == [] and len(kept) == 2 and all(torch.equal(*pair) for pair in zip(kept, after))
-
-
 def test_a_schedule_follows_the_rounds(small):
     scheduler_class = runpy.run_path(str(SNIPPETS / "lr_schedule.py"))["StepScheduler"]
-    scheduler = scheduler_class(seed=1)
-    scheduler.data_dir, scheduler.tb_writer = str(small / "nodes/node1"), Writer()
+    scheduler = at_node(scheduler_class(seed=1), small / "nodes/node1")
     rates = []
     for scheduler.current_round in (1, 7, 8, 15):  # also where a node joins late, or goes on after a break
         scheduler.train_an_epoch()
         rates.append(scheduler.optimizer.param_groups[0]["lr"])
     assert rates == pytest.approx([1e-3, 1e-3, 1e-4, 1e-5])
-
-
-# 4. Train and eval mode, and no gradients in a test
-
-
-class ModeScheduler(TransferScheduler):
-    def build_model(self):
-        model = super().build_model()
-        look = lambda module, inputs, output: SEEN.append((self.phase, module.training, output.requires_grad))  # noqa: E731
-        model.backbone.bn1.register_forward_hook(look)
-        return model
-
-
-def test_modes_are_right_when_training_follows_a_test(tmp_path):
-    node = write_node(write_node(tmp_path / "a", 1, 1), 1, 1, "val")
-    scheduler = scheduler_at(node, ModeScheduler, freeze_backbone=False)
-    for scheduler.phase in ("test", "train", "test", "train"):
-        scheduler.run_test() if scheduler.phase == "test" else scheduler.train_an_epoch()
-    assert SEEN == [("test", False, False), ("train", True, True)] * 2
 
 
 # 5. Augmentation belongs to training, and a test sees every picture the same way
@@ -393,21 +332,14 @@ def test_the_accuracy_on_each_class_is_reported(small):
 def test_data_and_weights_are_read_when_asked_for_and_not_before(tmp_path):
     scheduler = scheduler_at(tmp_path / "not there", backbone="resnet18")
     with pytest.raises(FileNotFoundError, match="not there"):
-        scheduler.train_loader
-
-
-def test_nodes_of_one_process_have_their_own_models(small):
-    first, second = (scheduler_at(small / "nodes" / name) for name in ("node1", "node2"))
-    assert same(first.model.state_dict(), second.model.state_dict())
-    first.train_an_epoch()
-    assert not same(first.state_dict(), second.state_dict())
+        _ = scheduler.train_loader
 
 
 # 10. Preprocessing is inside the exported model
 
 
 def test_the_exported_model_takes_pictures_of_any_size(frozen_run):
-    predictor, inputs = load_predictor(frozen_run)
+    predictor, _ = load_predictor(frozen_run)
     scripted = torch.jit.script(predictor)
     for size in ((300, 500), (500, 300), (64, 64), (256, 256)):
         pixels = torch.randint(0, 256, (1, 3, *size), dtype=torch.uint8)
@@ -427,46 +359,3 @@ def test_the_exported_model_sees_what_a_test_sees(frozen_run, small):
         for (path, _), expected in zip(samples, tested):
             outputs = Predictor(scheduler.model.eval())(read_picture(path).unsqueeze(0))[0]
             assert torch.allclose(outputs, expected, atol=1e-5)
-
-
-# 11. Random numbers
-
-
-def test_the_seed_reaches_every_node(small):
-    entry = cloudpickle.dumps(TransferScheduler(seed=5))
-    heads = []
-    for name in ("node1", "node2"):
-        torch.manual_seed(len(heads))  # each machine starts somewhere else
-        heads.append(clone(cloudpickle.loads(entry).state_dict()))
-    assert same(*heads) and not same(TransferScheduler(seed=6).state_dict(), heads[0])
-
-
-def test_twice_the_same_run_gives_the_same_head(frozen_run, small, tmp_path):
-    again = run_local(TransferScheduler(max_rounds=2, seed=1), small, tmp_path / "run")
-    assert same(torch.load(again.path / "model.pt"), torch.load(frozen_run.path / "model.pt"))
-
-
-# 12. One node's NaN does not reach the others
-
-
-class SpoiltScheduler(TransferScheduler):
-    def train_an_epoch(self):
-        super().train_an_epoch()
-        if self.data_dir.endswith("node2"):
-            with torch.no_grad():
-                self.model.head.bias[0] = float("nan")
-
-
-def test_a_spoilt_update_stops_the_run_and_names_the_node(small, tmp_path):
-    with pytest.raises(NodeFailed, match=r"node2 failed in round 1"):
-        run_local(SpoiltScheduler(max_rounds=2), small, tmp_path / "run")
-    assert not (tmp_path / "run/model.pt").exists()
-
-
-# It learns
-
-
-def test_it_learns_the_embedded_pictures(tmp_path):
-    prepare(find("transfer_learning"), tmp_path / "data", 3, Partition(), None, 1)
-    run = run_local(TransferScheduler(max_rounds=3, seed=1), tmp_path / "data", tmp_path / "run")
-    assert run.metrics["test/accuracy"] >= 0.9

@@ -1,19 +1,9 @@
-"""What a detector answers in training and in use, and one step of training."""
+"""Look into the detector: what it answers in training and in use, and one step of training."""
 
-from pathlib import Path
-
-from alphamed_tutorials.catalogue import find
-from alphamed_tutorials.data.partition import Partition
-from alphamed_tutorials.data.prepare import prepare
+from alphamed_tutorials import prepare
 from alphamed_tutorials.examples.object_detection.data import build_dataloader
 
-prepare(
-    find("object_detection"),
-    Path("data"),
-    num_nodes=3,
-    partition=Partition("owners"),
-    seed=1,
-)
+prepare("object_detection", "data", partition="owners", seed=1)
 images, targets = next(
     iter(build_dataloader("data/nodes/node1", train=True, batch_size=2))
 )

@@ -1,14 +1,14 @@
-"""One step of training, taken apart."""
+"""Look into the model, and take one step of training apart."""
 
 import torch
-import torch.nn.functional as F
-from torch import nn
-
-from alphamed_tutorials.examples.mnist.model import ConvNet
 
 batch, targets = torch.zeros(64, 1, 28, 28), torch.zeros(64, dtype=torch.long)
 
 # --8<-- [start:twins]
+import torch
+import torch.nn.functional as F
+from torch import nn
+
 x = torch.randn(2, 3)
 print(torch.equal(nn.ReLU()(x), F.relu(x)))  # nothing to learn: take either
 layer = nn.Linear(3, 4)  # keeps weight and bias
@@ -16,6 +16,8 @@ print(torch.equal(layer(x), F.linear(x, layer.weight, layer.bias)))
 # --8<-- [end:twins]
 
 # --8<-- [start:shapes]
+from alphamed_tutorials.examples.mnist.model import ConvNet
+
 model = ConvNet()
 print(sum(parameter.numel() for parameter in model.parameters()), "parameters")
 log_probabilities = model(batch)

@@ -15,8 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from alphamed_tutorials.catalogue import Example, find_all
-from alphamed_tutorials.data.partition import Partition
+from alphamed_tutorials.catalogue import Target, find_all
 from alphamed_tutorials.data.prepare import prepare
 
 UPLOADED = ("model", "data", "scheduler", "dataset_verify")
@@ -36,7 +35,7 @@ def test_uploaded_files_import_only_what_the_platform_has(example, name):
     names = [alias.name for node in imports if isinstance(node, ast.Import) for alias in node.names]
     names += [node.module for node in imports if isinstance(node, ast.ImportFrom) and not node.level]
     foreign = {name.split(".")[0] for name in names} - ON_THE_PLATFORM - set(sys.stdlib_module_names)
-    assert foreign <= set(example.facts.get("requirements", []))  # the guide says to write them into requirements.txt
+    assert foreign <= set(example.facts.requirements)  # the guide says to write them into requirements.txt
 
 
 @every_example
@@ -176,7 +175,7 @@ assert load("scheduler").data_dir.startswith("/data/alphamed-federated-dataset/"
 
 
 @pytest.fixture(scope="module", params=find_all(), ids=lambda example: example.name)
-def submitted(request, service, tmp_path_factory) -> tuple[Example, Path, list, list[Path]]:
+def submitted(request, service, tmp_path_factory) -> tuple[Target, Path, list, list[Path]]:
     """Submit an example's scheduler and DatasetVerify from a foreign folder; return both calls and both archives."""
     example, task_id = request.param, f"test-{uuid.uuid4().hex}"
     author = tmp_path_factory.mktemp("author")
@@ -201,7 +200,7 @@ def submitted(request, service, tmp_path_factory) -> tuple[Example, Path, list, 
 
 
 def test_the_author_leaves_nothing_beside_the_files(submitted):
-    example, author, _, _ = submitted
+    _, author, _, _ = submitted
     found = {
         str(path.relative_to(author))
         for path in author.rglob("*")
@@ -222,7 +221,7 @@ def test_the_sdk_uploads_and_registers_both(submitted):
 
 def test_the_archives_hold_the_task_and_no_path_of_the_author(submitted):
     example, author, _, archives = submitted
-    places = {str(author), str(example.folder), str(Path.home()), sys.prefix, str(Path(__file__).parents[1])}
+    places = {str(author), str(example.folder), str(Path.home()), sys.prefix, str(Path(__file__).parents[2])}
     for archive in archives:
         with zipfile.ZipFile(archive) as opened:
             assert set(opened.namelist()) == {"entry.pickle"} | {f"my_task/{name}.py" for name in UPLOADED}
@@ -232,7 +231,7 @@ def test_the_archives_hold_the_task_and_no_path_of_the_author(submitted):
 
 def test_a_clean_process_elsewhere_trains_tests_and_verifies(submitted, tmp_path):
     example, _, _, archives = submitted
-    prepare(example, tmp_path / "data", 2, Partition(), None, 0)
+    prepare(example, tmp_path / "data", 2)
     for archive, kind in zip(archives, ("scheduler", "verify")):
         with zipfile.ZipFile(archive) as opened:
             opened.extractall(tmp_path / "unpacked")

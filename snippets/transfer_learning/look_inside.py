@@ -1,23 +1,21 @@
-"""The parts of the model, and what freezing the backbone means."""
+"""Look into the model, take one step of training, and see what freezing the backbone means."""
 
 from pathlib import Path
 
-import torch
 from torch.utils.data import DataLoader
 
-from alphamed_tutorials.catalogue import find
-from alphamed_tutorials.data.partition import Partition
-from alphamed_tutorials.data.prepare import prepare
+from alphamed_tutorials import prepare
 from alphamed_tutorials.examples.transfer_learning.data import PictureDataset
-from alphamed_tutorials.examples.transfer_learning.model import Classifier
 
-prepare(
-    find("transfer_learning"), Path("data"), num_nodes=3, partition=Partition(), seed=1
-)
+prepare("transfer_learning", "data", seed=1)
 dataset = PictureDataset(Path("data/nodes/node1"), "train", augment=True)
 batch, targets = next(iter(DataLoader(dataset, batch_size=8, shuffle=True)))
 
 # --8<-- [start:shapes]
+import torch
+
+from alphamed_tutorials.examples.transfer_learning.model import Classifier
+
 model = Classifier("efficientnet_lite0", data_dir="data/nodes/node1").eval()
 for name, part in (("backbone", model.backbone), ("head", model.head)):
     print(name, sum(parameter.numel() for parameter in part.parameters()), "parameters")

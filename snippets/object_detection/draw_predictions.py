@@ -1,0 +1,41 @@
+"""Draw what the detector finds in its test pictures: the best drawn and the worst."""
+
+from alphamed_tutorials import export, prepare, run
+from alphamed_tutorials.examples.object_detection.scheduler import (
+    ObjectDetectionScheduler,
+)
+
+prepare("object_detection", "data", partition="owners", seed=1)
+task = ObjectDetectionScheduler(max_rounds=2, min_size=96, learning_rate=0.002, seed=1)
+export(run(task, "data", seed=1, out="first-run"))
+
+# --8<-- [start:draw]
+import torch
+from torchvision.io import write_png
+from torchvision.ops import box_iou
+from torchvision.utils import draw_bounding_boxes, draw_segmentation_masks, make_grid
+
+from alphamed_tutorials.examples.object_detection.data import PedestrianDataset
+
+predictor = torch.jit.load("first-run/model.ts")
+
+
+def draw(image, target):
+    picture = (image * 255).byte()
+    boxes, _, _, masks = predictor(picture)
+    fits = box_iou(boxes, target["boxes"]) >= 0.5  # which box fits which pedestrian
+    right, missed = fits.any(1), target["boxes"][~fits.any(0)]
+    colours = ["#ffcc00" if each else "#ff3030" for each in right]  # yellow, red
+    drawn = draw_segmentation_masks(picture, masks > 0.5, alpha=0.5, colors="#00a0ff")
+    drawn = draw_bounding_boxes(drawn, boxes, colors=colours, width=2)
+    drawn = draw_bounding_boxes(drawn, missed, colors="#ffffff", width=2)
+    canvas = torch.zeros(3, 128, 160, dtype=torch.uint8)  # the largest embedded picture
+    canvas[:, : picture.shape[1], : picture.shape[2]] = drawn
+    return len(missed) + (~right).sum().item(), canvas
+
+
+test_pictures = PedestrianDataset("data/nodes/aggregator", train=False)
+drawings = sorted((draw(*sample) for sample in test_pictures), key=lambda each: each[0])
+chosen = [canvas for _, canvas in drawings[:4] + drawings[-4:]]  # best and worst
+write_png(make_grid(chosen, nrow=4), "predictions.png")
+# --8<-- [end:draw]

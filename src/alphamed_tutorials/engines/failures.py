@@ -1,0 +1,73 @@
+"""Tell whose code failed: on which node, in which round, in which file and line."""
+
+import sysconfig
+import traceback
+from pathlib import Path
+from typing import Any
+
+from ..errors import TutorialError
+from .contract import BrokenContract
+
+
+class NodeFailed(TutorialError):
+    """Code that ran on a node raised.
+
+    Attributes:
+        node: The node.
+        round: The round, 0 while the node was being set up.
+        error: What was raised.
+        file, line: The innermost line of the user's own code; None where only a library's code was running.
+        is_about_data: Whether it was raised while data was read.
+    """
+
+    def __init__(self, node: str, round: int, error: BaseException, data_dir: Path):
+        self.node, self.round, self.error = node, round, error
+        self.is_about_data = _is_about_data(error, data_dir)
+        frame = error.frame if isinstance(error, BrokenContract) else _user_frame(error)
+        self.file = frame.filename if frame else None
+        self.line = frame.lineno if frame else None
+        when = f"in round {round}" if round else "while it was being set up"
+        where = f": {frame.filename}, line {frame.lineno}, in {frame.name}\n    {frame.line}" if frame else ""
+        kind = "" if isinstance(error, BrokenContract) else f"{type(error).__name__}: "
+        super().__init__(f"{node} failed {when}{where}\n{kind}{error}")
+
+    def advise(self, advice: str) -> None:
+        """Add a line to the text."""
+        self.args = (f"{self}\n{advice}",)
+
+
+def failure_record(error: BaseException) -> dict[str, Any] | None:
+    """Return what `run.json` says of an error."""
+    if isinstance(error, KeyboardInterrupt):
+        return None
+    if isinstance(error, NodeFailed):
+        where = {"node": error.node, "round": error.round, "file": error.file, "line": error.line}
+        return {**where, "error": f"{type(error.error).__name__}: {error.error}"}
+    return {"error": f"{type(error).__name__}: {error}"}
+
+
+def _is_about_data(error: BaseException, data_dir: Path) -> bool:
+    """Return whether a loader, a dataset or a file of the node's data is where an error comes from."""
+    if isinstance(error, OSError) and error.filename and Path(str(error.filename)).is_relative_to(data_dir):
+        return True
+    if isinstance(error, BrokenContract):
+        return error.is_about_data
+    return any(
+        frame.name in ("build_train_dataloader", "build_test_dataloader", "build_validation_dataloader")
+        or "torch/utils/data" in Path(frame.filename).as_posix()
+        for frame in traceback.extract_tb(error.__traceback__)
+    )
+
+
+def _user_frame(error: BaseException) -> traceback.FrameSummary | None:
+    """Return the innermost frame that belongs to the user, not to Python, a library or the engine."""
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename)]
+    return own[-1] if own else None
+
+
+def _is_users(filename: str) -> bool:
+    package = Path(__file__).parents[1]
+    if Path(filename).is_relative_to(package):
+        return Path(filename).is_relative_to(package / "examples")
+    libraries = (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), "<")
+    return not filename.startswith(libraries) and not {"site-packages", "dist-packages"} & set(Path(filename).parts)

@@ -1,0 +1,85 @@
+"""What the engine refuses, as early as it can be seen: each check says what is expected instead."""
+
+import torch
+from alphafed.fed_avg import FedAvgScheduler
+
+from ..runs.folder import Run, RunError
+from .contract import where
+from .memory import share_memory
+from .settings import lower_learning_rate
+
+
+def refuse_unsupported(scheduler: FedAvgScheduler) -> None:
+    """Refuse what is no scheduler, or has messages of its own.
+
+    Raises:
+        RunError: It cannot run here.
+    """
+    if not isinstance(scheduler, FedAvgScheduler):
+        raise RunError(f"{scheduler!r} is no scheduler: pass an object of a subclass of FedAvgScheduler")
+    if not hasattr(scheduler, "current_round"):
+        kind = type(scheduler)
+        raise RunError(
+            f"{kind.__name__}.__init__(){where(kind.__init__)} does not call the SDK's, so that max_rounds and other "
+            "attributes are missing: make super().__init__(max_rounds=…) its first line"
+        )
+    for method in ("_run_as_aggregator", "_run_as_data_owner"):
+        if getattr(type(scheduler), method) is not getattr(FedAvgScheduler, method):
+            raise RunError(
+                f"{type(scheduler).__name__} has a message protocol of its own, which the local engine does not "
+                "carry: run it on the playground or on AlphaMed"
+            )
+
+
+def refuse_indivisible(scheduler: FedAvgScheduler) -> None:
+    """Meet before the first round what the SDK's average would fail on at its end."""
+    if type(scheduler)._process_aggregation is FedAvgScheduler._process_aggregation:
+        for name, value in scheduler.state_dict().items():
+            if not isinstance(value, torch.Tensor) or value.dtype == torch.bool:
+                kind = "a bool tensor" if isinstance(value, torch.Tensor) else "no tensor"
+                raise TypeError(
+                    f"{name} in the state dict is {kind}, which the SDK cannot average: leave it out, by "
+                    "register_buffer(..., persistent=False) or by the scheduler's state_dict() and load_state_dict()"
+                )
+
+
+def refuse_shared_model(owner: FedAvgScheduler, aggregator: FedAvgScheduler) -> None:
+    """Refuse a data owner's model that only separate processes would keep apart from the aggregator's."""
+    if share_memory(owner, aggregator):
+        raise ValueError(
+            "its model lies in the same memory as the aggregator's, so that training one would change the other: build "
+            "the model anew in build_model(), and clone() tensors that come from a global of a module"
+        )
+
+
+class Diverged(ArithmeticError):
+    """Training that led to numbers that are none.
+
+    Attributes:
+        settings: What to resume with, where the scheduler has an argument that makes the learning rate.
+    """
+
+    def __init__(self, what: str, run: Run, settings: dict[str, float]):
+        self.settings = settings
+        again = run.resume_command(settings)
+        way = (
+            f"lower the learning rate: {again}"
+            if settings
+            else f"clip gradients in train_an_epoch(), then {again}; a lower learning rate in build_optimizer() needs "
+            "a new run, or an argument learning_rate"
+        )
+        super().__init__(f"{what}, and the average would carry it to every node: {way}")
+
+
+def refuse_diverged(scheduler: FedAvgScheduler, run: Run) -> None:
+    """Stop a node whose parameters are not numbers before the average spreads them to everybody.
+
+    Args:
+        scheduler: The node's scheduler, after training.
+        run: The run, for the advice.
+    """
+    parameters = {name for name, _ in scheduler.model.named_parameters()}  # a buffer may hold infinity, as masks do
+    for name, tensor in scheduler.state_dict().items():
+        if torch.isnan(tensor).any() or (name in parameters and torch.isinf(tensor).any()):
+            what = f"after local training {name} holds NaN or infinity"
+            raise Diverged(what, run, lower_learning_rate(scheduler))

@@ -1,0 +1,135 @@
+"""Which node is at work, and what is its own: working and writable folder, log, random numbers.
+
+Nodes take turns in one process. The SDK and the user's code look these things up in places that all nodes share, so
+the functions put there, once, ask for the node at work. That is a variable of the process, as its random numbers and
+its working folder are, and no `ContextVar`: threads that the user's code starts belong to the same node.
+"""
+
+import contextlib
+import hashlib
+import logging
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import alphafed.fed_avg.fed_avg as sdk
+import alphafed.fs
+import numpy as np
+import torch
+from torch.utils.tensorboard import SummaryWriter
+
+
+class RecordingWriter(SummaryWriter):
+    """A TensorBoard writer that also remembers its scalars."""
+
+    def __init__(self, log_dir: str):
+        super().__init__(log_dir=log_dir)
+        self.scalars: list[tuple[str, float]] = []
+
+    def add_scalar(self, tag, scalar_value, *args, **kwargs):
+        super().add_scalar(tag, scalar_value, *args, **kwargs)
+        self.scalars.append((tag, float(scalar_value)))
+
+    def add_scalars(self, main_tag, tag_scalar_dict, *args, **kwargs):
+        super().add_scalars(main_tag, tag_scalar_dict, *args, **kwargs)
+        self.scalars += [(f"{main_tag}/{tag}", float(value)) for tag, value in tag_scalar_dict.items()]
+
+
+class Workplace:
+    """What one node has for itself in a process that all nodes share.
+
+    Args:
+        root: The node's writable folder, in the place of `/data/alphamed-federated`.
+        log_file: Where its log goes.
+        seed: The run's seed and the node's name; its random numbers start from both.
+    """
+
+    def __init__(self, root: Path, log_file: Path, seed: str):
+        self.root = root
+        self.random_state = _initial_random_state(seed)
+        self.log = logging.FileHandler(log_file, encoding="utf-8")
+        self.log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        self._folder = os.getcwd()
+
+    @contextlib.contextmanager
+    def entered(self) -> Iterator[None]:
+        """Make this the workplace in use, and leave everything as it was."""
+        outer_state, outer_folder = _random_state(), os.getcwd()
+        _set_random_state(self.random_state)
+        os.chdir(self._folder)
+        try:
+            with _at_work(self):
+                yield
+        finally:
+            self.random_state, self._folder = _random_state(), os.getcwd()
+            _set_random_state(outer_state)
+            os.chdir(outer_folder)
+
+
+class _NodeLogs(logging.Handler):
+    """Pass what is logged, by the SDK or by the user's code, to the log of the node at work."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if _workplace is not None:
+            _workplace.log.handle(record)
+
+
+_workplace: Workplace | None = None
+_node_logs = _NodeLogs()
+
+
+@contextlib.contextmanager
+def _at_work(workplace: Workplace) -> Iterator[None]:
+    global _workplace
+    root = logging.getLogger()
+    outer, outer_level = _workplace, root.level
+    _workplace = workplace
+    root.addHandler(_node_logs)  # once, however often it is said; the user's code may take it away
+    root.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        _workplace = outer
+        root.setLevel(outer_level)
+        if outer is None:
+            root.removeHandler(_node_logs)
+        else:
+            root.addHandler(_node_logs)
+
+
+def _root_dir(task_id: str | None = None, outside=alphafed.fs.get_root_dir) -> str:
+    return outside(task_id) if _workplace is None else str(_workplace.root)
+
+
+def _writer(log_dir: str) -> SummaryWriter:
+    return SummaryWriter(log_dir=log_dir) if _workplace is None else RecordingWriter(log_dir)
+
+
+alphafed.fs.get_root_dir = _root_dir
+sdk.SummaryWriter = _writer
+
+
+def _initial_random_state(seed: str) -> tuple:
+    own_seed = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:4])
+    outer = _random_state()
+    torch.manual_seed(own_seed)
+    np.random.seed(own_seed)
+    random.seed(own_seed)
+    try:
+        return _random_state()
+    finally:
+        _set_random_state(outer)
+
+
+def _random_state() -> tuple:
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+    return torch.get_rng_state(), cuda, np.random.get_state(), random.getstate()
+
+
+def _set_random_state(state: tuple) -> None:
+    torch_state, cuda, numpy_state, python_state = state
+    torch.set_rng_state(torch_state)
+    torch.cuda.set_rng_state_all(cuda)
+    np.random.set_state(numpy_state)
+    random.setstate(python_state)

@@ -1,0 +1,154 @@
+"""What of a run is exported: its `Predictor`, or the model itself as the test calls it, and the inputs it is tried on."""
+
+import inspect
+import sys
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import torch
+from torch import nn
+
+from ..catalogue import Target, TargetError, find
+from ..data.folders import AGGREGATOR
+from ..errors import WrongUse
+from .calls import Call, ExportError, calls_of_test, one_sample
+from .folder import Run, RunError
+
+NUM_INPUTS = 20  # raw inputs asked of `sample_inputs`
+
+
+@dataclass(frozen=True)
+class Exportable:
+    """A trained model and what it is tried on.
+
+    Attributes:
+        model: In eval mode, on the CPU.
+        calls: The first is the one that exporters follow.
+        sizes: Names of the dimensions that may differ from call to call, by their number.
+        is_predictor: Whether it is the target's own `Predictor`.
+        num_inputs: Samples in the calls.
+    """
+
+    model: nn.Module
+    calls: list[Call]
+    sizes: dict[int, str]
+    is_predictor: bool
+    num_inputs: int
+
+    @cached_property
+    def answers(self) -> list[Any]:
+        """What the model itself answers to the calls."""
+        return [call.of(self.model) for call in self.calls]
+
+    @property
+    def takes_pictures_one_by_one(self) -> bool:
+        """Whether the first dimension is no batch."""
+        return 0 not in self.sizes
+
+    @property
+    def as_first(self) -> "Exportable":
+        """The same, tried only on calls of the first one's shapes."""
+        return replace(self, calls=[call for call in self.calls if call.shapes == self.calls[0].shapes])
+
+    @property
+    def way(self) -> str:
+        """What is exported, in words."""
+        if self.is_predictor:
+            return f"{type(self.model).__name__}, on what sample_inputs returns: {self.calls[0].shapes}"
+        return f"the model itself, called as run_test calls it: {type(self.model).__name__}({self.calls[0].shapes})"
+
+
+def of_predictor(predictor: nn.Module, inputs: torch.Tensor | list[torch.Tensor]) -> Exportable:
+    """Return what is exported of a `Predictor`.
+
+    Args:
+        predictor: Takes raw inputs; `axes` names those of its input's dimensions that may vary, `batch` if it has none.
+        inputs: One batch, or pictures [C, H, W] of different sizes that it takes one by one.
+    """
+    if isinstance(inputs, list):
+        calls, sizes = [Call((picture,), {}) for picture in inputs], {1: "height", 2: "width"}
+    else:
+        batch = Call((inputs,), {})
+        calls, sizes = [batch, *one_sample(batch, predictor)], dict(enumerate(getattr(predictor, "axes", ("batch",))))
+    return Exportable(predictor, calls, sizes, True, len(inputs))
+
+
+def load_exportable(run: Run, target: Any = None) -> tuple[Exportable, Target]:
+    """Return the trained model of a finished run with inputs from the aggregator's test data, and the run's target.
+
+    Args:
+        run: A finished run.
+        target: Its code, where that is no longer found where the run found it.
+
+    Raises:
+        RunError: The run is not finished.
+        WrongUse: The run's code is not found, or has a `Predictor` and no `sample_inputs`.
+        TutorialError: Its files are damaged, or its code raised.
+    """
+    scheduler, task = load_trained(run, target)
+    build_predictor = task.optional("model", "Predictor")
+    sample_inputs = task.optional("data", "sample_inputs")
+    if build_predictor is None:
+        return _as_tested(scheduler, task), task
+    if sample_inputs is None:
+        raise WrongUse(
+            f"{task.name} has a Predictor and no sample_inputs: write a function sample_inputs(data_dir, count) beside "
+            "it that returns raw inputs, or take Predictor out to export the model itself"
+        )
+    with task.blamed():
+        predictor = build_predictor(scheduler.model.cpu()).eval()
+        return of_predictor(predictor, sample_inputs(scheduler.data_dir, NUM_INPUTS)), task
+
+
+def load_trained(run: Run, target: Any = None) -> tuple[Any, Target]:
+    """Return the scheduler of a finished run with its trained model, and the target it belongs to.
+
+    Raises:
+        RunError: The run is not finished.
+        ExportError: Its files are damaged, or its code has changed since.
+    """
+    if run.state != "done":
+        raise RunError(f"{run.path} is {run.state}, not done: finish it with: playground resume {run.path}")
+    task = _target(run, target)  # first, because it makes the code's folder importable
+    name = task.name if task else run.record.get("scheduler", "the task")
+    if run.record.get("import_folder", sys.path[0]) not in sys.path:
+        sys.path.insert(0, run.record["import_folder"])
+    try:
+        scheduler = cloudpickle.loads((run.path / "entry.pickle").read_bytes())
+        scheduler.data_dir = run.record["nodes"][AGGREGATOR]  # where pretrained weights may lie
+        scheduler.load_state_dict(torch.load(run.path / "model.pt", weights_only=True, map_location="cpu"))
+    except Exception as error:  # a damaged file, or a model.py that has changed since
+        raise ExportError(
+            f"what {run.path} holds cannot be loaded into the model of {name}: {type(error).__name__}: {error}\n"
+            "If its code has changed since, run it again; if it was moved, say where it is with --target"
+        ) from error
+    return scheduler, task or _of_pickled(scheduler)
+
+
+def _target(run: Run, target: Any) -> Target | None:
+    """Return the target of a run; None where it is of a class that lives in the run folder only."""
+    if target is not None:
+        return find(target)
+    try:
+        return find(run.record["target"]) if run.record.get("target") else None
+    except TargetError as error:
+        raise TargetError(
+            f"{error}\n{run.path} is a run of it: if it was moved, say where it is with --target"
+        ) from None
+
+
+def _of_pickled(scheduler: Any) -> Target:
+    """Return the target of an object whose class lives in a script or a notebook, which cannot be imported."""
+    file = Path(inspect.unwrap(type(scheduler).run_test).__code__.co_filename)
+    return replace(find(scheduler), folder=file.parent, file=file)
+
+
+def _as_tested(scheduler: Any, task: Target) -> Exportable:
+    """Return the model itself, with the calls that the beginning of `run_test` makes."""
+    seen = calls_of_test(scheduler, task)
+    model = scheduler.model.cpu().eval()
+    num_inputs = sum(call.batch_size or 1 for call in seen)
+    return Exportable(model, [*seen, *one_sample(seen[0], model)], {0: "batch"}, False, num_inputs)

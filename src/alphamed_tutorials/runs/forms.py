@@ -1,0 +1,170 @@
+"""The forms a trained model is written in, and what each predicts where nothing of this project is."""
+
+import inspect
+import re
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils._pytree import tree_map
+
+from .calls import Call, ExportError
+from .exportable import Exportable
+
+# Run in a fresh, isolated interpreter: proof that the file needs torch (and torchvision, whose operators detectors
+# call) and nothing else.
+PREDICT_ELSEWHERE = """
+import sys, torch
+try:
+    import torchvision
+except ImportError:
+    pass
+model_file, calls_file, outputs_file, num_threads = sys.argv[1:]
+torch.set_num_threads(int(num_threads))  # the last digits depend on it
+is_exported = model_file.endswith(".pt2")
+model = torch.export.load(model_file).module() if is_exported else torch.jit.load(model_file)
+with torch.no_grad():
+    outputs = [model(*args, **kwargs) for args, kwargs in torch.load(calls_file, weights_only=True)]
+torch.save(outputs, outputs_file)
+assert not any(name.split(".")[0] in ("alphamed_tutorials", "alphafed") for name in sys.modules)
+"""
+
+
+def write_torchscript(exportable: Exportable, file: Path) -> str:
+    """Write a model as TorchScript, compiled from its code, so that control flow stays.
+
+    A model that is no `Predictor` was not written to be compiled: where that fails, it is traced.
+
+    Returns:
+        What a reader should know of the file; nothing where it was compiled.
+
+    Raises:
+        ExportError: Neither can be done.
+    """
+    try:
+        torch.jit.script(exportable.model).save(str(file))
+        return ""
+    except Exception as error:
+        if exportable.is_predictor:
+            raise ExportError(
+                f"the model cannot be written as TorchScript, mend its forward method:\n{error}"
+            ) from error
+        script_error = error
+    try:
+        return f"traced, because compiling failed ({in_short(script_error)}){_trace(exportable, file)}"
+    except Exception as error:
+        raise ExportError(
+            "the model cannot be written as TorchScript, mend its forward method. Compiling it: "
+            f"{in_short(script_error)}\nTracing it: {in_short(error)}"
+        ) from error
+
+
+def _trace(exportable: Exportable, file: Path) -> str:
+    """Write what the model did in the first call; return what may not hold for other calls."""
+    call = exportable.calls[0]
+    by_name = inspect.signature(exportable.model.forward).bind(*call.args, **call.kwargs).arguments
+    given = {"example_kwarg_inputs": by_name} if call.kwargs else {"example_inputs": call.args}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        traced = torch.jit.trace(exportable.model, **given, strict=False, check_trace=False)
+    traced.save(str(file))
+    fixed = [each for each in caught if issubclass(each.category, torch.jit.TracerWarning)]
+    alone = "" if len(exportable.calls) > 1 else ", and there was no second call to try it on"
+    if not fixed:
+        return alone
+    return f"; what {fixed[0].filename}, line {fixed[0].lineno} decides is fixed as for the first batch{alone}"
+
+
+def write_torch_export(exportable: Exportable, file: Path) -> str:
+    """Write a model by `torch.export`, for batches of any size if it has more than one call to show it."""
+    call = exportable.calls[0]
+    # from torch 2.6 on a size finds its own limits, such as the longest text that a model knows positions for
+    dim = getattr(torch.export.Dim, "DYNAMIC", None)
+    shapes = _dynamic_shapes(exportable, torch.export.Dim if dim is None else lambda name: dim)
+    program = torch.export.export(exportable.model, call.args, call.kwargs, dynamic_shapes=shapes, strict=False)
+    torch.export.save(program, str(file))
+    return ""
+
+
+def _dynamic_shapes(exportable: Exportable, dim: Callable[[str], Any]) -> dict[str, Any] | None:
+    """Return which sizes of which arguments may vary; None if all calls are of one shape."""
+    call = exportable.calls[0]
+    if all(each.shapes == call.shapes for each in exportable.calls):
+        return None
+    sizes = {number: dim(name) for number, name in exportable.sizes.items()}
+
+    def of(leaf: Any) -> dict[int, Any] | None:
+        if not isinstance(leaf, torch.Tensor) or not leaf.ndim:
+            return None
+        return sizes if exportable.takes_pictures_one_by_one or len(leaf) == call.batch_size else None
+
+    arguments = inspect.signature(exportable.model.forward).bind(*call.args, **call.kwargs).arguments
+    return {name: tree_map(of, value) for name, value in arguments.items()}
+
+
+def write_onnx(exportable: Exportable, file: Path) -> str:
+    """Write a model as ONNX, for batches of any size (`Predictor.axes` names more that varies), or for single pictures."""
+    call = exportable.calls[0]
+    options: dict[str, Any] = {"input_names": ["inputs"]} if exportable.is_predictor else {}
+    knows_newer = "dynamo" in inspect.signature(torch.onnx.export).parameters  # torch 2.5
+    if (
+        exportable.takes_pictures_one_by_one or not knows_newer
+    ):  # detectors: their number of answers depends on the data
+        options |= {"opset_version": 17, "dynamic_axes": {"inputs": exportable.sizes}}
+        options |= {"dynamo": False} if knows_newer else {}
+    else:
+        options |= {
+            "dynamo": True,
+            "dynamic_shapes": _dynamic_shapes(exportable, torch.export.Dim),
+            "external_data": False,
+        }
+        options |= {"output_names": ["outputs"]} if exportable.is_predictor else {}
+        options |= {"kwargs": call.kwargs} if call.kwargs else {}
+    torch.onnx.export(exportable.model, call.args, file, verbose=False, **options)
+    return ""
+
+
+def predict_elsewhere(file: Path, calls: Sequence[Call]) -> list[Any]:
+    """Return what a TorchScript or `torch.export` file answers in a fresh Python that knows torch and nothing of ours."""
+    with tempfile.TemporaryDirectory() as folder:
+        calls_file, outputs_file = Path(folder, "calls.pt"), Path(folder, "outputs.pt")
+        torch.save([tuple(call) for call in calls], calls_file)
+        arguments = map(str, (file, calls_file, outputs_file, torch.get_num_threads()))
+        command = [sys.executable, "-I", "-c", PREDICT_ELSEWHERE, *arguments]
+        finished = subprocess.run(command, capture_output=True, text=True)
+        if finished.returncode:
+            reason = (finished.stderr.strip().splitlines() or ["it was killed"])[-1]
+            raise ExportError(f"{file.name.lstrip('.')} does not run in a fresh Python: {reason}")
+        return torch.load(outputs_file, weights_only=True)
+
+
+def predict_onnx(file: Path, calls: Sequence[Call]) -> list[list[torch.Tensor]]:
+    """Return what an ONNX file answers: to each call its tensors in a row."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    names = [each.name for each in session.get_inputs()]
+    answers = []
+    for call in calls:
+        given = dict(zip(names, (tensor.numpy() for tensor in call.tensors), strict=True))
+        answers.append([torch.from_numpy(output) for output in session.run(None, given)])
+    return answers
+
+
+def in_short(error: BaseException) -> str:
+    """Return an exporter's long error in one line, with the line of the reader's code that its text names."""
+    text = str(error).strip()
+    outside = (sysconfig.get_path("stdlib"), str(Path(__file__).parent), "<")
+    places = [
+        f"{file}, line {line}: "
+        for file, line in re.findall(r'File "([^"]+)", line (\d+)', text)
+        if not file.startswith(outside) and not {"site-packages", "dist-packages"} & set(Path(file).parts)
+    ]
+    first_line = text.splitlines()[0].rstrip(":") if text else "no reason given"
+    return f"{places[-1] if places else ''}{type(error).__name__}: {first_line}"

@@ -1,0 +1,8 @@
+"""Transfer learning learns its embedded tiles; chance is a half."""
+
+from . import Contribution
+
+CONTRIBUTION = Contribution(
+    learning={"max_rounds": 3},
+    has_learned=lambda run: run.metrics["test/accuracy"] >= 0.9,
+)

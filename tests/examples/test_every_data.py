@@ -1,0 +1,120 @@
+"""What holds for every example's data: how they are prepared, and what `DatasetVerify` says of good and bad ones."""
+
+import io
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from verifying import assert_locked_is_refused, check, open_folder
+
+from alphamed_tutorials.data.prepare import prepare
+from alphamed_tutorials.data.verify import verify
+from alphamed_tutorials.errors import TutorialError
+
+
+def largest_file(folder: Path) -> Path:
+    """Return the file that most of a node's data lie in."""
+    return max(
+        (file for file in folder.rglob("*") if file.is_file()), key=lambda file: (file.stat().st_size, file.name)
+    )
+
+
+def contents(data: Path) -> dict[Path, bytes]:
+    """Return what lies in the nodes' folders."""
+    return {path.relative_to(data): path.read_bytes() for path in (data / "nodes").rglob("*") if path.is_file()}
+
+
+def change(file: Path, content: bytes) -> None:
+    """Write a file anew: prepared files may be links to their source."""
+    file.unlink()
+    file.write_bytes(content)
+
+
+DAMAGES = {
+    "missing": lambda file: file.unlink(),
+    "empty": lambda file: change(file, b""),
+    "cut off": lambda file: change(file, file.read_bytes()[: file.stat().st_size // 2]),
+    "zeros": lambda file: change(file, bytes(file.stat().st_size)),
+    "web page": lambda file: change(file, b"\xef\xbb\xbf\r\n <!DOCTYPE html><html>Please log in</html>"),
+}
+
+
+@pytest.fixture
+def node(small, tmp_path) -> Path:
+    """Return a copy of a data owner's folder, to be damaged."""
+    return shutil.copytree(small / "nodes/node1", tmp_path / "node")
+
+
+def test_prepared_data_is_sound_on_every_node(example, small):
+    verdicts = verify(example, small)
+    assert list(verdicts) == ["aggregator", "node1", "node2"]
+    assert [verdict["reason"] for verdict in verdicts.values() if not verdict["ok"]] == []
+
+
+def test_the_facts_of_prepared_data_name_every_node_and_class(example, small):
+    facts = json.loads((small / "prepare.json").read_text("utf-8"))
+    assert {node: list(splits) for node, splits in facts["counts"].items()} == {
+        "aggregator": ["test"], "node1": ["train"], "node2": ["train"],
+    }  # fmt: skip
+    assert all(sum(classes.values()) for splits in facts["counts"].values() for classes in splits.values())
+    assert facts["data"] == example.facts.data.name
+
+
+@pytest.fixture(scope="module")
+def source(small, tmp_path_factory) -> Path:
+    """Return a small data set that is whole: one owner's training data and the test data."""
+    folder = tmp_path_factory.mktemp("source") / "source"
+    for name in ("node1", "aggregator"):
+        shutil.copytree(small / "nodes" / name, folder, dirs_exist_ok=True)
+    return folder
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_one_other(example, source, tmp_path):
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        prepare(example, tmp_path / name, 2, source=source, seed=seed)
+    a, b, c = (contents(tmp_path / name) for name in "abc")
+    assert a and a == b and a != c
+
+
+def test_a_damaged_source_is_refused_by_name_and_nothing_is_written(example, source, tmp_path):
+    damaged = shutil.copytree(source, tmp_path / "source")
+    file = largest_file(damaged)
+    DAMAGES["web page"](file)
+    with pytest.raises(TutorialError, match=file.name):
+        prepare(example, tmp_path / "data", 2, source=damaged)
+    assert os.listdir(tmp_path) == ["source"]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_data_is_refused_with_the_file(example, node, damage):
+    assert check(example.verify_class, node)[0]
+    file = largest_file(node)
+    DAMAGES[damage](file)
+    ok, text = check(example.verify_class, node)
+    assert ok is False and str(file) in text and "Traceback" not in text
+
+
+def test_a_missing_or_empty_folder_is_refused_with_its_name(example, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for folder in (tmp_path / "empty", tmp_path / "nobody"):
+        ok, text = check(example.verify_class, folder)
+        assert ok is False and str(folder) in text and "Traceback" not in text
+
+
+def test_a_locked_file_is_refused(example, small):
+    with open_folder() as folder:
+        place = shutil.copytree(small / "nodes/node1", folder / "node")
+        assert_locked_is_refused(example.verify_class, place, str(largest_file(place).relative_to(place)))
+
+
+def test_the_unforeseen_is_a_refusal_too(example, node, monkeypatch):
+    def break_down(*_, **__):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(io, "open", break_down)  # what pathlib calls
+    monkeypatch.setattr("builtins.open", break_down)
+    ok, text = check(example.verify_class, node)
+    monkeypatch.undo()
+    assert ok is False and text.startswith("hospital: ") and "ZeroDivisionError" in text
