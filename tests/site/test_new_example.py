@@ -27,11 +27,11 @@ def pages(tmp_path_factory) -> Path:
         shutil.rmtree(folder)
         for page in (project / "docs/zh").rglob(f"{folder.name}.*"):
             page.unlink()
-    shutil.copytree(examples / KEPT, examples / "copied")
-    facts = examples / "copied" / "example.toml"
+    shutil.copytree(examples / KEPT, examples / "newcomer")
+    facts = examples / "newcomer" / "example.toml"
     facts.write_text(re.sub(r"(?m)^order = \d+$", "order = 0", facts.read_text("utf-8")), "utf-8")
     for page in list((project / "docs/zh").rglob(f"{KEPT}.*")):
-        shutil.copy(page, page.with_stem("copied"))
+        shutil.copy(page, page.with_stem("newcomer"))
     # Not --strict: links to the examples left out lead nowhere.
     command = [sys.executable, "-m", "mkdocs", "build", "--config-file", str(project / "mkdocs.yml")]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -47,16 +47,16 @@ def test_it_is_in_the_navigation_in_its_order(pages):
     found = [link for link in links(pages / "quickstart.html") if link.startswith(("guides/", "notebooks/"))]
     for folder in ("guides", "notebooks"):
         places = [link for link in dict.fromkeys(found) if link.startswith(folder)]
-        assert places[:2] == [f"{folder}/copied.html", f"{folder}/{KEPT}.html"]
+        assert places[:2] == [f"{folder}/newcomer.html", f"{folder}/{KEPT}.html"]
 
 
 def test_it_has_a_card_with_a_link_to_its_guide(pages):
     text = (pages / "index.html").read_text("utf-8")
     cards = text[text.index('class="grid cards examples"') :]
-    assert re.findall(r'href="guides/(\w+)\.html">阅读', cards) == ["copied", KEPT]
+    assert re.findall(r'href="guides/(\w+)\.html">阅读', cards) == ["newcomer", KEPT]
 
 
 def test_its_classes_are_on_the_api_page(pages):
     text = (pages / "reference/api.html").read_text("utf-8")
-    assert 'id="copied"' in text and 'id="alphamed_tutorials.examples.copied.scheduler.MNISTScheduler"' in text
-    assert text.index('id="copied"') < text.index(f'id="{KEPT}"')
+    assert 'id="newcomer"' in text and 'id="alphamed_tutorials.examples.newcomer.scheduler.MNISTScheduler"' in text
+    assert text.index('id="newcomer"') < text.index(f'id="{KEPT}"')
