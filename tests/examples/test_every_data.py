@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from contributions import contribution_of
 from verifying import assert_locked_is_refused, check, open_folder
 
 from alphamed_tutorials.data.prepare import prepare
@@ -89,6 +90,8 @@ def test_a_damaged_source_is_refused_by_name_and_nothing_is_written(example, sou
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_data_is_refused_with_the_file(example, node, damage):
+    if damage in contribution_of(example.name).unnoticed:
+        pytest.skip(f"{example.name} does not know how many files there should be")
     assert check(example.verify_class, node)[0]
     file = largest_file(node)
     DAMAGES[damage](file)

@@ -30,12 +30,14 @@ class Contribution:
         settings: Arguments of the scheduler with which a run takes seconds.
         learning: Arguments of the scheduler for the run that has to learn something, `max_rounds` among them.
         has_learned: Whether that run knows more than chance.
+        unnoticed: Damages that no check can notice, as one picture less among many.
     """
 
     make_source: Callable[[Path], None] | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     learning: Mapping[str, Any] = field(default_factory=lambda: {"max_rounds": 5})
     has_learned: Callable[[Run], bool] = loss_falls
+    unnoticed: frozenset[str] = frozenset()
 
 
 def contribution_of(name: str) -> Contribution:

@@ -5,4 +5,5 @@ from . import Contribution
 CONTRIBUTION = Contribution(
     learning={"max_rounds": 3},
     has_learned=lambda run: run.metrics["test/accuracy"] >= 0.9,
+    unnoticed=frozenset({"missing"}),
 )
