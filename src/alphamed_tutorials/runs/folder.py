@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from filelock import AcquireReturnProxy, FileLock, Timeout
 
+from ..data.folders import AGGREGATOR
 from ..errors import WrongUse
 
 
@@ -135,6 +136,15 @@ class Run:
     def last_rounds(self) -> dict[str, int]:
         """The round that each value in `metrics` is of."""
         return {name: number for name, (number, _) in self._last().items()}
+
+    @property
+    def untested(self) -> str:
+        """What to know where the last test is older than the saved model; empty where it is not."""
+        tests = [row.round for row in self.rows if row.node == AGGREGATOR]
+        rounds_done = self.record.get("rounds_done", 0)
+        if self.state != "done" or not tests or tests[-1] == rounds_done:
+            return ""
+        return f"The saved model is that of round {rounds_done}; the last test was in round {tests[-1]}"
 
     def _last(self) -> dict[str, tuple[int, dict[str, float]]]:
         """Return of each metric the last round and, by node, the value logged last in it."""
