@@ -1,5 +1,7 @@
 """Small tasks for the engine's tests: a network of a few numbers trains in milliseconds."""
 
+import alphamed_tutorials  # noqa: F401  # isort: skip  (before alphafed, which else writes ./alphafed.log)
+
 import logging
 import random
 from pathlib import Path
@@ -11,8 +13,6 @@ from alphafed.fed_avg import FedAvgScheduler
 from torch import nn
 from torch.optim import SGD
 from torch.utils.data import DataLoader, TensorDataset
-
-import alphamed_tutorials  # noqa: F401  (before alphafed, which else writes ./alphafed.log)
 
 LEARNING_RATE, MOMENTUM, BATCH_SIZE = 0.1, 0.9, 4
 
