@@ -315,7 +315,7 @@ class TestFolders:
 
     def test_runs_without_a_name_are_numbered(self, data, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
-        paths = [run_local(Tiny(max_rounds=1), data, target=target).path for target in (None, None, "some/mnist")]
+        paths = [run_local(Tiny(max_rounds=1), data, target=target).path for target in (None, None, "mnist")]
         assert paths == [Path("runs/run-1"), Path("runs/run-2"), Path("runs/mnist-1")]
 
 

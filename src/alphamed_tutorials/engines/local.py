@@ -4,7 +4,6 @@ The rounds are the SDK's own: its aggregator distributes, waits for results, ave
 messages and parameters is replaced, and each data owner trains at the moment the aggregator asks for its result.
 """
 
-import inspect
 import os
 import sys
 import time
@@ -16,13 +15,15 @@ from typing import Any
 import cloudpickle
 from alphafed.fed_avg import FedAvgScheduler
 
+from ..arguments import arguments
 from ..data.folders import AGGREGATOR, find_nodes
 from ..runs.folder import Run, RunError
 from ..runs.machine import machine, versions
 from . import changes, checkpoint, sources
+from .journal import Listener
 from .refusals import refuse_unsupported
 from .settings import Settings, changed, readable, since
-from .task import Listener, LocalTask
+from .task import LocalTask
 
 
 def run_local(
@@ -130,8 +131,8 @@ def resume_local(
         values = readable(scheduler, settings)
         since_start = {**since(run.record.get("changes", [])), **values}
         task = LocalTask(run, changed(entry, since_start), on_event, values)
-        task.tell(
-            changes.compare_code(run, scheduler, since_start, task.checkpoint_file.exists()),
+        task.journal.tell(
+            changes.compare_code(run, scheduler, since_start, task.journal.checkpoint_file.exists()),
             changes.compare_surroundings(run),
         )
         return task.finish()
@@ -145,8 +146,7 @@ def _new_run(out: str | Path | Run | None, target: str | None) -> Run:
 
 def _settings(scheduler: FedAvgScheduler) -> dict[str, Any]:
     """Return the values of the scheduler's arguments, as far as it keeps them under their own names."""
-    names = inspect.signature(type(scheduler).__init__).parameters
-    values = {name: getattr(scheduler, name, None) for name in names}
+    values = {name: getattr(scheduler, name, None) for name in arguments(type(scheduler))}
     return {name: value for name, value in values.items() if isinstance(value, bool | int | float | str)}
 
 

@@ -1,10 +1,8 @@
 """The course of one local run: set up or restore, then round after round."""
 
 import contextlib
-import logging
 import shutil
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -18,14 +16,12 @@ from ..runs.folder import Metric, Run, RunError
 from . import changes, checkpoint
 from .contract import refuse_silent_stream
 from .failures import failure_record
-from .kept import ESSENTIAL, Kept
+from .journal import Journal, Listener
 from .node import Node
 from .platform import Channel, Contractor, serialise
 from .refusals import refuse_diverged, refuse_shared_model
 from .settings import Settings, adapt, recorded, since
-from .traps import TestWatch, TrainingWatch, Watch, missing_metrics
-
-Listener = Callable[[dict[str, Any]], None]
+from .traps import TestWatch, TrainingWatch, Watch
 
 
 class LocalTask:
@@ -39,14 +35,11 @@ class LocalTask:
     """
 
     def __init__(self, run: Run, entry: bytes, on_event: Listener, settings: Settings = MappingProxyType({})):
-        self.run, self.entry, self.on_event, self.settings = run, entry, on_event, settings
+        self.run, self.entry, self.settings = run, entry, settings
         self.nodes: dict[str, Node] = {}
-        self.started = time.monotonic() - run.record["seconds"]
         self.folder = run.path.resolve()  # the task's code may change the working folder
-        self.checkpoint_file = self.folder / "checkpoint.pt"
-        self.can_resume = True
+        self.journal = Journal(run, on_event)
         self.is_tested = False
-        self.warned: set[tuple[str, str]] = set()
 
     def finish(self) -> Run:
         """Run the task to its end.
@@ -62,17 +55,17 @@ class LocalTask:
             self._set_up()
             is_finished = self._restore()
             record = self.run.record
-            self._event("started", nodes=list(self.owners), round=record["rounds_done"], rounds=record["rounds"])
+            self.journal.event("started", nodes=list(self.owners), round=record["rounds_done"], rounds=record["rounds"])
             while not is_finished:
                 is_finished = self._round()
             self._write_output()
-            self._close("done", finished_early=self.run.record["rounds_done"] < self.run.record["rounds"])
+            self.journal.close("done", finished_early=self.run.record["rounds_done"] < self.run.record["rounds"])
         except WrongUse:
             raise  # nothing was done that is not as before
         except BaseException as error:
             state = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
             with contextlib.suppress(OSError):  # a full disk must not hide what went wrong
-                self._close(state, failure=failure_record(error))
+                self.journal.close(state, failure=failure_record(error))
             if isinstance(error, OSError):
                 advice = f"make room or mend its permissions, then: {self.run.resume_command()}"
                 raise TutorialError(f"{self.run.path} cannot be written ({error}): {advice}") from error
@@ -102,13 +95,13 @@ class LocalTask:
 
     def _restore(self) -> bool:
         """Go back to the last whole round, if there is one; return whether it was the last."""
-        if not self.checkpoint_file.exists():
+        if not self.journal.checkpoint_file.exists():
             if self.run.record["rounds_done"]:
-                raise RunError(f"{self.checkpoint_file} is missing: start the run again")
+                raise RunError(f"{self.journal.checkpoint_file} is missing: start the run again")
             self.run.rows = []  # of a first round that was not finished
             self._go_on(0)
             return False
-        saved = checkpoint.load(self.checkpoint_file)
+        saved = checkpoint.load(self.journal.checkpoint_file)
         number, pending = saved["round"], self._pending(saved["round"])
         kept = {name: each["attributes"] for name, each in saved["nodes"].items()}
         lines = adapt(self.nodes, kept, pending) if pending else []
@@ -126,7 +119,7 @@ class LocalTask:
         for node in self.owners.values():
             node.release()
         self.run.rows = [Metric(*row) for row in saved["rows"]]
-        self.tell(lines)
+        self.journal.tell(lines)
         self._go_on(number)
         return is_finished
 
@@ -146,7 +139,7 @@ class LocalTask:
     def _go_on(self, number: int) -> None:
         """Write into `run.json` after which round the run goes on, and with what."""
         pending = self._pending(number)
-        self.tell([f"{name}={value} from round {number + 1} on" for name, value in pending.items()])
+        self.journal.tell([f"{name}={value} from round {number + 1} on" for name, value in pending.items()])
         self.run.update(
             state="running",
             failure=None,
@@ -155,22 +148,19 @@ class LocalTask:
             changes=recorded(self.run.record.get("changes", []), number, pending),
         )
 
-    def tell(self, found: list[str], warnings: list[str] | None = None) -> None:
-        """Tell what changed since the run began."""
-        if found or warnings:
-            self._event("compared", changes=found, warnings=warnings or [])
-
     def _round(self) -> bool:
         """Run one round; return whether the task is finished."""
         with contextlib.ExitStack() as self.watching, self.aggregator.active() as scheduler:
             number = self.aggregator.round = scheduler.current_round
-            self._event("round_started", round=number)
+            self.journal.event("round_started", round=number)
             scheduler._run_as_aggregator()
             is_finished = scheduler.is_task_finished()
             scheduler.current_round += 1
-        self._collect_metrics(number)
-        self._save(number, is_finished)
-        self._event("round_done", round=number, metrics=self.run.metrics)
+        self.journal.collect_metrics(self.nodes, number)
+        if number == 1:
+            self.journal.look_for_metrics(self.aggregator)
+        self.journal.save(self.nodes, number, is_finished)
+        self.journal.event("round_done", round=number, metrics=self.run.metrics)
         return is_finished
 
     @property
@@ -211,12 +201,12 @@ class LocalTask:
 
     def _end_watch(self) -> None:
         self.watching.close()
-        self._warn(self.aggregator, self.watch.traps())
+        self.journal.warn(self.aggregator, self.watch.traps())
 
     def train(self, name: str) -> bytes:
         """Give a data owner its turn in this round and return its parameters, serialised as the SDK does."""
         node, number = self.owners[name], self.aggregator.round
-        self._event("training", round=number, node=name)
+        self.journal.event("training", round=number, node=name)
         node.round = number
         node.reclaim()
         with node.active() as scheduler:
@@ -230,65 +220,11 @@ class LocalTask:
             refuse_diverged(scheduler, self.run)
             update = serialise(scheduler.state_dict())
         node.release()
-        self._warn(node, watch.traps())
-        self._event("trained", round=number, node=name)
+        self.journal.warn(node, watch.traps())
+        self.journal.event("trained", round=number, node=name)
         return update
-
-    def _collect_metrics(self, number: int) -> None:
-        for name, node in self.nodes.items():
-            self.run.rows += [Metric(number, name, tag, value) for tag, value in node.take_scalars()]
-        self.run.write_metrics()
-        if number == 1:
-            logged = {row.name for row in self.run.rows}
-            self._warn(self.aggregator, missing_metrics(logged, self.run.record["target"]))
-
-    def _save(self, number: int, is_finished: bool) -> None:
-        rows = [tuple(row) for row in self.run.rows]
-        content = {"round": number, "is_finished": is_finished, "rows": rows, "nodes": self._kept()}
-        try:
-            self._write_checkpoint(content)
-        except OSError:
-            raise
-        except Exception:  # pickling calls code of every attribute, which fails as it likes
-            if not self._forget_unpicklable():
-                raise
-            self._write_checkpoint(content | {"nodes": self._kept()})
-        self.run.update(rounds_done=number, seconds=round(time.monotonic() - self.started, 2))
-
-    def _kept(self) -> dict[str, Kept]:
-        return {name: node.kept() for name, node in self.nodes.items()}
-
-    def _write_checkpoint(self, content: dict[str, Any]) -> None:
-        if self.can_resume:
-            checkpoint.save(content, self.checkpoint_file)
-
-    def _forget_unpicklable(self) -> bool:
-        """Leave out of checkpoints what cannot be pickled, and tell; return whether there was any."""
-        forgotten = [(name, attribute) for name, node in self.nodes.items() for attribute in node.forget_unpicklable()]
-        for name, attribute in forgotten:
-            self._event("not_kept", node=name, attribute=attribute)
-            self.can_resume &= attribute not in ESSENTIAL
-        return bool(forgotten)
 
     def _write_output(self) -> None:
         with self.aggregator.active() as scheduler:
             for file in scheduler._prepare_task_output():
                 shutil.copy(file, self.folder)
-
-    def _close(self, state: str, **fields: Any) -> None:
-        seconds = round(time.monotonic() - self.started, 2)
-        self.run.update(state=state, seconds=seconds, metrics=self.run.metrics, **fields)
-        self._event(state)
-
-    def _warn(self, node: Node, texts: Iterable[str]) -> None:
-        """Tell each thing once of each node: to whoever listens, and in the node's log."""
-        for text in texts:
-            if (node.name, text) not in self.warned:
-                self.warned.add((node.name, text))
-                node.log(logging.WARNING, text)
-                self._event("warning", node=node.name, text=text)
-
-    def _event(self, kind: str, **fields: Any) -> None:
-        event = {"event": kind, **fields}
-        self.run.add_event(event)
-        self.on_event(event)
