@@ -9,7 +9,7 @@ from alphamed_tutorials.experiments.check.questions import QUESTIONS
 
 # Question → file, the code to replace, and what takes its place.
 MISTAKES = {
-    "submit": ("scheduler.py", "self.seed = seed", "self.seed = seed\n        self.notes = open(__file__)"),
+    "submit": ("scheduler.py", "self.seed = seed", "self.seed = seed\n        self.steps = (step for step in ())"),
     "unpickle": (
         "scheduler.py",
         "torch.manual_seed(self.seed)",

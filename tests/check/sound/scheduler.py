@@ -14,7 +14,7 @@ class SoundScheduler(FedAvgScheduler):
 
     data_dir = "/data/flowers"
 
-    def __init__(self, max_rounds: int = 3, learning_rate: float = 0.1, seed: int = 0):
+    def __init__(self, max_rounds: int = 3, learning_rate: float = 0.02, seed: int = 0):
         super().__init__(max_rounds=max_rounds, log_rounds=1)
         self.learning_rate = learning_rate
         self.seed = seed

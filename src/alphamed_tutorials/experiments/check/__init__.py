@@ -76,8 +76,9 @@ def _asked(question: Question, subject: Subject, on_question: Callable[[str], No
     except NotApplicable as why:
         answer, reason = NOT_APPLICABLE, str(why)
     except NotAsked as because:
-        first = next(each.text for each in QUESTIONS if each.id == str(because))
-        answer, reason = NOT_ASKED, f"not asked, because this failed: {first}"
+        root = subject.roots[question.id] = subject.roots.get(str(because), str(because))
+        first = next(each.text for each in QUESTIONS if each.id == root)
+        answer, reason = NOT_ASKED, f"because this failed: {first}"
     except (Wrong, JobFailed, TutorialError) as error:
         answer, reason = FAILED, str(error)
     except Exception as error:  # of the task's code in this process, or a limit of ours

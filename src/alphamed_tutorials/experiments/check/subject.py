@@ -60,6 +60,7 @@ class Subject:
         asking: The id of the question that is being asked.
         failed: Stage → the question that found it failing.
         answers: The answer by question, so far.
+        roots: A question that was not asked → the one that failed.
         draws: The random number generators that were used while the scheduler was made.
     """
 
@@ -76,6 +77,7 @@ class Subject:
         self.asking = ""
         self.failed: dict[str, str] = {}
         self.answers: dict[str, str] = {}
+        self.roots: dict[str, str] = {}
         self.draws: list[str] = []
 
     def require(self, *questions: str) -> None:

@@ -7,9 +7,9 @@ import torchvision  # noqa: F401  (brings operators that detectors call)
 
 
 def main(folder: str, num_threads: int) -> None:
-    """Write `found.pt`: what `model.ts` predicts of `inputs.pt`."""
+    """Write `found.pt`: what `model.ts` answers to `calls.pt`."""
     torch.set_num_threads(num_threads)  # the last digits depend on it
     model = torch.jit.load(Path(folder, "model.ts"))
-    inputs = torch.load(Path(folder, "inputs.pt"), weights_only=True)
-    outputs = [model(one) for one in inputs] if isinstance(inputs, list) else model(inputs)
-    torch.save(outputs, Path(folder, "found.pt"))
+    calls = torch.load(Path(folder, "calls.pt"), weights_only=True)
+    with torch.no_grad():
+        torch.save([model(*args, **kwargs) for args, kwargs in calls], Path(folder, "found.pt"))
