@@ -7,7 +7,7 @@ SITE_READY := .venv-site/.ready
 INPUTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup start test test-torchtext site serve notebooks clean
+.PHONY: help setup start check test coverage test-torchtext site serve notebooks clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -19,7 +19,7 @@ $(READY): $(INPUTS)
 	@echo "Making the environment in $(VENV): about three minutes and 6 GB, once."
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable . --group site --group test
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable . --group site --group test --group check
 	$(BIN)/python -m pip install --quiet --no-deps --constraint constraints.txt alphamed-federated
 	@touch $@
 
@@ -27,8 +27,25 @@ start: $(READY)  ## run the MNIST task over three nodes, then serve the site at 
 	@$(BIN)/playground run mnist --nodes 3 --seed 1
 	@$(MAKE) --no-print-directory serve
 
-test: $(READY)  ## run the whole test suite
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+# Parts whose types are whole.
+TYPED := $(wildcard src/alphamed_tutorials/*.py) $(addprefix src/alphamed_tutorials/,data runs command experiments)
+# What fails within two minutes, for every edit: no training, no site, no browser.
+UNIT_TESTS := $(foreach name,arguments catalogue facts metrics partition dependencies,$(wildcard tests/test_$(name).py tests/*/test_$(name).py))
+check: $(READY)  ## lint, types, the pages' rules and the unit tests, in less than two minutes
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --follow-imports=silent $(TYPED)
+	$(BIN)/python -m pytest -q tests/docs/test_doc_gate.py tests/docs/test_gate_rules.py $(UNIT_TESTS)
+
+# One thread a worker: two workers with as many threads as cores each would wait for one another.
+WORKERS ?= 2
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
+
+test: $(READY)  ## run the whole test suite, with two workers; more with WORKERS=4
+	$(PYTEST)
+
+coverage: $(READY)  ## run the whole test suite and show which lines no test runs
+	$(PYTEST) --cov --cov-report=term:skip-covered
 
 # The original language modelling tutorial needs torchtext, and torchtext a torch of April 2024: an environment of its own.
 TORCHTEXT_READY := .venv-torchtext/.ready

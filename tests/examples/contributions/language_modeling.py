@@ -3,12 +3,12 @@
 import random
 from pathlib import Path
 
-from alphamed_tutorials.examples.language_modeling.dataset_verify import COMMON_WORDS
+from alphamed_tutorials.examples.language_modeling.data import read_words
 from alphamed_tutorials.runs.folder import Run
 
 from . import Contribution
 
-WORDS = ["<unk>", *sorted(COMMON_WORDS)[:59]]
+WORDS = ["<unk>", *[word for word in read_words() if word.isalpha()][:59]]
 
 
 def write_text(folder: Path) -> None:
