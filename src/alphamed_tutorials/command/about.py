@@ -63,7 +63,11 @@ def doctor(as_json: AsJson = False) -> None:
         with console.status("looking"):
             found = checks()
         result["checks"] = [vars(check) for check in found]
-        marks = {True: Text("ok", style="green"), False: Text("missing", style="red"), None: "note"}
+        marks: dict[bool | None, str | Text] = {
+            True: Text("ok", style="green"),
+            False: Text("missing", style="red"),
+            None: "note",
+        }
         show_table("Doctor", ("", "", "found", "advice"), [(c.name, marks[c.ok], c.found, c.advice) for c in found])
         bad = [check.name for check in found if check.ok is False]
         if bad:

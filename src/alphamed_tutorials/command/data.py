@@ -73,13 +73,11 @@ def verify(
 ) -> None:
     """Check the data of every node with the target's DatasetVerify."""
     with output(as_json) as result:
-        if data is None and aggregator is None and not nodes:
-            raise WrongUse("say which data to verify: --data DIR, or --node NAME=DIR (repeated) and --aggregator DIR")
         with console.status("verifying"):
             from ..data.verify import verify as verify_data
 
             result["nodes"] = verify_data(target, data, pairs(nodes, "--node"), aggregator)
-        marks = {True: "ok", False: Text("refused", style="red")}
+        marks: dict[bool, str | Text] = {True: "ok", False: Text("refused", style="red")}
         rows = [(node, marks[x["ok"]], x["reason"].replace(f"{node}: ", "")) for node, x in result["nodes"].items()]
         show_table("Data verification", ("node", "", "reason"), rows)
         refused = [node for node, verdict in result["nodes"].items() if not verdict["ok"]]

@@ -115,7 +115,9 @@ def _current_folder() -> Check:
 def _hardware() -> list[Check]:
     facts = machine()
     return [
-        _judge("memory", facts["memory_gib"] >= 2, f"{facts['memory_gib']} GiB", "use a machine with 2 GiB or more"),
+        _judge(
+            "memory", float(facts["memory_gib"]) >= 2, f"{facts['memory_gib']} GiB", "use a machine with 2 GiB or more"
+        ),
         _note("processor cores", str(facts["cores"]), ""),
     ]
 

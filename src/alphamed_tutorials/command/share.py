@@ -49,8 +49,8 @@ def pack(
             result |= pack_task(found, out, num_rounds, values)
         rows = [(each["name"], str(each["bytes"]), each["purpose"]) for each in result["files"]]
         show_table(f"Written to {out}", ("file", "bytes", "what it is for"), rows)
-        rows = [(each["name"], str(each["bytes"])) for each in result["src.zip"]]
-        show_table("In src.zip", ("file", "bytes"), rows)
+        inside = [(each["name"], str(each["bytes"])) for each in result["src.zip"]]
+        show_table("In src.zip", ("file", "bytes"), inside)
         for warning in result["warnings"]:
             say(f"Warning: {warning}", style="yellow")
         say(f"Next: open {out / 'README.md'}, it says what to do on AlphaMed")

@@ -91,7 +91,7 @@ def _refuse_own_ways(loader: Any) -> None:
         return
     sampler, batches = loader.sampler, loader.batch_sampler
     kinds = (RandomSampler, SequentialSampler)
-    is_whole = type(sampler) in kinds and sampler.data_source is loader.dataset
+    is_whole = isinstance(sampler, kinds) and type(sampler) in kinds and sampler.data_source is loader.dataset
     if is_whole and isinstance(sampler, RandomSampler):
         is_whole = not sampler.replacement and sampler.num_samples == len(sampler.data_source)
     if not is_whole:

@@ -20,6 +20,8 @@ class PositionalEncoding(nn.Module):
         max_length: The longest text, in words.
     """
 
+    table: torch.Tensor
+
     def __init__(self, width: int, dropout: float, max_length: int = 1000):
         super().__init__()
         self.dropout = nn.Dropout(dropout)

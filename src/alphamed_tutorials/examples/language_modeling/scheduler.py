@@ -89,14 +89,14 @@ class LanguageModelScheduler(FedAvgScheduler):  # (1)!
     @torch.no_grad()
     def run_test(self) -> None:  # (7)!
         self.model.eval()
-        total_loss, all_targets = 0.0, []
+        total_loss, found = 0.0, []
         for tokens, targets in self.test_loader:
             tokens, targets = tokens.to(self.device), targets.to(self.device)
             scores = self.model(tokens).flatten(0, 1)
             loss = F.cross_entropy(scores, targets.flatten(), reduction="sum")
             total_loss += loss.item()
-            all_targets.append(targets.flatten())
-        all_targets = torch.cat(all_targets)
+            found.append(targets.flatten())
+        all_targets = torch.cat(found)
         perplexity = math.exp(total_loss / len(all_targets))
         self.tb_writer.add_scalar("test/perplexity", perplexity, self.current_round)
         unigram = unigram_perplexity(all_targets)

