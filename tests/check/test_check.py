@@ -60,7 +60,7 @@ MISTAKES = {
     ),
     "train": ("scheduler.py", "        self.model.train()\n", ""),
     "eval": ("scheduler.py", "        self.model.eval()\n", ""),
-    "zero_grad": ("scheduler.py", "            self.optimizer.zero_grad()\n", ""),
+    "zero_grad": ("scheduler.py", "self.optimizer.zero_grad()", "self.model[0].zero_grad(), self.model[3].zero_grad()"),
     "metrics": ("scheduler.py", "self.tb_writer.add_scalar", "print"),
     "loss": ("scheduler.py", "momentum=0.5", "momentum=0.5, maximize=True"),
     "resume": (

@@ -22,6 +22,7 @@ from watching import at_node
 
 from alphamed_tutorials.catalogue import find
 from alphamed_tutorials.data.prepare import prepare as prepare_folder
+from alphamed_tutorials.engines.local import run_local
 from alphamed_tutorials.errors import TutorialError
 from alphamed_tutorials.examples.object_detection.data import (
     PedestrianDataset,
@@ -499,9 +500,10 @@ def tiny(make_small) -> Path:
 
 
 @pytest.fixture(scope="module")
-def finished(learn) -> Run:
-    """Return a run over it."""
-    return learn("object_detection")
+def finished(once, tiny) -> Run:
+    """Return a run of one round over it."""
+    make = lambda folder: run_local(ObjectDetectionScheduler(**SMALL), tiny, folder, seed=1, target="object_detection")  # noqa: E731
+    return Run.open(once("object_detection-one-round", make))
 
 
 def alone(folder: Path, **settings) -> ObjectDetectionScheduler:

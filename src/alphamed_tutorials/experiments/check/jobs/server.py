@@ -18,6 +18,7 @@ for name in ("alphafed", "task"):  # `import alphafed` writes ./alphafed.log unl
 
 import alphafed.fed_avg  # noqa: E402, F401
 import cloudpickle  # noqa: E402, F401
+import pydantic.main  # noqa: E402, F401
 import torch._dynamo  # noqa: E402, F401  (the first optimizer imports it, which takes a second)
 import torchvision  # noqa: E402, F401
 
