@@ -1,5 +1,6 @@
 """`check`: a sound task passes every question, and each kind of mistake fails its own question and no other."""
 
+import json
 import tempfile
 
 import pytest
@@ -106,3 +107,30 @@ def test_a_mistake_fails_its_own_question_and_no_other(sound, server, question, 
 
 def test_there_is_a_mistake_for_every_question():
     assert list(MISTAKES) == [question.id for question in QUESTIONS]
+
+
+def test_code_that_raises_is_named_with_its_line_and_ends_nothing(sound, server):
+    file = sound / "scheduler.py"
+    file.write_text(file.read_text().replace("loss.backward()", "loss.backward(); 1 / 0"))
+    rows = check(sound, server)
+    (failed,) = (row for row in rows if row.answer == "failed")
+    line = next(number for number, text in enumerate(file.read_text().splitlines(), 1) if "1 / 0" in text)
+    assert failed.id == "plain_loop" and f"{file}, line {line}" in failed.reason and "ZeroDivision" in failed.reason
+    assert {row.id for row in rows if row.answer == "not asked"} == {row.id for row in rows[15:]}
+
+
+def test_the_command_prints_rows_and_fails_where_one_failed(sound, start):
+    file = sound / "dataset_verify.py"
+    file.write_text(file.read_text().replace("/data/flowers", "/data/trees"))
+    place = sound.with_name("我的 任务")
+    sound.rename(place)
+    (place / "scheduler.py").rename(place / "flowers.py")  # a folder of this name is no package: name the file
+    (place / "flowers.py").write_text((place / "flowers.py").read_text().replace("from .samples", "from samples"))
+    (place / "data.py").unlink()
+    (place / "model.py").unlink()
+    finished = start("check", place / "flowers.py", "--data", place / "data", "--json", cwd=place.parent)
+    assert finished.returncode == 1, finished.stderr
+    rows = {row["id"]: row for row in json.loads(finished.stdout)["rows"]}
+    assert list(rows) == [question.id for question in QUESTIONS]
+    assert [row["id"] for row in rows.values() if row["answer"] == "failed"] == ["data_dir"], rows
+    assert "/data/trees" in rows["data_dir"]["reason"] and rows["data_dir"]["mend"]

@@ -3,6 +3,7 @@
 import contextlib
 import random
 import traceback
+import types
 from collections.abc import Iterator
 from typing import Any
 
@@ -135,7 +136,8 @@ class Watched:
 def watched(scheduler: Any) -> Any:
     """Return a scheduler that does the same and is watched; it can be pickled into another process of ours."""
     kind = type(scheduler)
-    twin = object.__new__(type(kind)(kind.__name__, (Watched, kind), {"__module__": kind.__module__}))
+    body = {"__module__": kind.__module__}
+    twin = object.__new__(types.new_class(kind.__name__, (Watched, kind), exec_body=lambda names: names.update(body)))
     vars(twin).update(vars(scheduler))
     return twin
 

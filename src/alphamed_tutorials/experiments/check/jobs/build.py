@@ -14,7 +14,7 @@ def main(entry: str, data_dir: str, num_owners: int) -> dict[str, list[str]]:
     """Return what is wrong with model and optimizer (`built`), and with the state dict (`averaged`)."""
     with open(entry, "rb") as file:
         scheduler = cloudpickle.load(file)
-    scheduler.id = "aggregator"
+    scheduler.id, scheduler.is_initiator, scheduler.is_aggregator = "aggregator", True, True
     scheduler.data_dir = data_dir
     built = list(_wrongly_built(scheduler))
     return {"built": built, "averaged": [] if built else _not_averaged(scheduler, num_owners)}

@@ -26,7 +26,7 @@ def _read(entry: str, data_dir: str) -> list[torch.Tensor]:
     """Return all tensors of one epoch."""
     with open(entry, "rb") as file:
         scheduler = cloudpickle.load(file)
-    scheduler.id, scheduler.data_dir = "owner", data_dir
+    scheduler.id, scheduler.data_dir, scheduler.is_initiator, scheduler.is_aggregator = "owner", data_dir, False, False
     return [tensor for batch in scheduler.train_loader for tensor in _tensors(batch)]
 
 

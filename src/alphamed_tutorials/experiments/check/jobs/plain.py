@@ -47,9 +47,9 @@ def main(
         set_random_states(generators[owner]["train"])
         scheduler.train_an_epoch()
         torch.save(copied(scheduler.state_dict()), seen)
-        _at(scheduler, folders["aggregator"]).test_loader
+        _as(scheduler, "aggregator", folders).test_loader
         scheduler.run_test()
-        _at(scheduler, folders[owner])
+        _as(scheduler, owner, folders)
         while len(found.losses) < MIN_EPOCHS or (len(found.losses) < MAX_EPOCHS and found.num_steps < ENOUGH_STEPS):
             scheduler.current_round += 1
             scheduler.tb_writer.epochs.append({})
@@ -67,16 +67,18 @@ def main(
 def _set_up(scheduler: Any, owner: str, folders: dict[str, str], generators: dict) -> None:
     """Build what the loop needs: the model as the aggregator does, which sends it to the owner, the rest as the owner."""
     vars(scheduler).update(
-        id=owner, task_id="check", is_initiator=False, is_aggregator=False, tb_writer=Writer(), current_round=1,
+        task_id="check", tb_writer=Writer(), current_round=1,
         participants=list(folders), contractor=SimpleNamespace(), data_channel=SimpleNamespace(),
     )  # fmt: skip
     set_random_states(generators["aggregator"]["build"])
-    _at(scheduler, folders["aggregator"]).model
+    _as(scheduler, "aggregator", folders).model
     set_random_states(generators[owner]["load"])
-    _at(scheduler, folders[owner]).optimizer
+    _as(scheduler, owner, folders).optimizer
     scheduler.train_loader
 
 
-def _at(scheduler: Any, folder: str) -> Any:
-    scheduler.data_dir = folder
+def _as(scheduler: Any, node: str, folders: dict[str, str]) -> Any:
+    """Give the scheduler the part and the data of a node."""
+    scheduler.id, scheduler.data_dir = node, folders[node]
+    scheduler.is_initiator = scheduler.is_aggregator = node == "aggregator"
     return scheduler
