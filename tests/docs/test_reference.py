@@ -1,0 +1,90 @@
+"""The reference tables say all that the code has, in both languages: options, questions of `check`, keys of `example.toml`."""
+
+import re
+
+import names
+import pytest
+from gate import headings
+from pydantic import BaseModel
+
+from alphamed_tutorials.experiments.check.questions import QUESTIONS
+from alphamed_tutorials.facts import Facts
+from pages import HEADING, LANGUAGES, ROOT, Page
+
+COMMANDS = sorted(names.command_options().keys() - {""})
+EVERYWHERE = {"--help", "--json"}  # said once for all commands
+REQUIRED = {"zh": "必填", "en": "required"}
+
+
+@pytest.fixture(params=LANGUAGES)
+def language(request):
+    return request.param
+
+
+def read(language: str, name: str) -> Page:
+    return Page(ROOT / "docs" / language / f"{name}.md")
+
+
+def rows(page: Page, anchor: str) -> list[list[str]]:
+    """Return the cells of the tables in one section, without the heads."""
+    found, is_inside = [], False
+    for line in page.prose():
+        if heading := HEADING.fullmatch(line.text):
+            is_inside = heading["anchor"] == anchor
+        elif is_inside and line.text.startswith("|---"):
+            found.pop()  # the head
+        elif is_inside and line.text.startswith("|"):
+            found.append([cell.strip() for cell in line.text.strip().strip("|").split(" | ")])
+    return found
+
+
+def test_every_command_has_a_section(language):
+    anchors = {heading["anchor"] for heading in headings(read(language, "reference/cli"))}
+    assert set(COMMANDS) <= anchors
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_is_documented_once(command, language):
+    cells = [cells[0] for cells in rows(read(language, "reference/cli"), command)]
+    documented = [option for cell in cells for option in re.findall(r"`(--[a-z-]+)", cell)]
+    options = {name for name in names.command_options()[command] if name.startswith("--")}  # not its arguments
+    assert sorted(documented) == sorted(options - EVERYWHERE)
+
+
+def plain(cell: str) -> str:
+    return cell.replace("`", "")
+
+
+def test_the_questions_of_check_are_those_that_are_asked():
+    found = [tuple(map(plain, cells)) for cells in rows(read("en", "reference/cli"), "check") if len(cells) == 3]
+    assert found == [(each.id, each.text, each.mend) for each in QUESTIONS]
+
+
+def test_the_chinese_questions_name_the_same_code():
+    english, chinese = (
+        [cells for cells in rows(read(language, "reference/cli"), "check") if len(cells) == 3]
+        for language in ("en", "zh")
+    )
+    assert [cells[0] for cells in chinese] == [cells[0] for cells in english]
+    for one, other in zip(english, chinese):
+        assert sorted(re.findall("`[^`]+`", other[2])) == sorted(re.findall("`[^`]+`", one[2])), one[0]
+
+
+def keys(model: type[BaseModel], above: str = "") -> dict[str, bool]:
+    """Return the keys of a table of `example.toml`, and whether each must be given."""
+    found = {}
+    for name, field in model.model_fields.items():
+        kinds = [kind for kind in _kinds(field.annotation) if isinstance(kind, type) and issubclass(kind, BaseModel)]
+        found |= keys(kinds[0], f"{above}{name}.") if kinds else {f"{above}{name}": field.is_required()}
+    return found
+
+
+def _kinds(annotation) -> list:
+    inner = getattr(annotation, "__args__", ())
+    return [annotation, *(kind for each in inner for kind in _kinds(each))]
+
+
+def test_every_key_of_example_toml_is_documented(language):
+    table = rows(read(language, "quickstart"), "example-toml")
+    documented = [(key, cells[1] == REQUIRED[language]) for cells in table for key in re.findall("`([^`]+)`", cells[0])]
+    assert dict(documented) == keys(Facts) and len(documented) == len(keys(Facts))
