@@ -27,14 +27,12 @@ start: $(READY)  ## run the MNIST task over three nodes, then serve the site at 
 	@$(BIN)/playground run mnist --nodes 3 --seed 1
 	@$(MAKE) --no-print-directory serve
 
-# Parts whose types are whole.
-TYPED := $(wildcard src/alphamed_tutorials/*.py) $(addprefix src/alphamed_tutorials/,data runs command experiments)
 # What fails within two minutes, for every edit: no training, no site, no browser.
 UNIT_TESTS := $(foreach name,arguments catalogue facts metrics partition dependencies,$(wildcard tests/test_$(name).py tests/*/test_$(name).py))
 check: $(READY)  ## lint, types, the pages' rules and the unit tests, in less than two minutes
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy --follow-imports=silent $(TYPED)
+	$(BIN)/mypy
 	$(BIN)/python -m pytest -q tests/docs/test_doc_gate.py tests/docs/test_gate_rules.py $(UNIT_TESTS)
 
 # One thread a worker: two workers with as many threads as cores each would wait for one another.

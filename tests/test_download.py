@@ -82,7 +82,10 @@ def server(monkeypatch):
         thread.join()
 
 
-def table(server, *urls, checksum=MD5, size=len(CONTENT), path="MNIST/raw/digits.gz"):
+SIZE = len(CONTENT)
+
+
+def table(server, *urls, checksum=MD5, size=SIZE, path="MNIST/raw/digits.gz"):
     return {"path": path, "urls": [server.url(url) for url in urls], "checksum": checksum, "size": size}
 
 
