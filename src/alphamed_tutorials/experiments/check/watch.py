@@ -137,7 +137,9 @@ def watched(scheduler: Any) -> Any:
     """Return a scheduler that does the same and is watched; it can be pickled into another process of ours."""
     kind = type(scheduler)
     body = {"__module__": kind.__module__}
-    twin: Any = object.__new__(types.new_class(kind.__name__, (Watched, kind), exec_body=lambda names: names.update(body)))
+    twin: Any = object.__new__(
+        types.new_class(kind.__name__, (Watched, kind), exec_body=lambda names: names.update(body))
+    )
     vars(twin).update(vars(scheduler))
     return twin
 
