@@ -364,7 +364,7 @@ def test_a_missing_sdk_is_one_line_of_advice(finished_run, tmp_path):
                 if name == "alphafed":
                     raise ModuleNotFoundError("No module named 'alphafed'", name="alphafed")
         sys.meta_path.insert(0, NoSDK)
-        sys.argv = "playground verify mnist --data {finished_run}/data".split()
+        sys.argv = "playground run mnist --data {finished_run}/data".split()
         main()
     """
     finished = subprocess.run(

@@ -1,11 +1,9 @@
 """What the SDK expects of the methods a reader writes, told by method, file and line where they do otherwise."""
 
 import contextlib
-import inspect
 import re
 import traceback
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 from alphafed.fed_avg import FedAvgScheduler
 from torch import nn
@@ -13,32 +11,12 @@ from torch.optim import Optimizer
 from torch.utils.data import DataLoader, IterableDataset
 
 from ..errors import TutorialError
-
-Method = Callable[..., Any]
-
-
-class BrokenContract(Exception):
-    """A method of the user's does not do what the SDK needs of it.
-
-    Attributes:
-        frame: Where the method is written; None where that cannot be found.
-        is_about_data: Whether the data may be to blame.
-    """
-
-    def __init__(self, method: Method, text: str, is_about_data: bool = False):
-        super().__init__(text)
-        self.frame = _place(method)
-        self.is_about_data = is_about_data
-
-
-def _place(method: Method) -> traceback.FrameSummary | None:
-    code = getattr(inspect.unwrap(method), "__code__", None)
-    return traceback.FrameSummary(code.co_filename, code.co_firstlineno, code.co_name) if code else None
+from .failures import BrokenContract, Method, place_of
 
 
 def where(method: Method) -> str:
     """Return file and line of a method, for a message."""
-    frame = _place(method)
+    frame = place_of(method)
     return f" ({frame.filename}, line {frame.lineno})" if frame else ""
 
 

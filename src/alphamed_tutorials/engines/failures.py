@@ -1,12 +1,35 @@
 """Tell whose code failed: on which node, in which round, in which file and line."""
 
+import inspect
 import sysconfig
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from ..errors import TutorialError
-from .contract import BrokenContract
+
+Method = Callable[..., Any]
+
+
+def place_of(method: Method) -> traceback.FrameSummary | None:
+    """Return where a method is written; None where that cannot be found."""
+    code = getattr(inspect.unwrap(method), "__code__", None)
+    return traceback.FrameSummary(code.co_filename, code.co_firstlineno, code.co_name) if code else None
+
+
+class BrokenContract(Exception):
+    """A method of the user's does not do what the SDK needs of it.
+
+    Attributes:
+        frame: Where the method is written; None where that cannot be found.
+        is_about_data: Whether the data may be to blame.
+    """
+
+    def __init__(self, method: Method, text: str, is_about_data: bool = False):
+        super().__init__(text)
+        self.frame = place_of(method)
+        self.is_about_data = is_about_data
 
 
 class NodeFailed(TutorialError):

@@ -11,8 +11,8 @@ from typing import Any
 from ..catalogue import Target, find
 from ..data.folders import AGGREGATOR, find_nodes, is_embedded, own_data, prepared_facts, refuse_other_data
 from ..data.prepare import prepare
+from ..engines.failures import NodeFailed
 from ..engines.local import run_local
-from ..engines.node import NodeFailed
 from ..engines.run import build
 from ..errors import TutorialError, WrongUse
 from ..facts import Facts, MetricFacts
