@@ -78,8 +78,10 @@ def refuse_diverged(scheduler: FedAvgScheduler, run: Run) -> None:
         scheduler: The node's scheduler, after training.
         run: The run, for the advice.
     """
-    parameters = {name for name, _ in scheduler.model.named_parameters()}  # a buffer may hold infinity, as masks do
+    # A buffer may hold infinity, as masks do. A state dict of one's own may give it another name.
+    buffers = {name: buffer.data_ptr() for name, buffer in scheduler.model.named_buffers()}
     for name, tensor in scheduler.state_dict().items():
-        if torch.isnan(tensor).any() or (name in parameters and torch.isinf(tensor).any()):
+        is_buffer = name in buffers or tensor.data_ptr() in buffers.values()
+        if torch.isnan(tensor).any() or (not is_buffer and torch.isinf(tensor).any()):
             what = f"after local training {name} holds NaN or infinity"
             raise Diverged(what, run, lower_learning_rate(scheduler))
