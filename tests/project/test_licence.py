@@ -6,7 +6,7 @@ from pathlib import Path
 
 from alphamed_tutorials.catalogue import find_all
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 NOTICE = (ROOT / "NOTICE").read_text(encoding="utf-8")
 PICTURES_AND_SOUNDS = {".png", ".jpg", ".jpeg", ".wav", ".mp3", ".woff2", ".pt", ".pth", ".npy", ".txt"}
 OURS = ("docs/results/", "tests/", "constraints")  # plots, what programs print, and lists of packages

@@ -14,7 +14,7 @@ from alphamed_tutorials.catalogue import find
 from alphamed_tutorials.data.prepare import prepare
 from alphamed_tutorials.engines.local import run_local
 
-CENTRALISED = Path(__file__).parents[1] / "snippets" / "mnist" / "train_centralised.py"
+CENTRALISED = Path(__file__).parents[2] / "snippets" / "mnist" / "train_centralised.py"
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from alphamed_tutorials.errors import WrongUse
 from alphamed_tutorials.experiments import record as recording
 from alphamed_tutorials.experiments.record import record
 
-RESULTS = Path(__file__).parents[1] / "docs" / "results"
+RESULTS = Path(__file__).parents[2] / "docs" / "results"
 NAMES = ["centralised", "node1", "node2", "federated"]
 
 
