@@ -9,6 +9,7 @@ machine; the ratio is that of their medians. Peak memory is taken in a process o
 import argparse
 import json
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -24,7 +25,6 @@ from torch.optim import SGD
 from alphamed_tutorials.engines.local import run_local
 from alphamed_tutorials.examples.mnist.data import build_dataloader
 from alphamed_tutorials.examples.mnist.model import ConvNet
-from alphamed_tutorials.examples.mnist.prepare import write_digits
 from alphamed_tutorials.examples.mnist.scheduler import MNISTScheduler
 
 NUM_NODES = (3, 10, 50)
@@ -38,7 +38,9 @@ def write_nodes(data: Path, num_nodes: int) -> None:
     for node, split in [("aggregator", "test"), *((f"node{i + 1}", "train") for i in range(num_nodes))]:
         images = generator.integers(0, 256, (SAMPLES, 28, 28), dtype=np.uint8)
         labels = generator.integers(0, 10, SAMPLES, dtype=np.uint8)
-        write_digits(data / "nodes" / node, split, (images, labels))
+        folder = data / "nodes" / node
+        folder.mkdir(parents=True)
+        write(folder, split, list(zip(images, labels)), shutil.copyfile)
 
 
 class BareLoop:

@@ -88,7 +88,10 @@ def table_of(capsys, rows) -> str:
 
 def test_a_table_sets_numbers_to_the_right_and_shows_brackets(capsys):
     shown = table_of(capsys, [("[bold]", "1.5"), ("b", "10.25")])
-    assert "│ [bold] │   1.5 │" in shown and "│ b      │ 10.25 │" in shown
+    (first,) = (line for line in shown.splitlines() if "[bold]" in line)
+    (second,) = (line for line in shown.splitlines() if "10.25" in line)
+    assert first.index("[bold]") == second.index("b ")
+    assert first.index("1.5") + len("1.5") == second.index("10.25") + len("10.25")
 
 
 def test_a_table_without_rows_has_its_head(capsys):

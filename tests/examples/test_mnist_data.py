@@ -147,13 +147,6 @@ def test_same_seed_same_bytes(tmp_path, monkeypatch):
     assert len(a) == 8 and a == b and a.keys() == c.keys() and a != c
 
 
-def test_embedded_data_takes_seconds(tmp_path):
-    mnist.load_embedded()  # the import of scikit-learn is not ours to measure
-    start = time.perf_counter()
-    prepare(tmp_path / "data")
-    assert time.perf_counter() - start < 2
-
-
 @pytest.mark.parametrize("layout", ["MNIST/raw", "raw itself"])
 @pytest.mark.parametrize("packed", [True, False])
 def test_whole_set_keeps_its_own_split(tmp_path, layout, packed):

@@ -5,7 +5,6 @@ import os
 import shutil
 import struct
 import tarfile
-import time
 import wave
 from functools import partial
 
@@ -122,12 +121,6 @@ def test_same_seed_same_bytes_and_the_test_set_depends_on_nothing(embedded, tmp_
     assert contents(embedded[0] / "nodes/aggregator") == contents(tmp_path / "other/nodes/aggregator")
 
 
-def test_embedded_data_takes_seconds(tmp_path):
-    start = time.process_time()
-    synthesiser.speak_all(tmp_path)
-    assert time.process_time() - start < 10
-
-
 def test_embedded_voices_differ_as_files_and_words(tmp_path):
     synthesiser.speak_all(tmp_path)
     contents = [path.read_bytes() for path in tmp_path.rglob("*.wav")]
@@ -192,11 +185,9 @@ def test_a_damaged_source_is_refused_with_everything_that_is_wrong(tmp_path):
 
 @pytest.mark.real_data
 def test_real_words(tmp_path, shared_data):
-    start = time.perf_counter()
     facts = prepare(tmp_path / "data", source=shared_data / "speech_commands")
     folders = find_nodes(tmp_path / "data")
     assert all(check(folder, ("test" if name == "aggregator" else "train",))[0] for name, folder in folders.items())
-    assert time.perf_counter() - start < 60
     total = sum(n for splits in facts["counts"].values() for words in splits.values() for n in words.values())
     found = [speakers(folder) for folder in folders.values()]
     assert total == 2548 and sum(map(len, found)) == len(set.union(*found)) == 173 and len(found[0]) == 34
