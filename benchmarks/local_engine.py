@@ -25,6 +25,7 @@ from torch.optim import SGD
 from alphamed_tutorials.engines.local import run_local
 from alphamed_tutorials.examples.mnist.data import build_dataloader
 from alphamed_tutorials.examples.mnist.model import ConvNet
+from alphamed_tutorials.examples.mnist.prepare import write
 from alphamed_tutorials.examples.mnist.scheduler import MNISTScheduler
 
 NUM_NODES = (3, 10, 50)
