@@ -76,7 +76,7 @@ def test_writes_data_and_facts(pets, tmp_path):
     assert facts == json.loads((out / "prepare.json").read_text("utf-8"))
     assert facts == {
         "example": "pets",
-        "data": "pets",
+        "data": "",
         "nodes": 2,
         "partition": "owners",
         "seed": 5,
