@@ -1,4 +1,4 @@
-"""Check that a node\'s digits can be read and trained on.
+"""Check that a node's digits can be read and trained on.
 
 AlphaMed takes this file under the name `DatasetVerify.py`.
 """
