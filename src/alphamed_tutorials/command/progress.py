@@ -22,14 +22,16 @@ def say(text: str, style: str | None = None) -> None:
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
     """Print a table on stdout, numbers to the right."""
-    table = Table(title=title, title_justify="left")
+    table = Table()
     for name, cells in zip(columns, zip(*rows) if rows else [()] * len(columns)):
         is_number = all(str(cell).replace(".", "").isdigit() for cell in cells)
         table.add_column(name, justify="right" if is_number else "left", overflow="fold")
     for row in rows:
         table.add_row(*row)
     width = None if sys.stdout.isatty() else PIPE_WIDTH
-    Console(highlight=False, markup=False, width=width).print(table)
+    stdout = Console(highlight=False, markup=False, width=width)
+    stdout.print(title, style="italic", soft_wrap=True)  # a title may be longer than a narrow table
+    stdout.print(table)
 
 
 class RunProgress:
