@@ -17,18 +17,21 @@ from torch.utils._pytree import tree_map
 from .calls import Call, ExportError
 from .exportable import Exportable
 
-# Run in a fresh, isolated interpreter: proof that the file needs torch (and torchvision, whose operators detectors
-# call) and nothing else.
+# Run in a fresh, isolated interpreter: proof that the file needs torch (and torchvision, where it calls operators of its
+# own, as detectors do) and nothing else.
 PREDICT_ELSEWHERE = """
 import sys, torch
-try:
-    import torchvision
-except ImportError:
-    pass
 model_file, calls_file, outputs_file, num_threads = sys.argv[1:]
 torch.set_num_threads(int(num_threads))  # the last digits depend on it
-is_exported = model_file.endswith(".pt2")
-model = torch.export.load(model_file).module() if is_exported else torch.jit.load(model_file)
+
+def load():
+    return torch.export.load(model_file).module() if model_file.endswith(".pt2") else torch.jit.load(model_file)
+
+try:
+    model = load()
+except Exception:
+    import torchvision
+    model = load()
 with torch.no_grad():
     outputs = [model(*args, **kwargs) for args, kwargs in torch.load(calls_file, weights_only=True)]
 torch.save(outputs, outputs_file)
