@@ -139,7 +139,7 @@ DAMAGED = {
     "no tar": lambda x: (x / "a.tar.gz").write_bytes(b"<html>") and x / "a.tar.gz",
     "empty": lambda x: (x / "a.tgz").write_bytes(b"") or x / "a.tgz",
     "zip cut off": lambda x: cut(write_zip(x / "a.zip", a=os.urandom(999))),
-    "tar cut off": lambda x: cut(pack(Path(__file__).parent / "docs", x / "a.tar.gz")),
+    "tar cut off": lambda x: cut(pack(Path(__file__).parents[1] / "docs", x / "a.tar.gz")),
     "zip with a wrong bit": lambda x: flip(write_zip(x / "a.zip", a=os.urandom(999))),
 }
 
