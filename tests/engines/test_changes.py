@@ -427,7 +427,7 @@ run_local(Mine(max_rounds=4), "data", "run 1", on_event=stop)
 
 def test_changed_script_does_not_take_effect(work):
     script = work.folder / "script.py"
-    script.write_text(SCRIPT.replace("HERE", repr(str(Path(__file__).parent))))
+    script.write_text(SCRIPT.replace("HERE", repr(str(Path(__file__).parents[1]))))
     subprocess.run([sys.executable, script], cwd=work.folder, capture_output=True, timeout=120)
     script.write_text(script.read_text().replace("super().train_an_epoch()", "raise ValueError"))
     assert work.resume().state == "done"

@@ -24,7 +24,7 @@ from alphamed_tutorials.engines.local import run_local
 from alphamed_tutorials.runs.folder import Run, RunError
 from alphamed_tutorials.runs.metrics import curves
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from alphamed_tutorials.engines.failures import NodeFailed
 from alphamed_tutorials.engines.local import resume_local, run_local
 from alphamed_tutorials.runs.folder import Run, RunError
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 
 
 @pytest.fixture

@@ -361,7 +361,7 @@ def test_a_test_that_fails_names_its_line(tmp_path):
 
 
 def test_a_run_of_a_file_that_was_moved_is_exported_when_told_where_it_is(tmp_path, playground, quick):
-    shutil.copy(Path(__file__).with_name("schedulers.py"), tmp_path / "my_schedulers.py")
+    shutil.copy(Path(__file__).parents[1] / "schedulers.py", tmp_path / "my_schedulers.py")
     data = write_data(tmp_path / "data", node1=8)
     run = run_task(f"{tmp_path / 'my_schedulers.py'}:Tiny", data, num_rounds=1, out=tmp_path / "run")
     (tmp_path / "moved").mkdir()
