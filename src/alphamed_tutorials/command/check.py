@@ -17,6 +17,7 @@ from .options import (
     example_of_use,
     output,
     pairs,
+    setting_values,
 )
 from .progress import console, show_table
 
@@ -40,12 +41,11 @@ def check(
     """
     with output(as_json) as result:
         with console.status("starting") as status:
-            from ..arguments import convert
             from ..catalogue import find
             from ..experiments.check import check as check_task
 
             found = find(target)
-            values = convert(found.scheduler_class, pairs(settings, "--set")) if settings else {}
+            values = setting_values(found, settings)
 
             def tell(question: str) -> None:
                 status.update(f"{question}?")

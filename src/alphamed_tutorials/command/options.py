@@ -9,7 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
+from ..arguments import convert
 from ..errors import TutorialError, WrongUse
+from ..target import Target
 
 TargetName = Annotated[
     str,
@@ -60,6 +62,15 @@ def pairs(texts: list[str], option: str) -> dict[str, str]:
             raise WrongUse(f"{option} {name.strip()} is given twice")
         found[name.strip()] = value
     return found
+
+
+def setting_values(target: Target, texts: list[str]) -> dict[str, Any]:
+    """Return the values of `--set` for a target's scheduler, whose code is loaded only where something is set.
+
+    Raises:
+        WrongUse: A text is no NAME=VALUE, no argument has that name, or the text is no value for it.
+    """
+    return convert(target.scheduler_class, pairs(texts, "--set")) if texts else {}
 
 
 @contextlib.contextmanager

@@ -24,6 +24,7 @@ from .options import (
     example_of_use,
     output,
     pairs,
+    setting_values,
 )
 from .progress import RunProgress, console, say, show_table
 
@@ -82,12 +83,11 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Compare training in one place, on each node alone, and federated."""
-    from ..arguments import convert
     from ..catalogue import find
 
     with output(as_json) as result:
         found = find(target)
-        values = convert(found.scheduler_class, pairs(settings, "--set")) if settings else {}
+        values = setting_values(found, settings)
         with RunProgress() as progress:
             from ..experiments.compare import compare as compare_runs
 

@@ -25,6 +25,7 @@ from .options import (
     output,
     pairs,
     refuse_existing,
+    setting_values,
 )
 from .progress import RunProgress, say, show_table
 
@@ -79,7 +80,6 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Run a federated task on this machine: an example, or your own folder or file."""
-    from ..arguments import convert
     from ..catalogue import find
 
     with output(as_json) as result:
@@ -87,7 +87,7 @@ def run(
         if show_settings:
             show_arguments(found, result)
             return
-        values = convert(found.scheduler_class, pairs(settings, "--set")) if settings else {}
+        values = setting_values(found, settings)
         known: dict[str, Any] = {}
         with RunProgress() as progress:
             from ..engines.run import run as run_task

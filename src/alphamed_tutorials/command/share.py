@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .options import AsJson, NumRounds, SettingTexts, TargetName, example_of_use, output, pairs
+from .options import AsJson, NumRounds, SettingTexts, TargetName, example_of_use, output, setting_values
 from .progress import console, say, show_table
 
 app = typer.Typer()
@@ -37,12 +37,11 @@ def pack(
     as_json: AsJson = False,
 ) -> None:
     """Make what goes to AlphaMed, and try there and back whether it can be submitted and unpacked."""
-    from ..arguments import convert
     from ..catalogue import find
 
     with output(as_json) as result:
         found = find(target)
-        values = convert(found.scheduler_class, pairs(settings, "--set")) if settings else {}
+        values = setting_values(found, settings)
         with console.status("packing, and submitting it to a stand-in"):
             from ..share.pack import pack as pack_task
 
