@@ -1,5 +1,11 @@
 """Errors a user can do something about: their text is all that is shown, their code ends the command."""
 
+import sysconfig
+import traceback
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent
+
 
 class TutorialError(Exception):
     """What was asked for did not work out; the text says where, why and what to do."""
@@ -11,3 +17,18 @@ class WrongUse(TutorialError):
     """What was asked for makes no sense as it was asked."""
 
     exit_code = 2
+
+
+def user_frame(error: BaseException) -> traceback.FrameSummary | None:
+    """Return the innermost frame that belongs to the user, not to Python, a library or this package's own tools."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return traceback.FrameSummary(error.filename, error.lineno or 0, "<module>")
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename)]
+    return own[-1] if own else None
+
+
+def _is_users(filename: str) -> bool:
+    if Path(filename).is_relative_to(PACKAGE):
+        return Path(filename).is_relative_to(PACKAGE / "examples")
+    libraries = (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), "<")
+    return not filename.startswith(libraries) and not {"site-packages", "dist-packages"} & set(Path(filename).parts)

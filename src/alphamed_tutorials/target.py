@@ -4,7 +4,6 @@ import contextlib
 import importlib
 import inspect
 import sys
-import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +12,7 @@ from types import MappingProxyType, ModuleType
 from typing import Any
 
 from .arguments import arguments, refuse_unknown
-from .errors import TutorialError, WrongUse
+from .errors import TutorialError, WrongUse, user_frame
 from .facts import Facts, facts_of, read_facts
 from .importing import TargetError, imported_files, may_define_scheduler
 
@@ -100,7 +99,7 @@ class Target:
 
     @contextlib.contextmanager
     def blamed(self) -> Iterator[None]:
-        """Name the target's own file and line where its code raises, or ends the program."""
+        """Name the user's own file and line where its code raises, or ends the program."""
         try:
             yield
         except TutorialError:
@@ -108,9 +107,8 @@ class Target:
         except (Exception, SystemExit) as error:
             if isinstance(error, ModuleNotFoundError) and error.name == "alphafed":
                 raise
-            frames = traceback.extract_tb(error.__traceback__)
-            own = [frame for frame in frames if Path(frame.filename).is_relative_to(self.folder)]
-            where = f"{own[-1].filename}, line {own[-1].lineno}: " if own else f"{self.file or self.folder}: "
+            own = user_frame(error)
+            where = f"{own.filename}, line {own.lineno}: " if own else f"{self.file or self.folder}: "
             raise TutorialError(f"{where}{type(error).__name__}: {error}") from error
 
     @cached_property

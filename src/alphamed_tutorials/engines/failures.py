@@ -1,13 +1,12 @@
 """Tell whose code failed: on which node, in which round, in which file and line."""
 
 import inspect
-import sysconfig
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..errors import TutorialError
+from ..errors import TutorialError, user_frame
 
 Method = Callable[..., Any]
 
@@ -46,7 +45,7 @@ class NodeFailed(TutorialError):
     def __init__(self, node: str, round: int, error: BaseException, data_dir: Path):
         self.node, self.round, self.error = node, round, error
         self.is_about_data = _is_about_data(error, data_dir)
-        frame = error.frame if isinstance(error, BrokenContract) else _user_frame(error)
+        frame = error.frame if isinstance(error, BrokenContract) else user_frame(error)
         self.file = frame.filename if frame else None
         self.line = frame.lineno if frame else None
         when = f"in round {round}" if round else "while it was being set up"
@@ -80,17 +79,3 @@ def _is_about_data(error: BaseException, data_dir: Path) -> bool:
         or "torch/utils/data" in Path(frame.filename).as_posix()
         for frame in traceback.extract_tb(error.__traceback__)
     )
-
-
-def _user_frame(error: BaseException) -> traceback.FrameSummary | None:
-    """Return the innermost frame that belongs to the user, not to Python, a library or the engine."""
-    own = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename)]
-    return own[-1] if own else None
-
-
-def _is_users(filename: str) -> bool:
-    package = Path(__file__).parents[1]
-    if Path(filename).is_relative_to(package):
-        return Path(filename).is_relative_to(package / "examples")
-    libraries = (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), "<")
-    return not filename.startswith(libraries) and not {"site-packages", "dist-packages"} & set(Path(filename).parts)
