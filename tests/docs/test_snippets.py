@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from forked import once_and_copied
+from preloaded.prepared import once_and_copied
 from runner import run_file
 
 from pages import ROOT

@@ -18,6 +18,7 @@ from alphamed_tutorials.examples.language_modeling.model import Predictor, Trans
 from alphamed_tutorials.examples.language_modeling.scheduler import LanguageModelScheduler
 from alphamed_tutorials.runs import export as exporting
 from alphamed_tutorials.runs.calls import Call
+from alphamed_tutorials.runs.elsewhere import FreshPython
 from alphamed_tutorials.runs.folder import Run
 
 CENTRALISED = Path(__file__).parents[2] / "snippets" / "language_modeling" / "train_centralised.py"
@@ -168,16 +169,22 @@ def test_the_exported_model_agrees_and_carries_its_words(exported, tmp_path):
     subprocess.run([sys.executable, "-I", "-c", program, str(run.path / "model.ts")], check=True)
 
 
+@pytest.fixture(scope="module")
+def fresh_python():
+    with FreshPython() as python:
+        yield python
+
+
 @pytest.mark.parametrize("form", ["model.ts", "model.pt2", "model.onnx"])
 @pytest.mark.parametrize("shape", [(1, 1), (3, 7), (2, 60)])
-def test_texts_of_any_length_can_be_exported_models_input(exported, form, shape):
+def test_texts_of_any_length_can_be_exported_models_input(exported, fresh_python, form, shape):
     run, _ = exported
     predictor, _ = exporting.load_predictor(run)
     torch.manual_seed(3)
     tokens = torch.randint(0, 60, shape)
     with torch.no_grad():
         expected = predictor(tokens)
-    predict = exporting.predict_onnx if form == "model.onnx" else exporting.predict_elsewhere
+    predict = exporting.predict_onnx if form == "model.onnx" else fresh_python.predict
     (answer,) = predict(run.path / form, [Call((tokens,), {})])
     assert torch.allclose(answer[0] if form == "model.onnx" else answer, expected, atol=1e-5)
 

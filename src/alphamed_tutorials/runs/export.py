@@ -15,9 +15,10 @@ from torch import nn
 from torch.utils._pytree import tree_leaves
 
 from .calls import Call, ExportError
+from .elsewhere import FreshPython
 from .exportable import Exportable, load_exportable
 from .folder import Run
-from .forms import in_short, predict_elsewhere, predict_onnx, write_onnx, write_torch_export, write_torchscript
+from .forms import in_short, predict_onnx, write_onnx, write_torch_export, write_torchscript
 
 TOLERANCE = 1e-5
 Write = Callable[[Exportable, Path], str]
@@ -45,9 +46,9 @@ def export(run: Run | str | Path, target: Any = None) -> dict[str, Any]:
     exportable, _ = load_exportable(run, target)
     report: dict[str, Any] = {"model": exportable.way, "inputs": exportable.num_inputs}
     onnx_tolerance = getattr(exportable.model, "onnx_tolerance", TOLERANCE)
-    with _quiet():
-        report["torchscript"] = _checked(run.path / "model.ts", exportable, write_torchscript, predict_elsewhere)
-        report["torch_export"] = _tried(run.path / "model.pt2", exportable, write_torch_export, predict_elsewhere)
+    with _quiet(), FreshPython() as elsewhere:
+        report["torchscript"] = _checked(run.path / "model.ts", exportable, write_torchscript, elsewhere.predict)
+        report["torch_export"] = _tried(run.path / "model.pt2", exportable, write_torch_export, elsewhere.predict)
         report["onnx"] = _tried(run.path / "model.onnx", exportable, write_onnx, predict_onnx, onnx_tolerance)
     return report
 

@@ -1,11 +1,8 @@
-"""The forms a trained model is written in, and what each predicts where nothing of this project is."""
+"""The forms a trained model is written in."""
 
 import inspect
 import re
-import subprocess
-import sys
 import sysconfig
-import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,27 +13,6 @@ from torch.utils._pytree import tree_map
 
 from .calls import Call, ExportError
 from .exportable import Exportable
-
-# Run in a fresh, isolated interpreter: proof that the file needs torch (and torchvision, where it calls operators of its
-# own, as detectors do) and nothing else.
-PREDICT_ELSEWHERE = """
-import sys, torch
-model_file, calls_file, outputs_file, num_threads = sys.argv[1:]
-torch.set_num_threads(int(num_threads))  # the last digits depend on it
-
-def load():
-    return torch.export.load(model_file).module() if model_file.endswith(".pt2") else torch.jit.load(model_file)
-
-try:
-    model = load()
-except Exception:
-    import torchvision
-    model = load()
-with torch.no_grad():
-    outputs = [model(*args, **kwargs) for args, kwargs in torch.load(calls_file, weights_only=True)]
-torch.save(outputs, outputs_file)
-assert not any(name.split(".")[0] in ("alphamed_tutorials", "alphafed") for name in sys.modules)
-"""
 
 
 def write_torchscript(exportable: Exportable, file: Path) -> str:
@@ -131,20 +107,6 @@ def write_onnx(exportable: Exportable, file: Path) -> str:
         options |= {"kwargs": call.kwargs} if call.kwargs else {}
     torch.onnx.export(exportable.model, call.args, file, verbose=False, **options)
     return ""
-
-
-def predict_elsewhere(file: Path, calls: Sequence[Call]) -> list[Any]:
-    """Return what a TorchScript or `torch.export` file answers in a fresh Python that knows torch and nothing of ours."""
-    with tempfile.TemporaryDirectory() as folder:
-        calls_file, outputs_file = Path(folder, "calls.pt"), Path(folder, "outputs.pt")
-        torch.save([tuple(call) for call in calls], calls_file)
-        arguments = map(str, (file, calls_file, outputs_file, torch.get_num_threads()))
-        command = [sys.executable, "-I", "-c", PREDICT_ELSEWHERE, *arguments]
-        finished = subprocess.run(command, capture_output=True, text=True)
-        if finished.returncode:
-            reason = (finished.stderr.strip().splitlines() or ["it was killed"])[-1]
-            raise ExportError(f"{file.name.lstrip('.')} does not run in a fresh Python: {reason}")
-        return torch.load(outputs_file, weights_only=True)
 
 
 def predict_onnx(file: Path, calls: Sequence[Call]) -> list[list[torch.Tensor]]:
