@@ -1,13 +1,17 @@
 """Draw what the detector finds in its test pictures: the best drawn and the worst."""
 
-from alphamed_tutorials import export, prepare, run
+import torch
+
+from alphamed_tutorials import prepare, run
 from alphamed_tutorials.examples.object_detection.scheduler import (
     ObjectDetectionScheduler,
 )
+from alphamed_tutorials.runs.export import load_predictor
 
 prepare("object_detection", "data", partition="owners", seed=1)
-task = ObjectDetectionScheduler(max_rounds=2, min_size=96, learning_rate=0.002, seed=1)
-export(run(task, "data", seed=1, out="first-run"))
+task = ObjectDetectionScheduler(max_rounds=1, min_size=96, learning_rate=0.002, seed=1)
+predictor, _ = load_predictor(run(task, "data", seed=1, out="first-run"))
+torch.jit.script(predictor).save("first-run/model.ts")  # as export does
 
 # --8<-- [start:draw]
 import torch

@@ -7,7 +7,7 @@ from alphamed_tutorials.examples.object_detection.scheduler import (
 
 prepare("object_detection", "data", partition="owners", seed=1)
 first_run = run(
-    ObjectDetectionScheduler(max_rounds=2, min_size=96, learning_rate=0.002, seed=1),
+    ObjectDetectionScheduler(max_rounds=1, min_size=96, learning_rate=0.002, seed=1),
     "data",
     seed=1,
     out="first-run",

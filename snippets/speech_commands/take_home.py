@@ -5,7 +5,7 @@ from alphamed_tutorials.examples.speech_commands.scheduler import SpeechCommands
 
 prepare("speech_commands", "data", partition="owners", seed=1)
 first_run = run(
-    SpeechCommandsScheduler(max_rounds=2, merge_epochs=1, seed=1),
+    SpeechCommandsScheduler(max_rounds=1, merge_epochs=1, seed=1),
     "data",
     seed=1,
     out="first-run",

@@ -4,7 +4,7 @@ from alphamed_tutorials import prepare, run
 from alphamed_tutorials.examples.transfer_learning.scheduler import TransferScheduler
 
 prepare("transfer_learning", "data", seed=1)
-first_run = run(TransferScheduler(max_rounds=2, seed=1), "data", seed=1, out="first-run")
+first_run = run(TransferScheduler(max_rounds=1, seed=1), "data", seed=1, out="first-run")
 
 # --8<-- [start:export]
 from alphamed_tutorials import export

@@ -24,6 +24,12 @@ HEAVY = (
     "sklearn.datasets",
     "torchaudio",
     "torchvision.transforms.v2",
+    # what exporters would import
+    "torch._dynamo",
+    "torch._functorch.aot_autograd",
+    "torch.onnx._internal.exporter._core",
+    "onnxscript.optimizer",
+    "onnxruntime",
 )
 
 
