@@ -7,7 +7,7 @@ SITE_READY := .venv-site/.ready
 INPUTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup start check test coverage test-torchtext site serve notebooks clean
+.PHONY: help setup start check test pages coverage test-torchtext site serve notebooks clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -39,10 +39,13 @@ check: $(READY)  ## lint, types, the pages' rules and the unit tests, in less th
 WORKERS ?= 2
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist worksteal
 
-test: $(READY)  ## run the whole test suite, with two workers; more with WORKERS=4
+test: $(READY)  ## run the test suite, with two workers; more with WORKERS=4
 	$(PYTEST)
 
-coverage: $(READY)  ## run the whole test suite and show which lines no test runs
+pages: $(READY)  ## run all programs of all pages, as their readers would
+	$(PYTEST) -m pages tests/docs
+
+coverage: $(READY)  ## run the test suite and show which lines no test runs
 	$(PYTEST) --cov --cov-report=term:skip-covered
 
 # The original language modelling tutorial needs torchtext, and torchtext a torch of April 2024: an environment of its own.

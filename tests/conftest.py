@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from preloaded import stand_ins
 
 ROOT = Path(__file__).parents[1]
 Once = Callable[[str, Callable[[Path], object]], Path]
@@ -130,8 +131,8 @@ def playground(tmp_path, monkeypatch, capsys) -> Callable[..., Finished]:
 
 @pytest.fixture(scope="session")
 def start() -> Callable[..., subprocess.CompletedProcess]:
-    """Return a function that runs the real `playground` in a process of its own."""
-    program = str(Path(sys.executable).with_name("playground"))
+    """Return a function that runs the real `playground` in a process of its own, in which torch is loaded already."""
+    program = str(stand_ins() / "playground")
 
     def call(*arguments: str | Path, cwd: Path, **kwargs) -> subprocess.CompletedProcess:
         command = [program, *map(str, arguments)]

@@ -23,11 +23,13 @@ def programs(language: str) -> list:
     return [pytest.param(pages, id="+".join(map(str, pages))) for pages in holders.values()]
 
 
+@pytest.mark.pages
 @pytest.mark.parametrize("pages", programs("python"))
 def test_python_of_pages_runs(pages):
     run_python(pages[0].name, pages[0].program("python"))
 
 
+@pytest.mark.pages
 @pytest.mark.parametrize("pages", programs("sh"))
 def test_shell_of_pages_runs(pages):
     run_shell(pages[0].name, pages[0].program("sh"))

@@ -1,5 +1,7 @@
 """Small data and small runs of each example, made once."""
 
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from tasks import build
 from alphamed_tutorials.catalogue import Target, find, find_all
 from alphamed_tutorials.data.prepare import prepare
 from alphamed_tutorials.engines.local import run_local
+from alphamed_tutorials.runs.export import export
 from alphamed_tutorials.runs.folder import Run
 
 
@@ -68,3 +71,18 @@ def learn(once, make_small) -> Callable[[str], Run]:
         return Run.open(once(f"{name}-learned", lambda folder: run_local(task, data, folder, seed=1, target=name)))
 
     return train
+
+
+@pytest.fixture(scope="session")
+def export_learned(once, learn) -> Callable[[str], tuple[Run, dict]]:
+    """Return a function that gives such a run exported, and the report of it."""
+
+    def export_run(name: str) -> tuple[Run, dict]:
+        def make(folder: Path) -> None:
+            shutil.copytree(learn(name).path, folder / "run")
+            (folder / "report.json").write_text(json.dumps(export(Run.open(folder / "run"))))
+
+        folder = once(f"{name}-exported", make)
+        return Run.open(folder / "run"), json.loads((folder / "report.json").read_text())
+
+    return export_run

@@ -4,7 +4,6 @@ import inspect
 import math
 import random
 import runpy
-import shutil
 from pathlib import Path
 
 import cloudpickle
@@ -17,8 +16,6 @@ from tasks import at, build, same, state_of
 
 from alphamed_tutorials.engines.local import run_local
 from alphamed_tutorials.engines.node import NodeFailed
-from alphamed_tutorials.runs.export import export
-from alphamed_tutorials.runs.folder import Run
 
 SNIPPETS = Path(__file__).parents[2] / "snippets"
 
@@ -197,7 +194,6 @@ def test_it_learns(example, learn):
     assert contribution_of(example.name).has_learned(run), run.metrics
 
 
-def test_the_exported_model_predicts_what_python_predicts(example, learn, tmp_path):
-    run = Run.open(shutil.copytree(learn(example.name).path, tmp_path / "run"))
-    report = export(run)
+def test_the_exported_model_predicts_what_python_predicts(example, export_learned):
+    _, report = export_learned(example.name)
     assert report["torchscript"]["max_difference"] <= 1e-5, report

@@ -1,8 +1,6 @@
 """The language model: what it may see, what travels, and that federation changes nothing else."""
 
 import inspect
-import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -146,15 +144,9 @@ def test_the_defaults_of_both_programs_are_the_same():
 
 
 @pytest.fixture(scope="module")
-def exported(once, learn) -> tuple[Run, dict]:
+def exported(export_learned) -> tuple[Run, dict]:
     """Return a run that has learned the favourite successors, and what its export said."""
-
-    def make(folder: Path) -> None:
-        shutil.copytree(learn("language_modeling").path, folder / "run")
-        (folder / "report.json").write_text(json.dumps(exporting.export(Run.open(folder / "run"))))
-
-    folder = once("language_modeling-exported", make)
-    return Run.open(folder / "run"), json.loads((folder / "report.json").read_text())
+    return export_learned("language_modeling")
 
 
 def test_the_exported_model_agrees_and_carries_its_words(exported, tmp_path):

@@ -16,7 +16,6 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from alphamed_tutorials.catalogue import Target, find_all
-from alphamed_tutorials.data.prepare import prepare
 
 UPLOADED = ("model", "data", "scheduler", "dataset_verify")
 ON_THE_PLATFORM = {"torch", "torchvision", "torchaudio", "numpy", "alphafed"}
@@ -233,9 +232,9 @@ def test_the_archives_hold_the_task_and_no_path_of_the_author(submitted):
                 assert not [place for place in places if place.encode() in opened.read(name)], name
 
 
-def test_a_clean_process_elsewhere_trains_tests_and_verifies(submitted, tmp_path):
+def test_a_clean_process_elsewhere_trains_tests_and_verifies(submitted, make_small, tmp_path):
     example, _, _, archives = submitted
-    prepare(example, tmp_path / "data", 2)
+    shutil.copytree(make_small(example.name), tmp_path / "data")
     for archive, kind in zip(archives, ("scheduler", "verify")):
         with zipfile.ZipFile(archive) as opened:
             opened.extractall(tmp_path / "unpacked")
