@@ -42,7 +42,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --
 test: $(READY)  ## run the test suite, with two workers; more with WORKERS=4
 	$(PYTEST)
 
-pages: $(READY)  ## run all programs of all pages, as their readers would
+pages: $(READY)  ## run the code of the pages: each snippet by itself, each page from beginning to end
 	$(PYTEST) -m pages tests/docs
 
 coverage: $(READY)  ## run the test suite and show which lines no test runs

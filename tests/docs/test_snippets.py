@@ -11,6 +11,7 @@ from pages import ROOT
 SNIPPETS = sorted((ROOT / "snippets").rglob("*.py"))
 
 
+@pytest.mark.pages
 @pytest.mark.parametrize("path", SNIPPETS, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_snippet_runs(path):
     if "torchtext" in path.name:
