@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,6 +139,15 @@ def start() -> Callable[..., subprocess.CompletedProcess]:
         return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, **kwargs)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator:
+    """One server of clean processes for all tests: it takes seconds to start."""
+    from alphamed_tutorials.clean import Server
+
+    with Server() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

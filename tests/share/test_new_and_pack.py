@@ -1,5 +1,6 @@
 """A task of one's own: started by `new`, made ready for AlphaMed by `pack`."""
 
+import contextlib
 import csv
 import importlib.util
 import json
@@ -15,6 +16,7 @@ from alphamed_tutorials.catalogue import find, find_all
 from alphamed_tutorials.engines.local import run_local
 from alphamed_tutorials.engines.run import run
 from alphamed_tutorials.errors import TutorialError, WrongUse
+from alphamed_tutorials.share import trial
 from alphamed_tutorials.share.new import TEMPLATES, new
 from alphamed_tutorials.share.pack import pack
 
@@ -29,6 +31,12 @@ def demo(tmp_path_factory) -> Path:
 def own(demo, tmp_path) -> Path:
     """Return a copy of a new task that may be changed."""
     return shutil.copytree(demo, tmp_path / "demo_task")
+
+
+@pytest.fixture(autouse=True)
+def one_server(server, monkeypatch):
+    """Let `pack` fork its clean processes from the one server that all tests share."""
+    monkeypatch.setattr(trial, "Server", lambda: contextlib.nullcontext(server))
 
 
 def change(file: Path, old: str, changed: str) -> None:

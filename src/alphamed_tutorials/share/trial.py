@@ -1,19 +1,17 @@
 """Try whether a packed task can be submitted and unpacked, in clean processes and foreign folders."""
 
-import json
 import shutil
-import subprocess
-import sys
 import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..clean import JobFailed, Server
 from ..errors import TutorialError
 from .code import Code
 
-PROGRAM = Path(__file__).with_name("clean_process.py")
+JOB = Path(__file__).with_name("job.py")
 
 
 @dataclass(frozen=True)
@@ -43,10 +41,10 @@ def try_out(upload: Path, code: Code) -> Trial:
     Raises:
         TutorialError: It cannot be submitted or unpacked; the text says what to change.
     """
-    with tempfile.TemporaryDirectory() as name:
+    with Server() as server, tempfile.TemporaryDirectory() as name:
         place = Path(name).resolve()
         shutil.copytree(upload, place / "author")
-        sent = _run("submit", place / "author", code)
+        sent = _run(server, "submit", place / "author", code)
         node = place / "node"
         (node / "verify").mkdir(parents=True)
         shutil.copy(upload / "DatasetVerify.py", node / "verify")
@@ -57,7 +55,7 @@ def try_out(upload: Path, code: Code) -> Trial:
         for file in sorted(set(sent["brought"])):
             (upload / file).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(place / "author" / file, upload / file)
-        received = _run("receive", node, code)
+        received = _run(server, "receive", node, code)
         if received["missing"]:
             raise TutorialError(
                 f"on the node the code looks for {', '.join(sorted(set(received['missing'])))} beside itself, which src.zip "
@@ -72,17 +70,15 @@ def try_out(upload: Path, code: Code) -> Trial:
         return Trial(sorted(set(sent["brought"])), archived, received["data_dir"], warnings)
 
 
-def _run(step: str, folder: Path, code: Code) -> dict[str, Any]:
+def _run(server: Server, step: str, folder: Path, code: Code) -> dict[str, Any]:
     """Run one step in a Python that sees installed packages and the folder, and nothing else of this machine."""
-    answer = folder.parent / f"{step}.json"
-    command = [sys.executable, "-I", str(PROGRAM), step, str(folder), str(code.root), str(answer)]
-    finished = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    if not answer.exists():
-        raise TutorialError(f"Python died when the packed task was tried ({step}):\n{finished.stderr[-2000:]}")
-    result: dict[str, Any] = json.loads(answer.read_text(encoding="utf-8"))
-    if "error" in result:
-        raise TutorialError(_explain(result["error"], step, code))
-    return result
+    try:
+        found: dict[str, Any] = server.ask(
+            JOB, [folder], cwd=folder, step=step, folder=str(folder), origin=str(code.root)
+        )
+    except JobFailed as error:
+        raise TutorialError(_explain(error, step, folder, code)) from None
+    return found
 
 
 def _refuse_incomplete(sent: dict[str, Any], archived: dict[str, int], code: Code) -> None:
@@ -100,18 +96,19 @@ def _refuse_incomplete(sent: dict[str, Any], archived: dict[str, int], code: Cod
         )
 
 
-def _explain(error: dict[str, Any], step: str, code: Code) -> str:
+def _explain(error: JobFailed, step: str, folder: Path, code: Code) -> str:
     """Return what went wrong as the reader has to see it: in the own file and line, and what to do."""
-    file = code.verify_file if str(error.get("file", "")).startswith("verify/") else None
-    if file is None and error.get("file"):
-        file = code.root / str(error["file"]).removeprefix("src/")
-    where = f"{file}, line {error['line']}: " if file else ""
-    if error["kind"] not in ("ModuleNotFoundError", "ImportError"):
+    place = Path(error.file).relative_to(folder) if error.file else Path()
+    file = code.root / (place.relative_to("src") if place.is_relative_to("src") else place) if error.file else None
+    if place.is_relative_to("verify"):
+        file = code.verify_file
+    where = f"{file}, line {error.line}: " if file else ""
+    if error.kind not in ("ModuleNotFoundError", "ImportError"):
         what = "imported, made and submitted" if step == "submit" else "unpacked on a node"
-        return f"the task cannot be {what} in a clean Python: {where}{error['kind']}: {error['text']}"
-    name = str(error["name"] or "").partition(".")[0]
+        return f"the task cannot be {what} in a clean Python: {where}{error.said}"
+    name = error.name.partition(".")[0]
     if file == code.verify_file:
-        return f"{where}DatasetVerify.py travels alone, {error['text']}: what it needs has to stand in it"
+        return f"{where}DatasetVerify.py travels alone, {error.text}: what it needs has to stand in it"
     if code.is_package and (code.root / code.name / f"{name}.py").exists():
         return (
             f"{where}as a part of {code.name}, {name} is not found on a node: write `from .{name} import …` or "
@@ -120,7 +117,7 @@ def _explain(error: dict[str, Any], step: str, code: Code) -> str:
     if name == "alphamed_tutorials":
         return f"{where}AlphaMed does not have alphamed_tutorials: a task imports nothing of it"
     return (
-        f"{where}{error['text']}: it neither lies in {_home(code)} nor is it installed. A module of your own: move it "
+        f"{where}{error.text}: it neither lies in {_home(code)} nor is it installed. A module of your own: move it "
         "there. A package: pip install it"
     )
 

@@ -1,20 +1,10 @@
-"""A sound task, and the processes that all tests of `check` share."""
+"""A sound task."""
 
 import random
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from alphamed_tutorials.experiments.check.clean import Server
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    """One server of clean processes: it takes seconds to start."""
-    with Server() as server:
-        yield server
 
 
 @pytest.fixture

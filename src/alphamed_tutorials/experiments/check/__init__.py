@@ -7,11 +7,11 @@ from types import MappingProxyType
 from typing import Any
 
 from ...catalogue import find
+from ...clean import JobFailed, Server
 from ...data.folders import find_nodes, is_embedded, own_data, refuse_other_data
 from ...data.prepare import prepare
 from ...errors import TutorialError
 from .answers import FAILED, NOT_APPLICABLE, NOT_ASKED, OK, Answer, NotApplicable, NotAsked, Wrong
-from .clean import JobFailed, Server
 from .questions import QUESTIONS, Question
 from .subject import Subject
 

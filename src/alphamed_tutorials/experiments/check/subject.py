@@ -14,13 +14,14 @@ import cloudpickle
 import numpy as np
 import torch
 
+from ...clean import Server
 from ...data.folders import AGGREGATOR
 from ...engines.run import build
 from ...target import Target
 from .answers import NotAsked
-from .clean import Server
 
 NUM_ROUNDS = 2
+JOBS = Path(__file__).with_name("jobs")
 
 
 class stage:
@@ -88,7 +89,7 @@ class Subject:
 
     def ask(self, job: str, **kwargs: Any) -> Any:
         """Run a job in a clean process."""
-        return self.server.ask(job, self.own, **kwargs)
+        return self.server.ask(JOBS / f"{job}.py", self.own, **{"path": sys.path, **kwargs})
 
     @cached_property
     def own(self) -> list[Path]:

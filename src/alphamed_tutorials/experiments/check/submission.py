@@ -8,9 +8,9 @@ from typing import Any
 
 import cloudpickle
 
+from ...clean import JobFailed
 from ...data.folders import AGGREGATOR
 from .answers import NotApplicable, Wrong
-from .clean import JobFailed
 from .imports import foreign_imports
 from .subject import Subject
 

@@ -8,7 +8,7 @@ import torch
 from ...runs.export import TOLERANCE, largest_difference
 from ...runs.folder import Run
 from .answers import NotApplicable, Wrong
-from .subject import Subject
+from .subject import JOBS, Subject
 
 
 def is_built(subject: Subject) -> None:
@@ -102,7 +102,7 @@ def agrees_as_torchscript(subject: Subject) -> None:
     out = subject.folder / "script"
     out.mkdir()
     subject.ask("script", run=run, out=str(out))
-    subject.server.ask("predict", [out], folder=str(out), num_threads=subject.num_threads)
+    subject.server.ask(JOBS / "predict.py", [out], folder=str(out), num_threads=subject.num_threads)
     difference = largest_difference(*(torch.load(out / f"{name}.pt") for name in ("outputs", "found")))
     if not difference <= TOLERANCE:
         raise Wrong(f"as TorchScript the model predicts something else: outputs differ by {difference:.2g}")

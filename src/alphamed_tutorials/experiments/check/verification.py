@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ...clean import TimeIsUp
 from ...target import TargetError
 from .answers import NotApplicable, Wrong
-from .clean import TimeIsUp
 from .damage import copies, fill_with_zeros, needed_files, put_a_page, truncate, typical_files
 from .subject import Subject
 

@@ -33,20 +33,20 @@ def work(job: dict[str, Any]) -> None:
     os.dup2(output, 2)
     try:
         os.chdir(job["cwd"])
-        sys.path[:] = job["path"]
+        sys.path[:] = job["path"] or sys.path[1:]  # the first is this file's folder
         answer = {"result": runpy.run_path(job["program"])["main"](**job["arguments"])}
     except BaseException as error:
-        answer = {"error": described(error, job["own"]), "kind": type(error).__name__}
+        answer = {"error": described(error, job["own"])}
     Path(job["answer"]).write_text(json.dumps(answer), "utf-8")
 
 
-def described(error: BaseException, own: list[str]) -> str:
-    """Return an error's text, after the innermost line of the task's own files."""
+def described(error: BaseException, own: list[str]) -> dict[str, Any]:
+    """Return what an error says, and the innermost line of the task's own files that took part."""
     if hasattr(error, "exit_code"):  # one of ours: its text says where
-        return str(error)
+        return {"text": str(error)}
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(tuple(own))]
-    where = f"{frames[-1].filename}, line {frames[-1].lineno}: " if frames else ""
-    return f"{where}{type(error).__name__}: {error}"
+    where = {"file": frames[-1].filename, "line": frames[-1].lineno} if frames else {}
+    return {"text": str(error), "kind": type(error).__name__, "name": getattr(error, "name", None) or "", **where}
 
 
 if __name__ == "__main__":

@@ -1,23 +1,16 @@
-"""Submit a task as in AlphaMed's notebook, and receive it as on a node: what `pack` runs in a clean Python.
-
-Usage: python -I clean_process.py submit|receive FOLDER ORIGIN ANSWER. Nothing of ours is imported, or can be.
-"""
+"""Submit a task as in AlphaMed's notebook, and receive it as on a node: what `pack` runs in clean processes."""
 
 import json
-import logging
 import os
 import pickle
 import shutil
 import site
 import sys
 import sysconfig
-import traceback
 from pathlib import Path
 from typing import Any
 
-sys.dont_write_bytecode = True
 sys.modules["alphamed_tutorials"] = None  # type: ignore[assignment]  # AlphaMed has it neither
-logging.getLogger("alphafed"), logging.getLogger("task")  # else the SDK writes ./alphafed.log
 
 
 def watch_missing(folder: Path, origin: Path, bring: bool) -> list[str]:
@@ -55,7 +48,8 @@ def find_outside(folder: Path) -> dict[str, str]:
     places = [str(folder), sys.prefix, sys.base_prefix, *site.getsitepackages(), site.getusersitepackages()]
     places += sysconfig.get_paths().values()
     files = {name: getattr(module, "__file__", None) for name, module in dict(sys.modules).items()}
-    own = {name: file for name, file in files.items() if file and Path(file).is_absolute() and file != __file__}
+    ours = (__file__, getattr(sys.modules["__main__"], "__file__", None))
+    own = {name: file for name, file in files.items() if file and Path(file).is_absolute() and file not in ours}
     return {name: file for name, file in own.items() if not any(Path(file).is_relative_to(place) for place in places)}
 
 
@@ -97,23 +91,12 @@ def receive(folder: Path, origin: Path) -> dict[str, Any]:
     return {"missing": missing, "data_dir": str(getattr(scheduler, "data_dir", ""))}
 
 
-def describe(error: BaseException, folder: Path) -> dict[str, Any]:
-    """Return what went wrong, and the last line of the task's code that took part."""
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if Path(frame.filename).is_relative_to(folder)]
-    where = {"file": str(Path(own[-1].filename).relative_to(folder)), "line": own[-1].lineno} if own else {}
-    return {"kind": type(error).__name__, "text": str(error), "name": getattr(error, "name", None), **where}
+def main(step: str, folder: str, origin: str) -> dict[str, Any]:
+    """Do one step and return what came of it.
 
-
-def main() -> None:
-    """Do one step and write down what came of it."""
-    step, folder, origin, answer = sys.argv[1], *map(Path, sys.argv[2:])
-    try:
-        result = {"submit": submit, "receive": receive}[step](folder, origin)
-    except (Exception, SystemExit) as error:
-        result = {"error": describe(error, folder)}
-    answer.write_text(json.dumps(result, ensure_ascii=False), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()
+    Args:
+        step: `submit` or `receive`.
+        folder: Where the task's code lies now.
+        origin: Where it comes from.
+    """
+    return {"submit": submit, "receive": receive}[step](Path(folder), Path(origin))

@@ -12,19 +12,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-JOBS = Path(__file__).with_name("jobs")
+SERVER = Path(__file__).with_name("server.py")
 
 
 class JobFailed(Exception):
     """What a job's program raised; the text names the task's file and line.
 
     Attributes:
-        kind: The name of the exception's class.
+        text: What the exception said.
+        said: The same with its kind.
+        kind: The name of its class; empty where it says everything itself.
+        name: The name of the module that an import did not find.
+        file, line: The innermost line of the task's own code; empty and 0 where none took part.
     """
 
-    def __init__(self, text: str, kind: str = ""):
-        super().__init__(text)
-        self.kind = kind
+    def __init__(self, text: str, kind: str = "", name: str = "", file: str = "", line: int = 0):
+        self.said = f"{kind}: {text}" if kind else text
+        super().__init__(f"{file}, line {line}: {self.said}" if file else self.said)
+        self.text, self.kind, self.name, self.file, self.line = text, kind, name, file, line
 
 
 class TimeIsUp(Exception):
@@ -36,7 +41,8 @@ class Server:
 
     def __enter__(self) -> "Server":
         self.process = subprocess.Popen(
-            [sys.executable, str(JOBS / "server.py")],
+            [sys.executable, str(SERVER)],
+            env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0, start_new_session=True,
         )  # fmt: skip
         self.child = 0
@@ -49,19 +55,19 @@ class Server:
 
     def ask(
         self,
-        job: str,
+        program: Path,
         own: Sequence[Path],
         path: Sequence[str] | None = None,
         cwd: Path | None = None,
         limit: float | None = None,
         **arguments: Any,
     ) -> Any:
-        """Run one of the programs in `jobs` and return what its `main` returns.
+        """Run a program and return what its `main` returns.
 
         Args:
-            job: The program's name.
+            program: Its file. `main` takes and returns what JSON can hold.
             own: Folders with the task's own code, for naming its file and line.
-            path: Where that process finds modules; where this one does if None.
+            path: Where that process finds modules; among installed packages only if None.
             cwd: Its working folder; an empty one if None.
             limit: Seconds until it is ended.
             **arguments: What `main` gets.
@@ -74,9 +80,9 @@ class Server:
             answer = Path(folder, "answer.json")
             (Path(folder) / "empty").mkdir()
             request = {
-                "program": str(JOBS / f"{job}.py"),
+                "program": str(program),
                 "own": [f"{place}{os.sep}" for place in own],
-                "path": [entry or os.getcwd() for entry in (sys.path if path is None else path)],
+                "path": path and [entry or os.getcwd() for entry in path],
                 "cwd": str(cwd or Path(folder) / "empty"),
                 "answer": str(answer),
                 "arguments": arguments,
@@ -86,7 +92,7 @@ class Server:
                 raise JobFailed("the process that asked was ended by the system: too little memory?")
             found = json.loads(answer.read_text("utf-8"))
         if "error" in found:
-            raise JobFailed(found["error"], found["kind"])
+            raise JobFailed(**found["error"])
         return found["result"]
 
     def _run(self, request: dict[str, Any], limit: float | None) -> None:
