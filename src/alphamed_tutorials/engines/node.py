@@ -13,7 +13,7 @@ from .contract import explained, refuse_broken_parts, refuse_empty_loader, refus
 from .failures import NodeFailed
 from .kept import ESSENTIAL, Kept, attributes_and_generators, restore_generators
 from .platform import Channel, Contractor
-from .refusals import refuse_indivisible
+from .refusals import refuse_unaveraged
 from .workplace import Workplace
 
 
@@ -54,7 +54,7 @@ class Node:
                 if scheduler.test_loader is not None:  # which the SDK allows, where run_test() needs none
                     refuse_empty_loader(scheduler.test_loader, scheduler.build_test_dataloader)
                 refuse_empty_state(scheduler)
-                refuse_indivisible(scheduler)
+                refuse_unaveraged(scheduler)
             if not is_aggregator or scheduler.involve_aggregator:
                 refuse_empty_loader(scheduler.train_loader, scheduler.build_train_dataloader)
 

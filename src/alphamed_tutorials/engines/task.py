@@ -14,12 +14,13 @@ from ..data.folders import AGGREGATOR
 from ..errors import TutorialError, WrongUse
 from ..runs.folder import Metric, Run, RunError
 from . import changes, checkpoint
+from .averaging import Sums
 from .contract import refuse_silent_stream
 from .failures import failure_record
 from .journal import Journal, Listener
 from .node import Node
 from .platform import Channel, Contractor, serialise
-from .refusals import refuse_diverged, refuse_shared_model
+from .refusals import refuse_diverged, refuse_overflow, refuse_shared_model
 from .settings import Settings, adapt, recorded, since
 from .traps import TestWatch, TrainingWatch, Watch
 
@@ -181,9 +182,11 @@ class LocalTask:
 
     def collecting(self) -> None:
         """Look at the aggregator's own parameters, where it has just trained."""
+        self.sums = Sums()
         if self.aggregator.scheduler.involve_aggregator:
             self._end_watch()
             refuse_diverged(self.aggregator.scheduler, self.run)
+            refuse_overflow(self.aggregator.scheduler, self.sums)
 
     def collected(self) -> None:
         """Watch the first test."""
@@ -218,6 +221,7 @@ class LocalTask:
             if watch.optimizer is None:
                 refuse_silent_stream(scheduler)
             refuse_diverged(scheduler, self.run)
+            refuse_overflow(scheduler, self.sums)
             update = serialise(scheduler.state_dict())
         node.release()
         self.journal.warn(node, watch.traps())
