@@ -4,6 +4,7 @@ import contextlib
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cloudpickle
 from alphafed.fed_avg import FedAvgScheduler
@@ -11,7 +12,7 @@ from alphafed.fed_avg import FedAvgScheduler
 from . import checkpoint, memory
 from .contract import explained, refuse_broken_parts, refuse_empty_loader, refuse_empty_state
 from .failures import NodeFailed
-from .kept import ESSENTIAL, Kept, attributes_and_generators, restore_generators
+from .kept import Kept, anchor, anchors, attributes_and_generators, hand_over, losses, restore_generators
 from .platform import Channel, Contractor
 from .refusals import refuse_unaveraged
 from .workplace import Workplace
@@ -107,6 +108,7 @@ class Node:
         """Continue from what `kept` returned, after `set_up`."""
         with self.active() as scheduler:
             restore_generators(scheduler, kept["generators"])
+            hand_over(scheduler, kept["attributes"])
         vars(self.scheduler).update(kept["attributes"])
         self._workplace.random_state = kept["random_state"]
         self.take_scalars()  # those of the set-up are in the metrics already
@@ -115,10 +117,20 @@ class Node:
         """Leave what cannot be pickled out of what is kept from now on; return the attributes' names."""
         found = [name for name, value in self.kept()["attributes"].items() if not checkpoint.can_save(value)]
         self._forgotten.update(found)
-        for name in found:
-            effect = "this run cannot be resumed" if name in ESSENTIAL else "if this run is resumed, it starts afresh"
-            self.log(logging.WARNING, f"self.{name} cannot be pickled: {effect}")
         return found
+
+    def losses(self) -> list[tuple[str, bool]]:
+        """Return what a resumed run would not have as it was, and whether it can then not be resumed at all."""
+        return list(losses(self.scheduler, self._forgotten))
+
+    def anchors(self) -> dict[int, checkpoint.Key]:
+        """Return by identity how a checkpoint names what this node makes anew."""
+        return {id(value): (self.name, name) for name, value in anchors(self.scheduler).items()}
+
+    def anchor(self, name: str) -> Any:
+        """Return what a checkpoint has this name for."""
+        with self.active() as scheduler:
+            return anchor(scheduler, name)
 
     def close(self) -> None:
         """Close the node's log and TensorBoard file."""

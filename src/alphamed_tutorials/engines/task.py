@@ -55,6 +55,8 @@ class LocalTask:
         try:
             self._set_up()
             is_finished = self._restore()
+            with self._anchored():
+                self.journal.foresee(self.nodes)
             record = self.run.record
             self.journal.event("started", nodes=list(self.owners), round=record["rounds_done"], rounds=record["rounds"])
             while not is_finished:
@@ -98,11 +100,14 @@ class LocalTask:
         """Go back to the last whole round, if there is one; return whether it was the last."""
         if not self.journal.checkpoint_file.exists():
             if self.run.record["rounds_done"]:
-                raise RunError(f"{self.journal.checkpoint_file} is missing: start the run again")
+                reason = self.run.record.get("not_resumable")
+                why = f" ({reason})" if reason else ""
+                raise RunError(f"{self.journal.checkpoint_file} is missing{why}: start the run again")
             self.run.rows = []  # of a first round that was not finished
             self._go_on(0)
             return False
-        saved = checkpoint.load(self.journal.checkpoint_file)
+        with self._anchored():
+            saved = checkpoint.load(self.journal.checkpoint_file)
         number, pending = saved["round"], self._pending(saved["round"])
         kept = {name: each["attributes"] for name, each in saved["nodes"].items()}
         lines = adapt(self.nodes, kept, pending) if pending else []
@@ -123,6 +128,11 @@ class LocalTask:
         self.journal.tell(lines)
         self._go_on(number)
         return is_finished
+
+    def _anchored(self) -> contextlib.AbstractContextManager[None]:
+        """Let a checkpoint name what each node makes anew, instead of holding it."""
+        keys = {identity: key for node in self.nodes.values() for identity, key in node.anchors().items()}
+        return checkpoint.anchored(keys, lambda key: self.nodes[key[0]].anchor(key[1]))
 
     def _pending(self, number: int) -> dict[str, Any]:
         """Return the settings that are new since a round."""
@@ -160,7 +170,8 @@ class LocalTask:
         self.journal.collect_metrics(self.nodes, number)
         if number == 1:
             self.journal.look_for_metrics(self.aggregator)
-        self.journal.save(self.nodes, number, is_finished)
+        with self._anchored():
+            self.journal.save(self.nodes, number, is_finished)
         self.journal.event("round_done", round=number, metrics=self.run.metrics)
         return is_finished
 
