@@ -1,5 +1,6 @@
 """A run that was stopped, in whatever way, ends as if it had never stopped."""
 
+import multiprocessing
 import os
 import re
 import shutil
@@ -324,7 +325,7 @@ class Mining(Tiny):
     [(Locked, "self.trainer cannot be pickled"), (Mining, "self.train_loader is made anew .* holds what is trained")],
 )
 def test_what_would_come_back_twice_is_told_at_the_start(data, tmp_path, task, reason):
-    events = []
+    events, stop = [], interrupt("training", 2, "node1")
     with pytest.raises(KeyboardInterrupt):
         run_local(task(), data, tmp_path / "run", on_event=lambda event: (events.append(event), stop(event)))
     warnings = [
@@ -335,7 +336,36 @@ def test_what_would_come_back_twice_is_told_at_the_start(data, tmp_path, task, r
         resume_local(tmp_path / "run")
 
 
-stop = interrupt("training", 2, "node1")
+class Persistent(Tiny):
+    """A worker that stays, and draws, and a second one among the attributes."""
+
+    class Noisy(TensorDataset):
+        def __getitem__(self, index):
+            inputs, label = super().__getitem__(index)
+            return inputs + torch.randn(4), label
+
+    def build_train_dataloader(self):
+        samples = self.Noisy(*read_samples(self.data_dir).tensors)
+        workers = {"num_workers": 1, "persistent_workers": True}
+        self.loaders = {"more": DataLoader(samples, batch_size=8, **workers)}
+        return DataLoader(samples, batch_size=8, **workers)
+
+    def train_an_epoch(self):
+        super().train_an_epoch()
+        for inputs, _ in self.loaders["more"]:
+            self.log("more", inputs.sum().item())
+
+
+def test_workers_that_persist_are_resumed_exactly(tmp_path):
+    data = write_data(tmp_path / "data", node1=8)
+    expected = run_local(Persistent(max_rounds=2, merge_epochs=2), data, tmp_path / "expected")
+    with pytest.raises(KeyboardInterrupt):
+        run_local(
+            Persistent(max_rounds=2, merge_epochs=2), data, tmp_path / "run", on_event=interrupt("training", 2, "node1")
+        )
+    assert_same_end(resume_local(tmp_path / "run"), expected)
+    assert "cannot be pickled" not in (expected.path / "events.jsonl").read_text()
+    assert not multiprocessing.active_children()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What a node carries from round to round, and what every set-up makes anew."""
 
 import gc
+import multiprocessing
 import random
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from types import FunctionType, ModuleType
@@ -12,6 +13,7 @@ from alphafed.fed_avg import FedAvgScheduler
 from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
+from torch.utils.data import DataLoader
 
 # Data loaders are made anew by every set-up: data stays on the node and out of checkpoints.
 LOADERS = ("train_loader", "test_loader", "validation_loader")
@@ -127,22 +129,35 @@ def losses(scheduler: FedAvgScheduler, forgotten: Collection[str]) -> Iterator[t
             yield f"{what}: {FATAL}. Let it hold the scheduler, and take self.model from there", True
 
 
+def end_workers(scheduler: FedAvgScheduler) -> None:
+    """End worker processes that persist: what those of a resumed run draw would begin again."""
+    if multiprocessing.active_children():
+        loaders = [vars(scheduler).get(f"_{name}") for name in LOADERS]
+        for value in [*loaders, *_reachable(vars(scheduler).values(), anchors(scheduler))]:
+            if isinstance(value, DataLoader):
+                value._iterator = None
+
+
 def _trained(roots: Iterable[Any], fixed: Mapping[str, Any]) -> set[int]:
     """Return the identities of networks, optimizers and schedules that can be reached from some objects."""
-    seen = {id(value): value for value in fixed.values()}
-    found, left = set(), list(roots)
+    return {id(value) for value in _reachable(roots, fixed) if _is_trained(value)}
+
+
+def _reachable(roots: Iterable[Any], fixed: Mapping[str, Any]) -> list[Any]:
+    """Return the objects that can be reached from some objects, without passing through what every set-up makes anew."""
+    left = list(roots)
+    ends = {id(value) for value in fixed.values()}
+    seen: dict[int, Any] = {}
     while left:
         value = left.pop()
-        if id(value) in seen or _is_plain(value) or isinstance(value, type | ModuleType):
+        if id(value) in ends or id(value) in seen or _is_plain(value) or isinstance(value, type | ModuleType):
             continue
-        seen[id(value)] = value  # which keeps it alive, and its identity its own
-        if _is_trained(value):
-            found.add(id(value))
+        seen[id(value)] = value
         if isinstance(value, FunctionType):  # without the globals of its module
             left += [value.__closure__, value.__defaults__, value.__kwdefaults__]
         else:
             left += gc.get_referents(value)
-    return found
+    return list(seen.values())
 
 
 def _is_trained(value: Any) -> bool:

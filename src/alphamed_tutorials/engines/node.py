@@ -12,7 +12,7 @@ from alphafed.fed_avg import FedAvgScheduler
 from . import checkpoint, memory
 from .contract import explained, refuse_broken_parts, refuse_empty_loader, refuse_empty_state
 from .failures import NodeFailed
-from .kept import Kept, anchor, anchors, attributes_and_generators, hand_over, losses, restore_generators
+from .kept import Kept, anchor, anchors, attributes_and_generators, end_workers, hand_over, losses, restore_generators
 from .platform import Channel, Contractor
 from .refusals import refuse_unaveraged
 from .workplace import Workplace
@@ -58,6 +58,7 @@ class Node:
                 refuse_unaveraged(scheduler)
             if not is_aggregator or scheduler.involve_aggregator:
                 refuse_empty_loader(scheduler.train_loader, scheduler.build_train_dataloader)
+            end_workers(scheduler)
 
     @contextlib.contextmanager
     def active(self) -> Iterator[FedAvgScheduler]:
@@ -92,7 +93,8 @@ class Node:
         return scalars
 
     def release(self) -> None:
-        """Give back the memory of parameters between the node's turns."""
+        """Give back the memory of parameters, and worker processes, between the node's turns."""
+        end_workers(self.scheduler)
         self._sizes = memory.release(self.scheduler)
 
     def reclaim(self) -> None:

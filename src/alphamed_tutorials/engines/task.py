@@ -18,6 +18,7 @@ from .averaging import Sums
 from .contract import refuse_silent_stream
 from .failures import failure_record
 from .journal import Journal, Listener
+from .kept import end_workers
 from .node import Node
 from .platform import Channel, Contractor, serialise
 from .refusals import refuse_diverged, refuse_overflow, refuse_shared_model
@@ -167,6 +168,7 @@ class LocalTask:
             scheduler._run_as_aggregator()
             is_finished = scheduler.is_task_finished()
             scheduler.current_round += 1
+            end_workers(scheduler)
         self.journal.collect_metrics(self.nodes, number)
         if number == 1:
             self.journal.look_for_metrics(self.aggregator)
