@@ -24,6 +24,7 @@ from .platform import Channel, Contractor, serialise
 from .refusals import refuse_diverged, refuse_overflow, refuse_shared_model
 from .settings import Settings, adapt, recorded, since
 from .traps import TestWatch, TrainingWatch, Watch
+from .workers import hand_over_by_value
 
 
 class LocalTask:
@@ -53,6 +54,7 @@ class LocalTask:
         """
         outer_threads = torch.get_num_threads()
         torch.set_num_threads(self.run.record["num_threads"])
+        hand_over_by_value()
         try:
             self._set_up()
             is_finished = self._restore()
