@@ -4,6 +4,7 @@ import torch
 from alphafed.fed_avg import FedAvgScheduler
 
 from ..runs.folder import Run, RunError
+from ..target import ONLY_FED_AVG, not_fed_avg
 from . import averaging
 from .contract import where
 from .failures import BrokenContract
@@ -17,8 +18,10 @@ def refuse_unsupported(scheduler: FedAvgScheduler) -> None:
     Raises:
         RunError: It cannot run here.
     """
+    if isinstance(scheduler, type) and issubclass(scheduler, FedAvgScheduler):
+        raise RunError(f"{scheduler.__name__} is a class: pass an object of it")
     if not isinstance(scheduler, FedAvgScheduler):
-        raise RunError(f"{scheduler!r} is no scheduler: pass an object of a subclass of FedAvgScheduler")
+        raise RunError(not_fed_avg(scheduler))
     if not hasattr(scheduler, "current_round"):
         kind = type(scheduler)
         raise RunError(
@@ -26,10 +29,11 @@ def refuse_unsupported(scheduler: FedAvgScheduler) -> None:
             "attributes are missing: make super().__init__(max_rounds=…) its first line"
         )
     for method in ("_run_as_aggregator", "_run_as_data_owner"):
-        if getattr(type(scheduler), method) is not getattr(FedAvgScheduler, method):
+        own = getattr(type(scheduler), method)
+        if own is not getattr(FedAvgScheduler, method):
             raise RunError(
-                f"{type(scheduler).__name__} has a message protocol of its own, which the local engine does not "
-                "carry: run it on the playground or on AlphaMed"
+                f"{type(scheduler).__name__} has a message protocol of its own, by {own.__qualname__}(){where(own)}: "
+                f"{ONLY_FED_AVG}"
             )
 
 
