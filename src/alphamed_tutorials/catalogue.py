@@ -8,7 +8,7 @@ from typing import Any
 
 from .facts import FactsError
 from .importing import TargetError, make_importable
-from .target import EXAMPLES, Target
+from .target import EXAMPLES, Target, not_fed_avg
 
 __all__ = ["EXAMPLES", "Target", "TargetError", "find", "find_all", "find_damaged"]
 
@@ -83,7 +83,7 @@ def _of_class(given: Any) -> Target:
 
     kind, scheduler = (given, None) if inspect.isclass(given) else (type(given), given)
     if not issubclass(kind, FedAvgScheduler):
-        raise TargetError(f"{given!r} is no scheduler: give a subclass of FedAvgScheduler, or an object of one")
+        raise TargetError(not_fed_avg(given))
     try:
         file = Path(inspect.getfile(kind)).resolve()
     except (OSError, TypeError):  # from a notebook or an interactive session

@@ -17,6 +17,10 @@ from .facts import Facts, facts_of, read_facts
 from .importing import TargetError, imported_files, may_define_scheduler
 
 EXAMPLES = Path(__file__).with_name("examples")
+ONLY_FED_AVG = (
+    "only the rounds of FedAvg and of what builds on them, as FedProx, FedSGD and DP-FedAvg, run on this machine. Run it "
+    "on AlphaMed"
+)
 VERIFY_FILES = ("dataset_verify.py", "DatasetVerify.py")
 
 
@@ -126,12 +130,23 @@ class Target:
             return classes[self.class_name]
         bases = {base for kind in classes.values() for base in kind.__mro__[1:]}
         classes = {name: kind for name, kind in classes.items() if kind not in bases}
+        if not classes:
+            self._refuse_others(module)
         if self.class_name or len(classes) != 1:
             names = ", ".join(classes) or "none"
             example = f": name one, as in {module.__file__}:{next(iter(classes))}" if classes else ""
             wanted = self.class_name or "exactly one subclass of FedAvgScheduler"
             raise TargetError(f"{module.__file__} should define {wanted}, it defines {names}{example}")
         return next(iter(classes.values()))
+
+    def _refuse_others(self, module: ModuleType) -> None:
+        """Refuse a module whose schedulers are none of FedAvg's, in words that name one."""
+        from alphafed.scheduler import Scheduler
+
+        others = dict(_schedulers(module, Scheduler))
+        if others:
+            kind = others.get(self.class_name) or next(iter(others.values()))
+            raise TargetError(f"{module.__file__}: {not_fed_avg(kind)}")
 
     def _scheduler_module(self) -> ModuleType:
         """Import the module that defines the scheduler."""
@@ -218,13 +233,23 @@ class Target:
         return [self.file, *imported_files(self.file)]
 
 
-def _schedulers(module: ModuleType) -> Iterator[tuple[str, type]]:
-    """Yield the schedulers that a module defines itself."""
+def not_fed_avg(given: Any) -> str:
+    """Return why a class or an object is nothing that runs here."""
+    from alphafed.scheduler import Scheduler
+
+    kind = given if inspect.isclass(given) else type(given)
+    if issubclass(kind, Scheduler):
+        return f"{kind.__name__} is a scheduler of the SDK, but no FedAvgScheduler: {ONLY_FED_AVG}"
+    return f"{given!r} is no scheduler: give a subclass of FedAvgScheduler, or an object of one"
+
+
+def _schedulers(module: ModuleType, base: type | None = None) -> Iterator[tuple[str, type]]:
+    """Yield the schedulers that a module defines itself: those of FedAvg, or of another base class."""
     from alphafed.fed_avg import FedAvgScheduler
 
     for name, member in inspect.getmembers(module, inspect.isclass):
         if (
-            issubclass(member, FedAvgScheduler)
+            issubclass(member, base or FedAvgScheduler)
             and member.__module__ == module.__name__
             and not inspect.isabstract(member)
         ):

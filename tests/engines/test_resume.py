@@ -1,10 +1,14 @@
 """A run that was stopped, in whatever way, ends as if it had never stopped."""
 
+import multiprocessing
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import threading
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -149,6 +153,118 @@ class Counting(Drawing):
         super().train_an_epoch()
 
 
+class Trainer:
+    """What a scheduler leaves its work to, and what knows the scheduler."""
+
+    def __init__(self, scheduler, net):
+        self.scheduler, self.net = scheduler, net
+
+    def step(self, inputs, labels):
+        assert self.scheduler.model is self.net and self.scheduler.trainer is self
+        self.scheduler.optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(self.net(inputs), labels).backward()
+        self.scheduler.optimizer.step()
+        self.seen = getattr(self, "seen", 0) + len(labels)
+        self.writer.add_scalar("seen", self.seen, self.scheduler.current_round)
+
+
+class BackReference(Tiny):
+    """The network lies in an object that refers back to the scheduler, its loader and its writer."""
+
+    def build_model(self):
+        self.trainer = Trainer(self, super().build_model())
+        return self.trainer.net
+
+    def train_an_epoch(self):
+        assert self.trainer.scheduler is self
+        self.trainer.loader, self.trainer.writer = self.train_loader, self.tb_writer
+        self.model.train()
+        for batch in self.trainer.loader:
+            self.trainer.step(*batch)
+
+
+class Weak(BackReference):
+    """The same with references that do not keep alive what they refer to."""
+
+    def build_model(self):
+        self.trainer = Trainer(weakref.proxy(self), Tiny.build_model(self))
+        self.network = weakref.ref(self.trainer.net)
+        return self.trainer.net
+
+    def train_an_epoch(self):
+        self.trainer.writer = self.tb_writer
+        self.model.train()
+        assert self.network() is self.model and self.trainer.scheduler.model is self.model
+        for batch in self.train_loader:
+            self.trainer.step(*batch)
+
+
+class Bound(Tiny):
+    """Functions and hooks that hold the scheduler and what belongs to it."""
+
+    def build_model(self):
+        model = super().build_model()
+        self.num_calls = 0
+        model[0].register_forward_hook(self.count)
+        self.loss_of = lambda batch: self.loss(*batch)
+        return model
+
+    def build_optimizer(self, model):
+        optimizer = super().build_optimizer(model)
+        self.step = optimizer.step
+        return optimizer
+
+    def count(self, *_):
+        self.num_calls += 1
+
+    def train_an_epoch(self):
+        self.model.train()
+        for batch in self.train_loader:
+            self.optimizer.zero_grad()
+            self.loss_of(batch).backward()
+            self.step()
+        self.log("calls", self.num_calls)
+
+
+class Judging(Tiny):
+    """A data set that holds the network and an object that training changes."""
+
+    class Judged(TensorDataset):
+        def __getitem__(self, index):
+            inputs, label = super().__getitem__(index)
+            return inputs * self.course.pace + self.judge[3].bias[0].detach(), label
+
+    class Course:
+        pace = 1.0
+
+    def build_train_dataloader(self):
+        samples = self.Judged(*read_samples(self.data_dir).tensors)
+        samples.judge, samples.course = self.model, self.Course()
+        self.course = samples.course
+        return DataLoader(samples, batch_size=4)
+
+    def train_an_epoch(self):
+        self.course.pace /= 2
+        super().train_an_epoch()
+
+
+class OwnSteps(Tiny):
+    """Parameters are changed through other tensors on the same memory."""
+
+    def build_model(self):
+        model = super().build_model()
+        self.parts = [(parameter, parameter.data.flatten()) for parameter in model.parameters()]
+        return model
+
+    def train_an_epoch(self):
+        self.optimizer.step()
+        for batch in self.train_loader:
+            self.loss(*batch).backward()
+            for parameter, numbers in self.parts:
+                numbers -= 0.1 * parameter.grad.flatten()
+                parameter.grad = None
+
+
 def interrupt(kind, number, node=None):
     """Return a listener that presses Ctrl-C at an event."""
 
@@ -167,10 +283,11 @@ def assert_same_end(run: Run, expected: Run):
     assert (run.path / "report.zip").exists()
 
 
+GRAPHS = [BackReference, Weak, Bound, Judging, OwnSteps]
 LOADERS = [OwnGenerator, OwnBatchSampler, OwnSampler, LateLoader, Augmenting]
 
 
-@pytest.mark.parametrize("task", [Tiny, WithSchedule, *LOADERS, HeadOnly, LocalBatchNorm, Counting])
+@pytest.mark.parametrize("task", [Tiny, WithSchedule, *LOADERS, *GRAPHS, HeadOnly, LocalBatchNorm, Counting])
 def test_resumed_run_ends_as_an_uninterrupted_one(data, tmp_path, task):
     expected = run_local(task(max_rounds=4), data, tmp_path / "expected")
     with pytest.raises(KeyboardInterrupt):
@@ -180,6 +297,75 @@ def test_resumed_run_ends_as_an_uninterrupted_one(data, tmp_path, task):
     with pytest.raises(KeyboardInterrupt):  # once more, in the last round
         resume_local(tmp_path / "run", on_event=interrupt("trained", 4, "node1"))
     assert_same_end(resume_local(tmp_path / "run"), expected)
+
+
+class Locked(Tiny):
+    """The trainer holds what cannot be pickled, and the network."""
+
+    def build_model(self):
+        self.trainer = Trainer(self, super().build_model())
+        self.trainer.lock = threading.Lock()
+        return self.trainer.net
+
+
+class Mining(Tiny):
+    """The data set holds the network, to choose its samples by it."""
+
+    class Chosen(TensorDataset):
+        pass
+
+    def build_train_dataloader(self):
+        samples = self.Chosen(*read_samples(self.data_dir).tensors)
+        samples.judges = [self.model[3]]
+        return DataLoader(samples, batch_size=4)
+
+
+@pytest.mark.parametrize(
+    ("task", "reason"),
+    [(Locked, "self.trainer cannot be pickled"), (Mining, "self.train_loader is made anew .* holds what is trained")],
+)
+def test_what_would_come_back_twice_is_told_at_the_start(data, tmp_path, task, reason):
+    events, stop = [], interrupt("training", 2, "node1")
+    with pytest.raises(KeyboardInterrupt):
+        run_local(task(), data, tmp_path / "run", on_event=lambda event: (events.append(event), stop(event)))
+    warnings = [
+        event["text"] for event in events[: events.index({"event": "round_started", "round": 1})] if "text" in event
+    ]
+    assert warnings and all(re.match(f"{reason}.*: this run cannot be resumed", text) for text in warnings)
+    with pytest.raises(RunError, match="checkpoint.pt is missing.*cannot be resumed"):
+        resume_local(tmp_path / "run")
+
+
+class Persistent(Tiny):
+    """A worker that stays, and draws, and a second one among the attributes."""
+
+    class Noisy(TensorDataset):
+        def __getitem__(self, index):
+            inputs, label = super().__getitem__(index)
+            return inputs + torch.randn(4), label
+
+    def build_train_dataloader(self):
+        samples = self.Noisy(*read_samples(self.data_dir).tensors)
+        workers = {"num_workers": 1, "persistent_workers": True}
+        self.loaders = {"more": DataLoader(samples, batch_size=8, **workers)}
+        return DataLoader(samples, batch_size=8, **workers)
+
+    def train_an_epoch(self):
+        super().train_an_epoch()
+        for inputs, _ in self.loaders["more"]:
+            self.log("more", inputs.sum().item())
+
+
+def test_workers_that_persist_are_resumed_exactly(tmp_path):
+    data = write_data(tmp_path / "data", node1=8)
+    expected = run_local(Persistent(max_rounds=2, merge_epochs=2), data, tmp_path / "expected")
+    with pytest.raises(KeyboardInterrupt):
+        run_local(
+            Persistent(max_rounds=2, merge_epochs=2), data, tmp_path / "run", on_event=interrupt("training", 2, "node1")
+        )
+    assert_same_end(resume_local(tmp_path / "run"), expected)
+    assert "cannot be pickled" not in (expected.path / "events.jsonl").read_text()
+    assert not multiprocessing.active_children()
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,11 @@ A checkpoint holds whole Python objects (optimizers, schedules, whatever the sch
 code: resume only runs you made yourself.
 """
 
+import contextlib
 import os
 import sys
+import weakref
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -14,15 +17,67 @@ import torch
 
 from ..runs.folder import RunError
 
+Key = tuple[str, str]  # a node, and the name of one of its objects
+
+_keys: Mapping[int, Key] = {}
+_find: Callable[[Key], Any]
+
+
+@contextlib.contextmanager
+def anchored(keys: Mapping[int, Key], find: Callable[[Key], Any]) -> Iterator[None]:
+    """Write some objects by name only, and read them as what has this name then.
+
+    Whatever a checkpoint holds may refer to them, and refers to the living ones after it was read.
+
+    Args:
+        keys: By identity, the name of each object.
+        find: Returns the object of a name.
+    """
+    global _keys, _find
+    _keys, _find = keys, find
+    try:
+        yield
+    finally:
+        _keys = {}
+        del _find
+
+
+def _anchor(key: Key) -> Any:
+    return _find(key)
+
+
+class Memory:
+    """The memory that parameters had in common before it was given back."""
+
+    def take(self, num_bytes: int, device: torch.device) -> torch.UntypedStorage:
+        """Return it, as large as is needed."""
+        if not hasattr(self, "storage"):
+            self.storage = torch.UntypedStorage(0, device=device)
+        if self.storage.nbytes() < num_bytes:
+            self.storage.resize_(num_bytes)
+        return self.storage
+
 
 class Pickler(cloudpickle.Pickler):
     """Write parameters whose memory was given back by shape only: the next round brings their values."""
 
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.memories: dict[int, Memory] = {}
+
     def reducer_override(self, obj: Any) -> Any:
+        if id(obj) in _keys:
+            return _anchor, (_keys[id(obj)],)
+        if type(obj) in weakref.ProxyTypes:  # which would be written as a copy of what it stands for
+            return weakref.proxy, (obj.__init__.__self__,)
+        if type(obj) is weakref.ref and obj() is not None:
+            return weakref.ref, (obj(),)
         if isinstance(obj, torch.Generator):  # torch < 2.4 cannot pickle it
             return _generator, (obj.device, obj.get_state())
         if isinstance(obj, torch.Tensor) and _is_released(obj):
-            return _undefined, (type(obj), obj.shape, obj.stride(), obj.dtype, obj.device, obj.requires_grad, vars(obj))
+            memory = self.memories.setdefault(obj.untyped_storage()._cdata, Memory())
+            place = obj.storage_offset(), obj.shape, obj.stride()
+            return _undefined, (type(obj), memory, *place, obj.dtype, obj.device, obj.requires_grad, vars(obj))
         return super().reducer_override(obj)
 
 
@@ -30,8 +85,10 @@ def _is_released(tensor: torch.Tensor) -> bool:
     return tensor.layout == torch.strided and tensor.numel() > 0 and tensor.untyped_storage().nbytes() == 0
 
 
-def _undefined(kind, shape, stride, dtype, device, requires_grad, attributes) -> torch.Tensor:
-    tensor = torch.empty_strided(shape, stride, dtype=dtype, device=device)
+def _undefined(kind, memory, offset, shape, stride, dtype, device, requires_grad, attributes) -> torch.Tensor:
+    tensor = torch.empty(0, dtype=dtype, device=device)
+    length = offset + 1 + sum((size - 1) * step for size, step in zip(shape, stride))
+    tensor.set_(memory.take(length * tensor.element_size(), device), offset, shape, stride)
     if issubclass(kind, torch.nn.Parameter):
         tensor = kind(tensor, requires_grad)
     vars(tensor).update(attributes)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..runs.folder import Metric, Run
 from . import checkpoint
-from .kept import ESSENTIAL, Kept
+from .kept import Kept
 from .node import Node
 from .traps import missing_metrics
 
@@ -59,6 +59,13 @@ class Journal:
         logged = {row.name for row in self.run.rows}
         self.warn(aggregator, missing_metrics(logged, self.run.record["target"]))
 
+    def foresee(self, nodes: Mapping[str, Node]) -> None:
+        """Tell before the first round what a checkpoint will not hold, and whether the run can be resumed at all."""
+        if checkpoint.can_save(_kept(nodes)):
+            self._tell_losses(nodes)
+        else:
+            self._forget_unpicklable(nodes)
+
     def save(self, nodes: Mapping[str, Node], number: int, is_finished: bool) -> None:
         """Write the checkpoint of a whole round, and how far the run came.
 
@@ -90,8 +97,17 @@ class Journal:
         forgotten = [(name, attribute) for name, node in nodes.items() for attribute in node.forget_unpicklable()]
         for name, attribute in forgotten:
             self.event("not_kept", node=name, attribute=attribute)
-            self.can_resume &= attribute not in ESSENTIAL
+        self._tell_losses(nodes)
         return bool(forgotten)
+
+    def _tell_losses(self, nodes: Mapping[str, Node]) -> None:
+        """Tell what a resumed run would not have as it was; where that is the training, write no checkpoints."""
+        for node in nodes.values():
+            losses = node.losses()
+            self.warn(node, (text for text, _ in losses))
+            for text in (text for text, is_fatal in losses if is_fatal):
+                self.can_resume = False
+                self.run.update(not_resumable=text)
 
     def _seconds(self) -> float:
         return round(time.monotonic() - self.started, 2)

@@ -1,12 +1,19 @@
 """What a node carries from round to round, and what every set-up makes anew."""
 
+import gc
+import multiprocessing
 import random
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from types import FunctionType, ModuleType
 from typing import Any, TypedDict
 
 import numpy as np
 import torch
 from alphafed.fed_avg import FedAvgScheduler
+from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+from torch.utils.data import DataLoader
 
 # Data loaders are made anew by every set-up: data stays on the node and out of checkpoints.
 LOADERS = ("train_loader", "test_loader", "validation_loader")
@@ -16,6 +23,7 @@ REBUILT = {
     *(f"_{name}" for name in LOADERS),
 }  # fmt: skip
 ESSENTIAL = {"_model", "_optimizer"}
+FATAL = "this run cannot be resumed"
 GENERATORS = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
 
 Generators = Mapping[str, list[dict[str, Any]]]
@@ -60,6 +68,106 @@ def restore_generators(scheduler: FedAvgScheduler, kept: Generators) -> None:
     for loader, generators in kept.items():
         for part, found in zip(_parts(getattr(scheduler, loader)), generators):
             vars(part).update(found)
+
+
+def hand_over(scheduler: FedAvgScheduler, attributes: Mapping[str, Any]) -> None:
+    """Let the loaders, made anew, hold the objects that are kept in the place of those that the set-up made."""
+    made = {id(value): name for name, value in vars(scheduler).items() if name in attributes and not _is_plain(value)}
+    for loader in LOADERS:
+        for part in _parts(vars(scheduler).get(f"_{loader}")):
+            held = {name: attributes[made[id(value)]] for name, value in _attributes(part).items() if id(value) in made}
+            _attributes(part).update(held)
+
+
+def anchors(scheduler: FedAvgScheduler) -> dict[str, Any]:
+    """Return by name what every set-up makes anew, the scheduler first: what is kept may refer to it."""
+    rebuilt = {name: value for name, value in vars(scheduler).items() if name in REBUILT and not _is_plain(value)}
+    return {
+        "": scheduler,
+        **{name: value for name, value in rebuilt.items() if name.removeprefix("_") not in LOADERS},
+        **{
+            f"{name}/{number}": part
+            for name in LOADERS
+            if vars(scheduler).get(f"_{name}") is not None
+            for number, part in enumerate(_parts(getattr(scheduler, name)))
+        },
+    }
+
+
+def anchor(scheduler: FedAvgScheduler, name: str) -> Any:
+    """Return the object that `anchors` gave a name to; a loader is built where that was not yet done."""
+    loader, _, number = name.partition("/")
+    if number:
+        return _parts(getattr(scheduler, loader))[int(number)]
+    return getattr(scheduler, name) if name else scheduler
+
+
+def losses(scheduler: FedAvgScheduler, forgotten: Collection[str]) -> Iterator[tuple[str, bool]]:
+    """Yield what a resumed run would not have as it was, and whether it can then not be resumed at all.
+
+    It cannot where what is trained would be there twice: once as it is kept, and once in what is made anew.
+
+    Args:
+        scheduler: The node's.
+        forgotten: Attributes that cannot be kept.
+    """
+    fixed = anchors(scheduler)
+    kept = _trained(attributes_and_generators(scheduler, forgotten)[0].values(), fixed)
+    for name in forgotten:
+        is_fatal = name in ESSENTIAL or bool(kept & _trained([vars(scheduler)[name]], fixed))
+        effect = (
+            f"{FATAL}. Keep files, locks and the like out of it"
+            if is_fatal
+            else "if this run is resumed, it starts afresh"
+        )
+        yield f"self.{name} cannot be pickled: {effect}", is_fatal
+    own = {id(value) for value in vars(scheduler).values()}  # which `hand_over` sees to
+    for loader in LOADERS:
+        parts = [_attributes(part).values() for name, part in fixed.items() if name.startswith(f"{loader}/")]
+        if kept & _trained([value for values in parts for value in values if id(value) not in own], fixed):
+            what = f"self.{loader} is made anew by resume and holds what is trained"
+            yield f"{what}: {FATAL}. Let it hold the scheduler, and take self.model from there", True
+
+
+def end_workers(scheduler: FedAvgScheduler) -> None:
+    """End worker processes that persist: what those of a resumed run draw would begin again."""
+    if multiprocessing.active_children():
+        loaders = [vars(scheduler).get(f"_{name}") for name in LOADERS]
+        for value in [*loaders, *_reachable(vars(scheduler).values(), anchors(scheduler))]:
+            if isinstance(value, DataLoader):
+                value._iterator = None
+
+
+def _trained(roots: Iterable[Any], fixed: Mapping[str, Any]) -> set[int]:
+    """Return the identities of networks, optimizers and schedules that can be reached from some objects."""
+    return {id(value) for value in _reachable(roots, fixed) if _is_trained(value)}
+
+
+def _reachable(roots: Iterable[Any], fixed: Mapping[str, Any]) -> list[Any]:
+    """Return the objects that can be reached from some objects, without passing through what every set-up makes anew."""
+    left = list(roots)
+    ends = {id(value) for value in fixed.values()}
+    seen: dict[int, Any] = {}
+    while left:
+        value = left.pop()
+        if id(value) in ends or id(value) in seen or _is_plain(value) or isinstance(value, type | ModuleType):
+            continue
+        seen[id(value)] = value
+        if isinstance(value, FunctionType):  # without the globals of its module
+            left += [value.__closure__, value.__defaults__, value.__kwdefaults__]
+        else:
+            left += gc.get_referents(value)
+    return list(seen.values())
+
+
+def _is_trained(value: Any) -> bool:
+    if isinstance(value, nn.Module):
+        return any(parameter.requires_grad for parameter in value.parameters())
+    return isinstance(value, Optimizer | LRScheduler) or (isinstance(value, torch.Tensor) and value.requires_grad)
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or isinstance(value, str | bytes | int | float | complex | torch.dtype | torch.device)
 
 
 def _parts(loader: Any) -> list[Any]:

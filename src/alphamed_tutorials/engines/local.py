@@ -101,8 +101,9 @@ def resume_local(
     """Continue a local run after its last whole round and finish it as if it had never stopped.
 
     The task's modules are imported anew, so that a mistake mended in their files is gone. A class that was defined
-    in the started script itself, or in a notebook, is stored in the run and stays as it was. Data loaders are built
-    anew: their random number generators go on, whatever else a data set or sampler changed in itself starts afresh.
+    in the started script itself, or in a notebook, is stored in the run and stays as it was. Attributes come back whole,
+    with what they refer to. Data loaders are built anew: their random number generators go on, whatever else a data set
+    or sampler changed in itself starts afresh.
     Events `compared` say what changed since the run began, and whether it takes effect.
 
     Args:

@@ -4,6 +4,7 @@ import contextlib
 import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cloudpickle
 from alphafed.fed_avg import FedAvgScheduler
@@ -11,9 +12,9 @@ from alphafed.fed_avg import FedAvgScheduler
 from . import checkpoint, memory
 from .contract import explained, refuse_broken_parts, refuse_empty_loader, refuse_empty_state
 from .failures import NodeFailed
-from .kept import ESSENTIAL, Kept, attributes_and_generators, restore_generators
+from .kept import Kept, anchor, anchors, attributes_and_generators, end_workers, hand_over, losses, restore_generators
 from .platform import Channel, Contractor
-from .refusals import refuse_indivisible
+from .refusals import refuse_unaveraged
 from .workplace import Workplace
 
 
@@ -54,9 +55,10 @@ class Node:
                 if scheduler.test_loader is not None:  # which the SDK allows, where run_test() needs none
                     refuse_empty_loader(scheduler.test_loader, scheduler.build_test_dataloader)
                 refuse_empty_state(scheduler)
-                refuse_indivisible(scheduler)
+                refuse_unaveraged(scheduler)
             if not is_aggregator or scheduler.involve_aggregator:
                 refuse_empty_loader(scheduler.train_loader, scheduler.build_train_dataloader)
+            end_workers(scheduler)
 
     @contextlib.contextmanager
     def active(self) -> Iterator[FedAvgScheduler]:
@@ -91,7 +93,8 @@ class Node:
         return scalars
 
     def release(self) -> None:
-        """Give back the memory of parameters between the node's turns."""
+        """Give back the memory of parameters, and worker processes, between the node's turns."""
+        end_workers(self.scheduler)
         self._sizes = memory.release(self.scheduler)
 
     def reclaim(self) -> None:
@@ -107,6 +110,7 @@ class Node:
         """Continue from what `kept` returned, after `set_up`."""
         with self.active() as scheduler:
             restore_generators(scheduler, kept["generators"])
+            hand_over(scheduler, kept["attributes"])
         vars(self.scheduler).update(kept["attributes"])
         self._workplace.random_state = kept["random_state"]
         self.take_scalars()  # those of the set-up are in the metrics already
@@ -115,10 +119,20 @@ class Node:
         """Leave what cannot be pickled out of what is kept from now on; return the attributes' names."""
         found = [name for name, value in self.kept()["attributes"].items() if not checkpoint.can_save(value)]
         self._forgotten.update(found)
-        for name in found:
-            effect = "this run cannot be resumed" if name in ESSENTIAL else "if this run is resumed, it starts afresh"
-            self.log(logging.WARNING, f"self.{name} cannot be pickled: {effect}")
         return found
+
+    def losses(self) -> list[tuple[str, bool]]:
+        """Return what a resumed run would not have as it was, and whether it can then not be resumed at all."""
+        return list(losses(self.scheduler, self._forgotten))
+
+    def anchors(self) -> dict[int, checkpoint.Key]:
+        """Return by identity how a checkpoint names what this node makes anew."""
+        return {id(value): (self.name, name) for name, value in anchors(self.scheduler).items()}
+
+    def anchor(self, name: str) -> Any:
+        """Return what a checkpoint has this name for."""
+        with self.active() as scheduler:
+            return anchor(scheduler, name)
 
     def close(self) -> None:
         """Close the node's log and TensorBoard file."""

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 import torch
 from alphafed.fed_avg.contractor import CheckinEvent, CheckinResponseEvent
 
+from ..target import ONLY_FED_AVG
+
 
 class Task(Protocol):
     """What the stand-in asks of the run under way."""
@@ -98,6 +100,9 @@ class Contractor:
 
     def close_round(self, **_: Any) -> None:
         self.task.tested()
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"contractor.{name} is no message of FedAvg: {ONLY_FED_AVG}")
 
 
 def serialise(state_dict: Mapping[str, torch.Tensor]) -> bytes:

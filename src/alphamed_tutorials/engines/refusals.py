@@ -4,7 +4,10 @@ import torch
 from alphafed.fed_avg import FedAvgScheduler
 
 from ..runs.folder import Run, RunError
+from ..target import ONLY_FED_AVG, not_fed_avg
+from . import averaging
 from .contract import where
+from .failures import BrokenContract
 from .memory import share_memory
 from .settings import lower_learning_rate
 
@@ -15,8 +18,10 @@ def refuse_unsupported(scheduler: FedAvgScheduler) -> None:
     Raises:
         RunError: It cannot run here.
     """
+    if isinstance(scheduler, type) and issubclass(scheduler, FedAvgScheduler):
+        raise RunError(f"{scheduler.__name__} is a class: pass an object of it")
     if not isinstance(scheduler, FedAvgScheduler):
-        raise RunError(f"{scheduler!r} is no scheduler: pass an object of a subclass of FedAvgScheduler")
+        raise RunError(not_fed_avg(scheduler))
     if not hasattr(scheduler, "current_round"):
         kind = type(scheduler)
         raise RunError(
@@ -24,23 +29,33 @@ def refuse_unsupported(scheduler: FedAvgScheduler) -> None:
             "attributes are missing: make super().__init__(max_rounds=…) its first line"
         )
     for method in ("_run_as_aggregator", "_run_as_data_owner"):
-        if getattr(type(scheduler), method) is not getattr(FedAvgScheduler, method):
+        own = getattr(type(scheduler), method)
+        if own is not getattr(FedAvgScheduler, method):
             raise RunError(
-                f"{type(scheduler).__name__} has a message protocol of its own, which the local engine does not "
-                "carry: run it on the playground or on AlphaMed"
+                f"{type(scheduler).__name__} has a message protocol of its own, by {own.__qualname__}(){where(own)}: "
+                f"{ONLY_FED_AVG}"
             )
 
 
-def refuse_indivisible(scheduler: FedAvgScheduler) -> None:
-    """Meet before the first round what the SDK's average would fail on at its end."""
-    if type(scheduler)._process_aggregation is FedAvgScheduler._process_aggregation:
-        for name, value in scheduler.state_dict().items():
-            if not isinstance(value, torch.Tensor) or value.dtype == torch.bool:
-                kind = "a bool tensor" if isinstance(value, torch.Tensor) else "no tensor"
-                raise TypeError(
-                    f"{name} in the state dict is {kind}, which the SDK cannot average: leave it out, by "
-                    "register_buffer(..., persistent=False) or by the scheduler's state_dict() and load_state_dict()"
-                )
+def refuse_unaveraged(scheduler: FedAvgScheduler) -> None:
+    """Meet before the first round what the SDK's average would get wrong, or fail on at its end."""
+    _refuse_faults(scheduler, averaging.faults(scheduler, len(scheduler.participants) - 1))
+
+
+def refuse_overflow(scheduler: FedAvgScheduler, sums: averaging.Sums) -> None:
+    """Stop a node whose numbers, added to those of the nodes before it, are too large for their type."""
+    if averaging.is_the_sdks(type(scheduler)):
+        _refuse_faults(scheduler, list(sums.add(scheduler.state_dict())))
+
+
+def _refuse_faults(scheduler: FedAvgScheduler, faults: list[averaging.Fault]) -> None:
+    if faults:
+        own = type(scheduler).state_dict is not FedAvgScheduler.state_dict
+        more = f" ({len(faults) - 1} more like it)" if len(faults) > 1 else ""
+        first = faults[0]
+        raise BrokenContract(
+            scheduler.state_dict if own else scheduler.build_model, f"{first.reason}{more}: {first.advice}"
+        )
 
 
 def refuse_shared_model(owner: FedAvgScheduler, aggregator: FedAvgScheduler) -> None:

@@ -14,14 +14,17 @@ from ..data.folders import AGGREGATOR
 from ..errors import TutorialError, WrongUse
 from ..runs.folder import Metric, Run, RunError
 from . import changes, checkpoint
+from .averaging import Sums
 from .contract import refuse_silent_stream
 from .failures import failure_record
 from .journal import Journal, Listener
+from .kept import end_workers
 from .node import Node
 from .platform import Channel, Contractor, serialise
-from .refusals import refuse_diverged, refuse_shared_model
+from .refusals import refuse_diverged, refuse_overflow, refuse_shared_model
 from .settings import Settings, adapt, recorded, since
 from .traps import TestWatch, TrainingWatch, Watch
+from .workers import hand_over_by_value
 
 
 class LocalTask:
@@ -51,9 +54,12 @@ class LocalTask:
         """
         outer_threads = torch.get_num_threads()
         torch.set_num_threads(self.run.record["num_threads"])
+        hand_over_by_value()
         try:
             self._set_up()
             is_finished = self._restore()
+            with self._anchored():
+                self.journal.foresee(self.nodes)
             record = self.run.record
             self.journal.event("started", nodes=list(self.owners), round=record["rounds_done"], rounds=record["rounds"])
             while not is_finished:
@@ -97,11 +103,14 @@ class LocalTask:
         """Go back to the last whole round, if there is one; return whether it was the last."""
         if not self.journal.checkpoint_file.exists():
             if self.run.record["rounds_done"]:
-                raise RunError(f"{self.journal.checkpoint_file} is missing: start the run again")
+                reason = self.run.record.get("not_resumable")
+                why = f" ({reason})" if reason else ""
+                raise RunError(f"{self.journal.checkpoint_file} is missing{why}: start the run again")
             self.run.rows = []  # of a first round that was not finished
             self._go_on(0)
             return False
-        saved = checkpoint.load(self.journal.checkpoint_file)
+        with self._anchored():
+            saved = checkpoint.load(self.journal.checkpoint_file)
         number, pending = saved["round"], self._pending(saved["round"])
         kept = {name: each["attributes"] for name, each in saved["nodes"].items()}
         lines = adapt(self.nodes, kept, pending) if pending else []
@@ -122,6 +131,11 @@ class LocalTask:
         self.journal.tell(lines)
         self._go_on(number)
         return is_finished
+
+    def _anchored(self) -> contextlib.AbstractContextManager[None]:
+        """Let a checkpoint name what each node makes anew, instead of holding it."""
+        keys = {identity: key for node in self.nodes.values() for identity, key in node.anchors().items()}
+        return checkpoint.anchored(keys, lambda key: self.nodes[key[0]].anchor(key[1]))
 
     def _pending(self, number: int) -> dict[str, Any]:
         """Return the settings that are new since a round."""
@@ -156,10 +170,12 @@ class LocalTask:
             scheduler._run_as_aggregator()
             is_finished = scheduler.is_task_finished()
             scheduler.current_round += 1
+            end_workers(scheduler)
         self.journal.collect_metrics(self.nodes, number)
         if number == 1:
             self.journal.look_for_metrics(self.aggregator)
-        self.journal.save(self.nodes, number, is_finished)
+        with self._anchored():
+            self.journal.save(self.nodes, number, is_finished)
         self.journal.event("round_done", round=number, metrics=self.run.metrics)
         return is_finished
 
@@ -181,9 +197,11 @@ class LocalTask:
 
     def collecting(self) -> None:
         """Look at the aggregator's own parameters, where it has just trained."""
+        self.sums = Sums()
         if self.aggregator.scheduler.involve_aggregator:
             self._end_watch()
             refuse_diverged(self.aggregator.scheduler, self.run)
+            refuse_overflow(self.aggregator.scheduler, self.sums)
 
     def collected(self) -> None:
         """Watch the first test."""
@@ -218,6 +236,7 @@ class LocalTask:
             if watch.optimizer is None:
                 refuse_silent_stream(scheduler)
             refuse_diverged(scheduler, self.run)
+            refuse_overflow(scheduler, self.sums)
             update = serialise(scheduler.state_dict())
         node.release()
         self.journal.warn(node, watch.traps())

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-SMALL = (torch.int8, torch.uint8, torch.int16, torch.float16)
+from alphamed_tutorials.engines import averaging
 
 
 def main(entry: str, data_dir: str, num_owners: int) -> dict[str, list[str]]:
@@ -36,53 +36,9 @@ def _wrongly_built(scheduler: Any):
 
 def _not_averaged(scheduler: Any, num_owners: int) -> list[str]:
     """Return a line for each entry that would come out wrong."""
-    state_dict, again = scheduler.state_dict(), scheduler.state_dict()
-    if not state_dict:
+    if not scheduler.state_dict():
         return ["the state dict is empty: nothing would be learned from other nodes"]
-    tensors = {name: value for name, value in state_dict.items() if isinstance(value, torch.Tensor)}
-    lines = [f"{name} is {_kind(value)}, no tensor" for name, value in state_dict.items() if name not in tensors]
-    for name, value in tensors.items():
-        wrong = _wrong(value, num_owners)
-        if not wrong and value.numel() and not scheduler.involve_aggregator and _place(value) != _place(again[name]):
-            wrong = "is a copy: the aggregator sets entries to zero and sums into them, which a copy does not keep"
-        if wrong:
-            lines.append(f"{name} {wrong}")
-    return lines or _sharing(tensors)
-
-
-def _wrong(value: torch.Tensor, num_owners: int) -> str:
-    if value.layout != torch.strided:
-        return f"is stored as {value.layout}, which cannot be summed in place"
-    if any(size > 1 and stride == 0 for size, stride in zip(value.shape, value.stride())):
-        return "is expanded: many of its numbers are one place in memory, which cannot be summed in place"
-    if value.dtype == torch.bool:
-        return "is bool, which cannot be divided"
-    if value.dtype in SMALL and value.numel():
-        largest = torch.finfo(value.dtype).max if value.is_floating_point() else torch.iinfo(value.dtype).max
-        if value.double().abs().max().item() * num_owners > largest:
-            return f"is {_kind(value)}: the sum of {num_owners} owners' numbers is above {largest:g}, the largest it can hold"
-    return ""
-
-
-def _sharing(tensors: dict[str, torch.Tensor]) -> list[str]:
-    """Return a line for each two entries that lie, in part, in the same memory."""
-    places = sorted((*_extent(value), name) for name, value in tensors.items() if value.numel())
-    lines, (farthest, first) = [], (0, "")
-    for start, end, name in places:
-        if start < farthest:
-            lines.append(f"{name} lies in the same memory as {first}: it would be summed and divided twice")
-        farthest, first = max((farthest, first), (end, name))
-    return lines
-
-
-def _extent(value: torch.Tensor) -> tuple[int, int]:
-    """Return the addresses between which a tensor lies."""
-    length = 1 + sum((size - 1) * stride for size, stride in zip(value.shape, value.stride()))
-    return value.data_ptr(), value.data_ptr() + length * value.element_size()
-
-
-def _place(value: Any) -> int:
-    return value.data_ptr() if isinstance(value, torch.Tensor) else 0
+    return [fault.reason for fault in averaging.faults(scheduler, num_owners)]
 
 
 def _kind(value: Any) -> str:
