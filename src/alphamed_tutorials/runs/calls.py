@@ -11,6 +11,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from ..catalogue import Target
 from ..errors import TutorialError
+from .wrapped import bare
 
 NUM_CALLS = 2  # of the test's own calls that are looked at: one to export by, one to try
 
@@ -65,7 +66,13 @@ def calls_of_test(scheduler: Any, task: Target) -> list[Call]:
         if len(seen) == NUM_CALLS:
             raise _SeenEnough
 
-    hook = scheduler.model.register_forward_pre_hook(note, with_kwargs=True)
+    model = bare(scheduler.model)
+    if isinstance(model, torch.jit.ScriptModule):
+        raise ExportError(
+            f"build_model() of {type(scheduler).__name__} returns what torch.jit.script made, whose calls nobody can "
+            "watch: return the network itself, export compiles it"
+        )
+    hook = model.register_forward_pre_hook(note, with_kwargs=True)
     try:
         _run_test(scheduler, task)
     except _SeenEnough:
