@@ -90,13 +90,13 @@ class RunProgress:
 
     def __call__(self, event: dict[str, Any]) -> None:
         """Take an event of the run."""
-        run = f"{event['run']}: " if "run" in event else ""
+        run = printable(f"{event['run']}: ") if "run" in event else ""
         if event["event"] == "started":
             self.num_rounds = event.get("rounds", self.num_rounds)
             self.progress.update(self.bar, completed=event["round"], total=self.num_rounds)
         elif event["event"] == "training":
             self.progress.update(
-                self.bar, description=printable(f"{run}round {event['round']}, {event['node']} trains")
+                self.bar, description=f"{run}round {event['round']}, {printable(event['node'])} trains"
             )
         elif event["event"] == "round_done":
             text = ", ".join(f"{name} {number(value)}" for name, value in event["metrics"].items())

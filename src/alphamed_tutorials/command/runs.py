@@ -48,7 +48,10 @@ def resumable(result: dict[str, Any], known: dict[str, Any]) -> Iterator[None]:
 
     def advice(settings: Mapping[str, Any] = {}) -> str:
         run = Run.open(known["path"])
-        way = "To go on after the last whole round" if run.can_resume else "It cannot be resumed; to start it anew"
+        lost = run.record.get("not_resumable") or "what it needs cannot be pickled"
+        way = (
+            "To go on after the last whole round" if run.can_resume else f"It cannot be resumed: {lost}. To start anew"
+        )
         return f"Logs: {run.path / 'logs'}. {way}: {run.resume_command(settings)}"
 
     try:
