@@ -103,9 +103,9 @@ class Target:
         """Name the user's own file and line where its code raises, or ends the program."""
         try:
             yield
-        except TutorialError:
+        except (TutorialError, KeyboardInterrupt, GeneratorExit):
             raise
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             if isinstance(error, ModuleNotFoundError) and error.name == "alphafed":
                 raise
             where = "" if user_frame(error) else f"{self.file or self.folder}: "

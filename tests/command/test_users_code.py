@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 import textwrap
 from pathlib import Path
@@ -83,12 +84,28 @@ def test_all_numbers_that_are_logged_are_shown_in_strict_json(write_task, playgr
     assert strict(playground("metrics", "run", "--json").out)["metrics"]["loss/test"] == "NaN"
 
 
+@pytest.mark.parametrize(
+    ("call", "compared", "shown"),
+    [
+        ("pass", "they wrote no test metric", "has no metrics yet"),
+        ("self.tb_writer.add_scalar('test/recall/yes', 0.5, self.current_round)", "Picture: ", "test/recall/yes"),
+    ],
+)
+def test_no_numbers_or_none_but_details(call, compared, shown, write_task, playground):
+    write_task(f"def log(self, name, value):\n    {call}")
+    finished = playground("compare", "task.py", "--data", "data", "--rounds", "1", "--out", "out")
+    assert finished.code == 0 and compared in finished.err
+    finished = playground("metrics", "out/federated", "--plot", "metrics.png")
+    assert shown in finished.out + finished.err and finished.code == (0 if Path("metrics.png").exists() else 2)
+
+
 # How it ends
 
 ENDS = {
     "argparse": "import argparse\nargparse.ArgumentParser().parse_args()\n",
     "exit": "import sys\nsys.exit()\n",
     "text": "pass\nraise SystemExit('enough')\n",
+    "own": "class Enough(BaseException): ...\nraise Enough('now')\n",
 }
 
 
@@ -107,7 +124,7 @@ def test_code_that_ends_the_program_is_named(command, write_task, playground):
 def test_each_way_to_end_is_a_failure(way, write_task, playground):
     file = write_task(first=ENDS[way])
     finished = playground("verify", "task.py", "--data", "data")
-    assert finished.code == 1 and f"Error: {file}, line 2: SystemExit: " in finished.err
+    assert finished.code == 1 and re.search(f"Error: {file}, line 2: (SystemExit|Enough): ", finished.err)
 
 
 def test_code_that_ends_the_program_since_the_run(write_task, playground):

@@ -1,5 +1,6 @@
 """How a model is called: seen while the test begins, not guessed from a batch."""
 
+import contextlib
 import copy
 import tempfile
 from typing import Any, NamedTuple
@@ -75,8 +76,6 @@ def calls_of_test(scheduler: Any, task: Target) -> list[Call]:
     hook = model.register_forward_pre_hook(note, with_kwargs=True)
     try:
         _run_test(scheduler, task)
-    except _SeenEnough:
-        pass
     finally:
         hook.remove()
     if not seen:
@@ -93,7 +92,8 @@ def _run_test(scheduler: Any, task: Target) -> None:
     scheduler.current_round = scheduler.max_rounds
     with tempfile.TemporaryDirectory() as folder, SummaryWriter(folder) as writer, task.blamed(), torch.no_grad():
         scheduler.tb_writer = writer
-        scheduler.run_test()
+        with contextlib.suppress(_SeenEnough):
+            scheduler.run_test()
 
 
 def one_sample(call: Call, model: nn.Module) -> list[Call]:
