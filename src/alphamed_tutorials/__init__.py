@@ -3,13 +3,22 @@
 The names below are the verbs of the `playground` command, with the same arguments and defaults.
 """
 
+import getpass
 import importlib
 import logging
+import os
 from typing import TYPE_CHECKING, Any
 
 # `import alphafed` writes ./alphafed.log and turns root logging to DEBUG unless these two loggers exist.
 logging.getLogger("alphafed")
 logging.getLogger("task")
+
+# Importing torchvision asks for the user's name, which fails in a container whose user has none, there and in the
+# processes that are started from here.
+try:
+    getpass.getuser()
+except (KeyError, OSError):
+    os.environ["USER"] = f"user{os.getuid()}"
 
 if TYPE_CHECKING:
     from .catalogue import find as find

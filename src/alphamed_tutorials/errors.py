@@ -19,6 +19,18 @@ class WrongUse(TutorialError):
     exit_code = 2
 
 
+def said_of(error: BaseException) -> str:
+    """Return an error of the user's code in words, after the file and line of that code if one took part."""
+    own = user_frame(error)
+    where = f"{own.filename}, line {own.lineno}: " if own else ""
+    if not isinstance(error, SystemExit):
+        return f"{where}{type(error).__name__}: {error}"
+    return (
+        f"{where}SystemExit: {error.code}. A task's files are imported, and must not end the program that does it: put "
+        "what reads the command line or exits below if __name__ == '__main__':"
+    )
+
+
 def user_frame(error: BaseException) -> traceback.FrameSummary | None:
     """Return the innermost frame that belongs to the user, not to Python, a library or this package's own tools."""
     if isinstance(error, SyntaxError) and error.filename:

@@ -1,9 +1,11 @@
 """Import the reader's own code by name, wherever it lies, and look at it without running it."""
 
 import ast
+import contextlib
 import importlib
 import importlib.util
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from .errors import WrongUse
@@ -17,10 +19,7 @@ class TargetError(WrongUse):
 
 def may_define_scheduler(file: Path) -> bool:
     """Return whether a file holds a class that looks like a scheduler, without running it."""
-    try:
-        tree = ast.parse(file.read_bytes())
-    except SyntaxError:
-        return False
+    tree = _parsed(file)
     classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
     methods = {node.name for kind in classes for node in kind.body if isinstance(node, ast.FunctionDef)}
     bases = [ast.unparse(base) for kind in classes for base in kind.bases]
@@ -30,7 +29,7 @@ def may_define_scheduler(file: Path) -> bool:
 def imported_files(file: Path, known: frozenset[Path] = frozenset()) -> list[Path]:
     """Return the files beside a file that it imports, and those that these import."""
     found: list[Path] = []
-    for node in ast.walk(ast.parse(file.read_bytes())):
+    for node in ast.walk(_parsed(file)):
         names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         for name in names:
@@ -38,6 +37,25 @@ def imported_files(file: Path, known: frozenset[Path] = frozenset()) -> list[Pat
             if name and other.exists() and other != file and other not in known and other not in found:
                 found += [other, *imported_files(other, known | {file, other, *found})]
     return list(dict.fromkeys(found))
+
+
+def _parsed(file: Path) -> ast.Module:
+    """Return the code of a file; none where it is no Python."""
+    try:
+        return ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError):  # the latter of null bytes, as in what macOS leaves beside a file
+        return ast.Module([], [])
+
+
+@contextlib.contextmanager
+def program_called(file: Path) -> Iterator[None]:
+    """Let code that reads the command line while it is imported complain under its own name, and not under ours."""
+    outer = sys.argv
+    sys.argv = [str(file), *outer[1:]]
+    try:
+        yield
+    finally:
+        sys.argv = outer
 
 
 def make_importable(name: str, place: Path) -> None:

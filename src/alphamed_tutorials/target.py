@@ -12,9 +12,9 @@ from types import MappingProxyType, ModuleType
 from typing import Any
 
 from .arguments import arguments, refuse_unknown
-from .errors import TutorialError, WrongUse, user_frame
+from .errors import TutorialError, WrongUse, said_of, user_frame
 from .facts import Facts, facts_of, read_facts
-from .importing import TargetError, imported_files, may_define_scheduler
+from .importing import TargetError, imported_files, may_define_scheduler, program_called
 
 EXAMPLES = Path(__file__).with_name("examples")
 ONLY_FED_AVG = (
@@ -77,9 +77,10 @@ class Target:
             TargetError: There is no such file.
             TutorialError: Its code raised.
         """
-        if not (self.folder / f"{name}.py").exists():
+        file = self.folder / f"{name}.py"
+        if not file.exists():
             raise TargetError(f"{self.name} has no {name}.py in {self.folder}")
-        with self.blamed():
+        with self.blamed(), program_called(file):
             return importlib.import_module(f"{self.package}.{name}" if self.package else name)
 
     def member(self, module: str, name: str) -> Any:
@@ -106,14 +107,13 @@ class Target:
         """Name the user's own file and line where its code raises, or ends the program."""
         try:
             yield
-        except TutorialError:
+        except (TutorialError, KeyboardInterrupt, GeneratorExit):
             raise
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             if isinstance(error, ModuleNotFoundError) and error.name == "alphafed":
                 raise
-            own = user_frame(error)
-            where = f"{own.filename}, line {own.lineno}: " if own else f"{self.file or self.folder}: "
-            raise TutorialError(f"{where}{type(error).__name__}: {error}") from error
+            where = "" if user_frame(error) else f"{self.file or self.folder}: "
+            raise TutorialError(f"{where}{said_of(error)}") from error
 
     @cached_property
     def scheduler_class(self) -> type:

@@ -1,5 +1,6 @@
 """The doctor finds what is missing, and never falls ill itself."""
 
+import os
 import subprocess
 import sys
 from collections import namedtuple
@@ -123,3 +124,25 @@ def test_windows_is_told_at_once(monkeypatch):
     monkeypatch.setattr(doctor, "_probe", None)
     found = doctor.checks()
     assert [check.name for check in found] == ["Python", "system"] and "WSL" in found[1].advice
+
+
+NAMELESS = """
+import pwd
+def getpwuid(uid):
+    raise KeyError(f"getpwuid(): uid not found: {uid}")
+pwd.getpwuid = getpwuid
+import alphamed_tutorials, getpass, subprocess, sys
+print(getpass.getuser())
+subprocess.run([sys.executable, "-I", "-c", "import getpass; print(getpass.getuser())"], check=True)
+from alphamed_tutorials.command.doctor import _user
+print(_user()[0].advice)
+"""
+
+
+def test_a_user_without_a_name_gets_one_here_and_in_what_is_started(tmp_path):
+    names = ("LOGNAME", "USER", "LNAME", "USERNAME")  # where Python looks before it asks the system
+    environment = {name: value for name, value in os.environ.items() if name not in names}
+    command = [sys.executable, "-c", NAMELESS]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    here, there, advice = sorted(done.stdout.splitlines(), key=lambda line: line.startswith("where"))
+    assert here == there == f"user{os.getuid()}" and "export USER=me" in advice

@@ -439,7 +439,7 @@ def child(data, tmp_path):
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, cwd=tmp_path, text=True, **pipes) as process:
         try:
-            assert process.stdout.readline() == "waiting\n", process.stderr.read()
+            assert process.stdout.readline() == "node2: waiting\n", process.stderr.read()
             yield process
         finally:
             process.kill()

@@ -7,6 +7,7 @@ import typer
 from ..errors import TutorialError
 from . import about, check, data, results, runs, share
 from .progress import say
+from .streams import outlive_readers
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -22,6 +23,7 @@ for group in (about, check, data, results, runs, share):
 
 def main() -> None:
     """Run the command line; an error the user can act on ends in its text and its exit code, without a traceback."""
+    outlive_readers()
     try:
         app()
     except TutorialError as error:

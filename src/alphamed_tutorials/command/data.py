@@ -21,7 +21,7 @@ from .options import (
     output,
     pairs,
 )
-from .progress import DownloadProgress, console, say, show_table
+from .progress import DownloadProgress, advise, say, show_table, status
 
 # Torch takes seconds to import: what needs it is imported inside the commands, after what is cheap to refuse.
 
@@ -45,10 +45,11 @@ def prepare(
 
     with output(as_json) as result:
         split = Partition.parse(partition)
-        with console.status("preparing"):
+        with status("preparing"):
             result |= prepare_data(example, out, num_nodes, split, source, seed)
-            plot_counts(result["counts"], out / "counts.png")
+            advice = plot_counts(result["counts"], out / "counts.png")
         show_counts(result["counts"])
+        advise(advice)
         say(f"Written to {out}, with a picture in {out / 'counts.png'}. Next: playground verify {example} --data {out}")
 
 
@@ -73,7 +74,7 @@ def verify(
 ) -> None:
     """Check the data of every node with the target's DatasetVerify."""
     with output(as_json) as result:
-        with console.status("verifying"):
+        with status("verifying"):
             from ..data.verify import verify as verify_data
 
             result["nodes"] = verify_data(target, data, pairs(nodes, "--node"), aggregator)

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import pwd
 import shutil
 import subprocess
 import sys
@@ -62,7 +63,7 @@ def checks() -> list[Check]:
     if not system.ok:
         return [python, system]
     packages, hardware = _packages(_probe()), _hardware()
-    return [python, system, *packages, *hardware, _disk(), _current_folder(), _platform_data(), _browser()]
+    return [python, system, *packages, *hardware, _disk(), _current_folder(), *_user(), _platform_data(), _browser()]
 
 
 def _judge(name: str, ok: bool, found: str, advice: str) -> Check:
@@ -110,6 +111,16 @@ def _current_folder() -> Check:
     except OSError as error:
         advice = "change to a folder of your own: data and runs are written below it"
         return Check("current folder", False, f"{os.getcwd()}: {error.strerror}", advice)
+
+
+def _user() -> list[Check]:
+    """Return a note where the system knows no name of the user, as in many containers."""
+    try:
+        pwd.getpwuid(os.getuid())
+    except KeyError:
+        advice = "where programs of your own import torchvision without this package: export USER=me"
+        return [Check("user", None, f"number {os.getuid()}, without a name", advice)]
+    return []
 
 
 def _hardware() -> list[Check]:

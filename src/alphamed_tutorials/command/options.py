@@ -1,7 +1,6 @@
 """What several commands share: their arguments and options, and how a result becomes JSON."""
 
 import contextlib
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,8 @@ import typer
 from ..arguments import convert
 from ..errors import TutorialError, WrongUse
 from ..target import Target
+from ..texts import to_json
+from .streams import set_aside_stdout
 
 TargetName = Annotated[
     str,
@@ -80,15 +81,16 @@ def output(as_json: bool) -> Iterator[dict[str, Any]]:
     if not as_json:
         yield result
         return
+    stdout = set_aside_stdout()
     try:
         with contextlib.redirect_stdout(sys.stderr):
             yield result
-    except TutorialError as error:
+    except (TutorialError, OSError) as error:
         result["error"] = str(error)
         raise
     finally:
         if result:
-            print(json.dumps(result, ensure_ascii=False), flush=True)
+            print(to_json(result), file=stdout, flush=True)
 
 
 def refuse_existing(*files: Path | None) -> None:

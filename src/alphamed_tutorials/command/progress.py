@@ -1,9 +1,10 @@
 """What the command line shows while it works, and its tables."""
 
+import contextlib
 import os
 import pdb
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -11,27 +12,53 @@ from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progres
 from rich.table import Table
 from rich.text import Text
 
+from ..prints import no_bars
+from ..texts import printable
+
 console = Console(stderr=True, highlight=False, markup=False)
 PIPE_WIDTH = 200  # of tables that no terminal shows: nothing there should be folded at 80
 
 
 def say(text: str, style: str | None = None) -> None:
     """Print a message on stderr, without line breaks of our own: commands and paths in it can be copied."""
-    console.print(text, style=style, soft_wrap=True)
+    console.print(printable(text), style=style, soft_wrap=True)
+
+
+@contextlib.contextmanager
+def status(text: str) -> Iterator[None]:
+    """Show that something is going on; bars of the user's code do not mix with it."""
+    with console.status(text), no_bars():
+        yield
+
+
+def advise(advice: str) -> None:
+    """Print what to do, if anything."""
+    if advice:
+        say(advice, style="yellow")
+
+
+def number(value: float) -> str:
+    """Return a metric as it is shown: with four decimals, but where these say nothing."""
+    return f"{value:.4f}" if value == 0 or 1e-3 <= abs(value) < 1e9 else f"{value:.4g}"
 
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
     """Print a table on stdout, numbers to the right."""
+    rows = [[_printable(cell) for cell in row] for row in rows]
     table = Table()
     for name, cells in zip(columns, zip(*rows) if rows else [()] * len(columns)):
         is_number = all(str(cell).replace(".", "").isdigit() for cell in cells)
-        table.add_column(name, justify="right" if is_number else "left", overflow="fold")
+        table.add_column(printable(name), justify="right" if is_number else "left", overflow="fold")
     for row in rows:
         table.add_row(*row)
     width = None if sys.stdout.isatty() else PIPE_WIDTH
     stdout = Console(highlight=False, markup=False, width=width)
-    stdout.print(title, style="italic", soft_wrap=True)  # a title may be longer than a narrow table
+    stdout.print(printable(title), style="italic", soft_wrap=True)  # a title may be longer than a narrow table
     stdout.print(table)
+
+
+def _printable(cell: str | Text) -> str | Text:
+    return printable(cell) if isinstance(cell, str) else cell
 
 
 class RunProgress:
@@ -63,14 +90,16 @@ class RunProgress:
 
     def __call__(self, event: dict[str, Any]) -> None:
         """Take an event of the run."""
-        run = f"{event['run']}: " if "run" in event else ""
+        run = printable(f"{event['run']}: ") if "run" in event else ""
         if event["event"] == "started":
             self.num_rounds = event.get("rounds", self.num_rounds)
             self.progress.update(self.bar, completed=event["round"], total=self.num_rounds)
         elif event["event"] == "training":
-            self.progress.update(self.bar, description=f"{run}round {event['round']}, {event['node']} trains")
+            self.progress.update(
+                self.bar, description=f"{run}round {event['round']}, {printable(event['node'])} trains"
+            )
         elif event["event"] == "round_done":
-            text = ", ".join(f"{name} {value:.4f}" for name, value in event["metrics"].items())
+            text = ", ".join(f"{name} {number(value)}" for name, value in event["metrics"].items())
             self.progress.update(self.bar, completed=event["round"], description=f"{run}round {event['round']}")
             say(f"{run}round {event['round']}/{self.num_rounds or '?'}: {text}")
         elif event["event"] == "warning" and event["text"] not in self.warned:

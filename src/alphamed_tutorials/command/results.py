@@ -26,7 +26,7 @@ from .options import (
     pairs,
     setting_values,
 )
-from .progress import RunProgress, console, say, show_table
+from .progress import RunProgress, advise, say, show_table, status
 
 app = typer.Typer()
 
@@ -36,22 +36,26 @@ def export(
     run: RunFolder,
     target: Annotated[
         str | None,
-        typer.Option(metavar="TARGET", help="The run's code, if it was moved since", show_default="the run's"),
+        typer.Option(
+            metavar="TARGET", help="Your own code of the task: nothing of the run folder runs", show_default="the run's"
+        ),
     ] = None,
+    aggregator: AggregatorFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """Write the trained model as TorchScript, by torch.export and as ONNX, and check that they predict the same.
 
-    A run folder holds pickled Python objects: export only runs you made yourself.
+    Export runs you made yourself: this runs the code that a run folder holds in entry.pickle and names in run.json.
+    With --target TARGET it runs TARGET's code instead, and takes settings and parameters alone from the folder.
     """
     from ..runs.folder import Run
 
     with output(as_json) as result:
         found = Run.open(run)
-        with console.status("exporting"):
+        with status("exporting"):
             from ..runs.export import export as export_run
 
-            result |= export_run(found, target)
+            result |= export_run(found, target, aggregator)
         forms = {name: form for name, form in result.items() if isinstance(form, dict)}
         rows = [(name, form.get("file", ""), *agreement(form)) for name, form in forms.items()]
         show_table(f"Exported and compared on {result['inputs']} inputs", ("form", "file", "agrees", "note"), rows)
@@ -132,5 +136,6 @@ def show_comparison(target: Any, result: dict[str, Any]) -> None:
         rows.append((run["name"], *cells, f"{run['rounds']}{early}", f"{run['seconds']:.1f}"))
     parts = [target.name, result["partition"], f"{result['rounds']} rounds"]
     show_table(", ".join(filter(None, parts)), ("", *names, "rounds", "seconds"), rows)
+    advise(result.get("advice", ""))
     picture = Path(result["folder"]) / "compare.png"
     say(f"Picture: {picture}" if picture.exists() else f"The runs lie in {result['folder']}; they wrote no test metric")

@@ -2,6 +2,7 @@
 
 import contextlib
 import inspect
+import shlex
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -27,7 +28,7 @@ from .options import (
     refuse_existing,
     setting_values,
 )
-from .progress import RunProgress, say, show_table
+from .progress import RunProgress, advise, number, say, show_table
 
 # Torch takes seconds to import: what needs it is imported inside the commands, after what is cheap to refuse.
 
@@ -46,8 +47,12 @@ def resumable(result: dict[str, Any], known: dict[str, Any]) -> Iterator[None]:
     from ..runs.folder import Run
 
     def advice(settings: Mapping[str, Any] = {}) -> str:
-        path = known["path"]
-        return f"Logs: {path / 'logs'}. To go on after the last whole round: {Run(path).resume_command(settings)}"
+        run = Run.open(known["path"])
+        lost = run.record.get("not_resumable") or "what it needs cannot be pickled"
+        way = (
+            "To go on after the last whole round" if run.can_resume else f"It cannot be resumed: {lost}. To start anew"
+        )
+        return f"Logs: {run.path / 'logs'}. {way}: {run.resume_command(settings)}"
 
     try:
         yield
@@ -129,7 +134,8 @@ def resume(run: RunFolder, settings: SettingTexts = [], as_json: AsJson = False)
     What changed since the run began is told, and whether it takes effect. --set changes an argument of the scheduler
     from the next round on; --set max_rounds=N lets a run that is done go on.
 
-    A run folder holds pickled Python objects: resume only runs you made yourself.
+    Resume runs you made yourself: this runs the code that a run folder holds in entry.pickle and checkpoint.pt, and
+    names in run.json.
     """
     from ..runs.folder import Run
 
@@ -158,7 +164,7 @@ def show_run(run: Any) -> None:
 
     curves = {name: dict(points) for name, points in tested(run.rows).items()}
     rounds = sorted({number for points in curves.values() for number in points})
-    rows = [(str(n), *(f"{points[n]:.4f}" if n in points else "" for points in curves.values())) for n in rounds]
+    rows = [(str(n), *(number(points[n]) if n in points else "" for points in curves.values())) for n in rounds]
     show_table(f"{run.path}: {run.outcome} in {run.record['seconds']:.1f} s", ("round", *curves), rows)
     say_untested(run)
     say(f"Model: {run.path / 'model.pt'}. Next: playground export {run.path}")
@@ -177,22 +183,32 @@ def metrics(
     plot: Annotated[Path | None, typer.Option(help="Draw every metric to this file (.png, .svg, .pdf)")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a run's metrics, and save them as a table or a picture."""
+    """Show a run's metrics, and save them as a table or a picture.
+
+    This reads run.json and metrics.csv as data and is safe with any folder.
+    """
     from ..runs.folder import Run, RunError
-    from ..runs.metrics import curves
+    from ..runs.metrics import curves, details
     from ..runs.plots import plot as draw
 
     with output(as_json) as result:
         found = Run.open(run)
         if not found.rows:
-            raise RunError(f"{run} has no metrics yet: its state is {found.state}")
+            raise RunError(
+                f"{run} has no metrics yet: its state is {found.state}. Numbers come here that a task writes with "
+                "tb_writer.add_scalar(); for pictures, texts and the like: "
+                f"{shlex.join(['tensorboard', '--logdir', str(run / 'nodes')])}"
+            )
         refuse_existing(csv, plot)
         if plot:
-            draw(curves(found.rows), plot)
+            advise(draw(curves(found.rows), plot))
         if csv:
             shutil.copyfile(run / "metrics.csv", csv)
         result |= {"run": str(run), "state": found.state, "outcome": found.outcome, "metrics": found.metrics}
         rounds = result["rounds"] = found.last_rounds
-        rows = [(name, f"{value:.4f}", str(rounds[name])) for name, value in found.metrics.items()]
+        rows = [(name, number(value), str(rounds[name])) for name, value in found.metrics.items()]
         show_table(f"{run}: {found.outcome}", ("metric", "last value", "round"), rows)
+        left_out = [name for name in details(found.rows) if name not in rounds]
+        if left_out:
+            say(f"{len(left_out)} more, such as {left_out[0]}, are in {run / 'metrics.csv'}")
         say_untested(found)

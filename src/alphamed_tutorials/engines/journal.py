@@ -10,6 +10,7 @@ from . import checkpoint
 from .kept import Kept
 from .node import Node
 from .traps import missing_metrics
+from .workplace import outside
 
 Listener = Callable[[dict[str, Any]], None]
 
@@ -33,7 +34,8 @@ class Journal:
         """Write an event and hand it to whoever listens."""
         event = {"event": kind, **fields}
         self.run.add_event(event)
-        self.on_event(event)
+        with outside():
+            self.on_event(event)
 
     def tell(self, found: list[str], warnings: list[str] | None = None) -> None:
         """Tell what changed since the run began."""

@@ -178,7 +178,7 @@ def _read_entry(run: Run) -> tuple[bytes, FedAvgScheduler]:
         raise RunError(f"{run.path} holds no entry.pickle, the task to run: start the run again") from None
     try:
         scheduler = cloudpickle.loads(entry)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise sources.cannot_be_read(run, error) from error
     refuse_unsupported(scheduler)
     return entry, scheduler

@@ -10,10 +10,10 @@ from types import MappingProxyType
 from typing import Any
 
 from ..catalogue import Target, find
-from ..data.folders import AGGREGATOR, find_nodes, is_embedded, own_data, refuse_other_data
+from ..data.folders import find_nodes, is_embedded, own_data, refuse_other_data
 from ..data.prepare import prepare
 from ..errors import TutorialError, WrongUse
-from ..runs.folder import Run
+from ..runs.folder import Run, data_options
 
 Listener = Callable[[dict[str, Any]], None]
 Settings = Mapping[str, Any]
@@ -136,7 +136,7 @@ def _data_errors_explained(task: Target, run: Run) -> Iterator[None]:
         yield
     except NodeFailed as failure:
         if failure.is_about_data and _can_verify(task):
-            command = shlex.join(["playground", "verify", task.key or task.name, *_options(run.record["nodes"])])
+            command = shlex.join(["playground", "verify", task.key or task.name, *data_options(run.record["nodes"])])
             failure.advise(f"To see what is wrong with the data: {command}")
         raise
 
@@ -146,13 +146,3 @@ def _can_verify(task: Target) -> bool:
         return task.verify_class is not None
     except TutorialError:
         return False
-
-
-def _options(folders: Mapping[str, str]) -> list[str]:
-    """Return the options that name these folders: the one they all lie in, or each of them."""
-    homes = {Path(folder).parent for folder in folders.values()}
-    if len(homes) == 1 and all(Path(folder).name == name for name, folder in folders.items()):
-        home = homes.pop()
-        return ["--data", str(home.parent if home.name == "nodes" else home)]
-    owners = [f"--node={name}={folder}" for name, folder in folders.items() if name != AGGREGATOR]
-    return [*owners, f"--aggregator={folders[AGGREGATOR]}"]

@@ -64,7 +64,7 @@ def import_anew(run: Run) -> None:
     importlib.invalidate_caches()
 
 
-def cannot_be_read(run: Run, error: Exception) -> TutorialError:
+def cannot_be_read(run: Run, error: BaseException) -> TutorialError:
     """Return what to say where the pickled task of a run cannot be unpickled."""
     missing = [file for file in recorded_files(run) if not file.exists()]
     if missing and isinstance(error, ModuleNotFoundError | FileNotFoundError):
@@ -99,7 +99,7 @@ def simple_defaults(kind: type) -> dict[str, Any]:
     return {name: value for name, value in known.items() if isinstance(value, bool | int | float | str | None)}
 
 
-def _line_of_task(run: Run, error: Exception) -> str:
+def _line_of_task(run: Run, error: BaseException) -> str:
     """Return the file and line of the task in which importing it failed; empty if it failed elsewhere."""
     files = recorded_files(run)
     if isinstance(error, SyntaxError) and error.filename:

@@ -10,8 +10,10 @@ import hashlib
 import logging
 import os
 import random
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import alphafed.fed_avg.fed_avg as sdk
 import alphafed.fs
@@ -19,9 +21,11 @@ import numpy as np
 import torch
 from torch.utils.tensorboard import SummaryWriter
 
+from ..prints import Lines
+
 
 class RecordingWriter(SummaryWriter):
-    """A TensorBoard writer that also remembers its scalars."""
+    """A TensorBoard writer that also remembers its numbers; pictures, texts and the like are in its file only."""
 
     def __init__(self, log_dir: str):
         super().__init__(log_dir=log_dir)
@@ -29,11 +33,20 @@ class RecordingWriter(SummaryWriter):
 
     def add_scalar(self, tag, scalar_value, *args, **kwargs):
         super().add_scalar(tag, scalar_value, *args, **kwargs)
-        self.scalars.append((tag, float(scalar_value)))
+        self.scalars.append((tag, _number(scalar_value)))
 
     def add_scalars(self, main_tag, tag_scalar_dict, *args, **kwargs):
         super().add_scalars(main_tag, tag_scalar_dict, *args, **kwargs)
-        self.scalars += [(f"{main_tag}/{tag}", float(value)) for tag, value in tag_scalar_dict.items()]
+        self.scalars += [(f"{main_tag}/{tag}", _number(value)) for tag, value in tag_scalar_dict.items()]
+
+    def add_hparams(self, hparam_dict, metric_dict, *args, **kwargs):
+        super().add_hparams(hparam_dict, metric_dict, *args, **kwargs)
+        self.scalars += [(tag, _number(value)) for tag, value in metric_dict.items()]
+
+
+def _number(value: Any) -> float:
+    """Return what TensorBoard takes for a scalar: a number, or an array or tensor with one in it."""
+    return float(value.item() if hasattr(value, "item") else value)
 
 
 class Workplace:
@@ -46,7 +59,7 @@ class Workplace:
     """
 
     def __init__(self, root: Path, log_file: Path, seed: str):
-        self.root = root
+        self.root, self.name = root, log_file.stem
         self.random_state = _initial_random_state(seed)
         self.log = logging.FileHandler(log_file, encoding="utf-8")
         self.log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
@@ -75,8 +88,22 @@ class _NodeLogs(logging.Handler):
             _workplace.log.handle(record)
 
 
+class _NodePrints(Lines):
+    """Pass what is printed to the log of the node at work and, behind its name, to where it would have gone."""
+
+    def write(self, text: str) -> int:
+        return self.outer.write(text) if _workplace is None else super().write(text)
+
+    def take(self, line: str, is_bar: bool) -> None:
+        if _workplace is not None:
+            text = f"{_workplace.name}: {line}"
+            _workplace.log.handle(logging.LogRecord("print", logging.INFO, __file__, 0, text, None, None))
+            super().take(text, is_bar)
+
+
 _workplace: Workplace | None = None
 _node_logs = _NodeLogs()
+_node_prints: dict[str, _NodePrints] = {}  # in the place of sys.stdout and sys.stderr while a node is at work
 
 
 @contextlib.contextmanager
@@ -84,18 +111,52 @@ def _at_work(workplace: Workplace) -> Iterator[None]:
     global _workplace
     root = logging.getLogger()
     outer, outer_level = _workplace, root.level
+    _end_lines()
+    if outer is None:
+        _take_prints()
     _workplace = workplace
     root.addHandler(_node_logs)  # once, however often it is said; the user's code may take it away
     root.setLevel(logging.INFO)
     try:
         yield
     finally:
+        _end_lines()
         _workplace = outer
         root.setLevel(outer_level)
         if outer is None:
+            _give_prints_back()
             root.removeHandler(_node_logs)
         else:
             root.addHandler(_node_logs)
+
+
+@contextlib.contextmanager
+def outside() -> Iterator[None]:
+    """Let what is printed go where it goes when no node is at work: it is not the node's."""
+    with contextlib.ExitStack() as stack:
+        if _node_prints:
+            stack.enter_context(contextlib.redirect_stdout(_node_prints["stdout"].outer))
+            stack.enter_context(contextlib.redirect_stderr(_node_prints["stderr"].outer))
+        yield
+
+
+def _take_prints() -> None:
+    for name in ("stdout", "stderr"):
+        _node_prints[name] = _NodePrints(getattr(sys, name))
+        setattr(sys, name, _node_prints[name])
+
+
+def _give_prints_back() -> None:
+    for name, stream in _node_prints.items():
+        if getattr(sys, name) is stream:  # a debugger may have taken its place
+            setattr(sys, name, stream.outer)
+    _node_prints.clear()
+
+
+def _end_lines() -> None:
+    """Hand on what the node at work printed, before another one's turn."""
+    for stream in _node_prints.values():
+        stream.finish()
 
 
 def _root_dir(task_id: str | None = None, outside=alphafed.fs.get_root_dir) -> str:

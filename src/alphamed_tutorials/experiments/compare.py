@@ -80,7 +80,7 @@ def compare(
 
     Returns:
         The settings, the samples each node holds, and every run's curves, rounds and seconds; `left_out` in the place
-        of these where a run could not be made.
+        of these where a run could not be made; `advice` where something is missing in the picture.
 
     Raises:
         WrongUse: The target, the data, a setting or `out` will not do; nothing was left behind.
@@ -174,9 +174,9 @@ def _result(
     panels = {
         name: {run["name"]: run["metrics"][name] for run in runs if name in run.get("metrics", {})} for name in named
     }
-    if any(panels.values()):
-        plot({name: lines for name, lines in panels.items() if lines}, folder / "compare.png")
-    return {"folder": str(folder), **result}
+    drawn = {name: lines for name, lines in panels.items() if lines}
+    advice = plot(drawn, folder / "compare.png") if drawn else ""
+    return {"folder": str(folder), **result} | ({"advice": advice} if advice else {})
 
 
 def metrics_of(facts: Facts, runs: list[dict[str, Any]]) -> list[dict[str, str]]:

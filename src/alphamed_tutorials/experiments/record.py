@@ -42,6 +42,8 @@ def record(
     plans = {plan.name: plan for plan in example.facts.experiment}
     if not plans:
         raise WrongUse(f"the example.toml of {example.name} has no [[experiment]] that says what to run")
+    if not example.facts.metrics:
+        raise WrongUse(f"the example.toml of {example.name} has no [[metric]] that says what to show")
     if unknown := set(only) - set(plans):
         raise WrongUse(f"{example.name} has no experiment {', '.join(sorted(unknown))}, only {', '.join(plans)}")
     conditions = {
@@ -70,8 +72,9 @@ def record(
     }
     pictures = results / example.name
     pictures.mkdir(parents=True, exist_ok=True)
-    for name in wanted:
-        shutil.copy(work / name / "compare.png", pictures / f"{name}.png")
+    for picture in (work / name / "compare.png" for name in wanted):
+        if picture.exists():  # there is none where no test metric was written
+            shutil.copy(picture, pictures / f"{picture.parent.name}.png")
     write_json(file, content)
     return file
 

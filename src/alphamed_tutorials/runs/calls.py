@@ -1,5 +1,6 @@
 """How a model is called: seen while the test begins, not guessed from a batch."""
 
+import contextlib
 import copy
 import tempfile
 from typing import Any, NamedTuple
@@ -11,6 +12,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from ..catalogue import Target
 from ..errors import TutorialError
+from .wrapped import bare
 
 NUM_CALLS = 2  # of the test's own calls that are looked at: one to export by, one to try
 
@@ -65,11 +67,15 @@ def calls_of_test(scheduler: Any, task: Target) -> list[Call]:
         if len(seen) == NUM_CALLS:
             raise _SeenEnough
 
-    hook = scheduler.model.register_forward_pre_hook(note, with_kwargs=True)
+    model = bare(scheduler.model)
+    if isinstance(model, torch.jit.ScriptModule):
+        raise ExportError(
+            f"build_model() of {type(scheduler).__name__} returns what torch.jit.script made, whose calls nobody can "
+            "watch: return the network itself, export compiles it"
+        )
+    hook = model.register_forward_pre_hook(note, with_kwargs=True)
     try:
         _run_test(scheduler, task)
-    except _SeenEnough:
-        pass
     finally:
         hook.remove()
     if not seen:
@@ -86,7 +92,8 @@ def _run_test(scheduler: Any, task: Target) -> None:
     scheduler.current_round = scheduler.max_rounds
     with tempfile.TemporaryDirectory() as folder, SummaryWriter(folder) as writer, task.blamed(), torch.no_grad():
         scheduler.tb_writer = writer
-        scheduler.run_test()
+        with contextlib.suppress(_SeenEnough):
+            scheduler.run_test()
 
 
 def one_sample(call: Call, model: nn.Module) -> list[Call]:

@@ -25,12 +25,14 @@ Write = Callable[[Exportable, Path], str]
 Predict = Callable[[Path, Sequence[Call]], list[Any]]
 
 
-def export(run: Run | str | Path, target: Any = None) -> dict[str, Any]:
+def export(run: Run | str | Path, target: Any = None, aggregator: str | Path | None = None) -> dict[str, Any]:
     """Export a finished run's model and check the exported files against it.
 
     Args:
-        run: A finished run, or its folder. It holds pickled objects, so export only runs you made yourself.
-        target: The run's code, where that is no longer found where the run found it.
+        run: A finished run, or its folder. Without `target`, its pickled objects and the code that its `run.json` names
+            run: only of runs you made yourself.
+        target: Your own code of the task, in the place of what the run holds and names: nothing of it runs then.
+        aggregator: The folder with the test data, where it is not where the run found it.
 
     Returns:
         `model` says what was exported, `inputs` on how many samples it was tried; for `torchscript`, `torch_export`
@@ -43,7 +45,7 @@ def export(run: Run | str | Path, target: Any = None) -> dict[str, Any]:
         ExportError: The model cannot be read or written as TorchScript, or the written one disagrees by more than 1e-5.
     """
     run = run if isinstance(run, Run) else Run.open(run)
-    exportable, _ = load_exportable(run, target)
+    exportable, _ = load_exportable(run, target, aggregator)
     report: dict[str, Any] = {"model": exportable.way, "inputs": exportable.num_inputs}
     onnx_tolerance = getattr(exportable.model, "onnx_tolerance", TOLERANCE)
     with _quiet(), FreshPython() as elsewhere:
@@ -95,6 +97,7 @@ def _checked(
 ) -> dict[str, Any]:
     """Write an exported model; it gets its name only when it predicts the same, but for rounding."""
     unchecked = file.with_name(f".{file.name}")
+    unchecked.unlink(missing_ok=True)  # in somebody else's folder it may lead elsewhere
     try:
         note = write(exportable, unchecked)
         answers = predict(unchecked, exportable.calls)

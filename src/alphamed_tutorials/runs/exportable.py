@@ -13,9 +13,10 @@ from torch import nn
 
 from ..catalogue import Target, TargetError, find
 from ..data.folders import AGGREGATOR
-from ..errors import WrongUse
+from ..errors import WrongUse, said_of
 from .calls import Call, ExportError, calls_of_test, one_sample
 from .folder import Run, RunError
+from .wrapped import bare, uncompiled
 
 NUM_INPUTS = 20  # raw inputs asked of `sample_inputs`
 
@@ -76,19 +77,20 @@ def of_predictor(predictor: nn.Module, inputs: torch.Tensor | list[torch.Tensor]
     return Exportable(predictor, calls, sizes, True, len(inputs))
 
 
-def load_exportable(run: Run, target: Any = None) -> tuple[Exportable, Target]:
+def load_exportable(run: Run, target: Any = None, aggregator: str | Path | None = None) -> tuple[Exportable, Target]:
     """Return the trained model of a finished run with inputs from the aggregator's test data, and the run's target.
 
     Args:
         run: A finished run.
-        target: Its code, where that is no longer found where the run found it.
+        target: Code of one's own, in the place of what the run folder holds and names.
+        aggregator: The folder with the test data, where it is not where the run found it.
 
     Raises:
         RunError: The run is not finished.
         WrongUse: The run's code is not found, or has a `Predictor` and no `sample_inputs`.
         TutorialError: Its files are damaged, or its code raised.
     """
-    scheduler, task = load_trained(run, target)
+    scheduler, task = load_trained(run, target, aggregator)
     build_predictor = task.optional("model", "Predictor")
     sample_inputs = task.optional("data", "sample_inputs")
     if build_predictor is None:
@@ -99,33 +101,48 @@ def load_exportable(run: Run, target: Any = None) -> tuple[Exportable, Target]:
             "it that returns raw inputs, or take Predictor out to export the model itself"
         )
     with task.blamed():
-        predictor = build_predictor(scheduler.model.cpu()).eval()
+        predictor = build_predictor(bare(scheduler.model).cpu()).eval()
         return of_predictor(predictor, sample_inputs(scheduler.data_dir, NUM_INPUTS)), task
 
 
-def load_trained(run: Run, target: Any = None) -> tuple[Any, Target]:
+def load_trained(run: Run, target: Any = None, aggregator: str | Path | None = None) -> tuple[Any, Target]:
     """Return the scheduler of a finished run with its trained model, and the target it belongs to.
+
+    Where a target is given, nothing of the run folder runs as code: of it come settings, and parameters as weights only.
 
     Raises:
         RunError: The run is not finished.
         ExportError: Its files are damaged, or its code has changed since.
     """
     if run.state != "done":
-        raise RunError(f"{run.path} is {run.state}, not done: finish it with: playground resume {run.path}")
+        raise RunError(f"{run.path} is {run.state}, not done: finish it with: {run.resume_command()}")
     task = _target(run, target)  # first, because it makes the code's folder importable
     name = task.name if task else run.record.get("scheduler", "the task")
-    if run.record.get("import_folder", sys.path[0]) not in sys.path:
-        sys.path.insert(0, run.record["import_folder"])
     try:
-        scheduler = cloudpickle.loads((run.path / "entry.pickle").read_bytes())
-        scheduler.data_dir = run.record["nodes"][AGGREGATOR]  # where pretrained weights may lie
+        scheduler = _unpickled(run) if task is None or target is None else _built(run, task)
+        scheduler.data_dir = str(aggregator or run.record["nodes"][AGGREGATOR])  # where pretrained weights may lie
         scheduler.load_state_dict(torch.load(run.path / "model.pt", weights_only=True, map_location="cpu"))
-    except Exception as error:  # a damaged file, or a model.py that has changed since
+    except WrongUse:
+        raise
+    except (Exception, SystemExit) as error:  # a damaged file, or a model.py that has changed since
         raise ExportError(
-            f"what {run.path} holds cannot be loaded into the model of {name}: {type(error).__name__}: {error}\n"
+            f"what {run.path} holds cannot be loaded into the model of {name}: {said_of(error)}\n"
             "If its code has changed since, run it again; if it was moved, say where it is with --target"
         ) from error
+    scheduler._model = uncompiled(scheduler.model)
     return scheduler, task or _of_pickled(scheduler)
+
+
+def _unpickled(run: Run) -> Any:
+    """Return the task as it was submitted, which runs its code."""
+    if run.record.get("import_folder", sys.path[0]) not in sys.path:
+        sys.path.insert(0, run.record["import_folder"])
+    return cloudpickle.loads((run.path / "entry.pickle").read_bytes())
+
+
+def _built(run: Run, task: Target) -> Any:
+    """Return the task of one's own code with the settings of a run."""
+    return task.build_scheduler(seed=run.record["seed"], settings=run.record.get("settings", {}))
 
 
 def _target(run: Run, target: Any) -> Target | None:
@@ -149,6 +166,6 @@ def _of_pickled(scheduler: Any) -> Target:
 def _as_tested(scheduler: Any, task: Target) -> Exportable:
     """Return the model itself, with the calls that the beginning of `run_test` makes."""
     seen = calls_of_test(scheduler, task)
-    model = scheduler.model.cpu().eval()
+    model = bare(scheduler.model).cpu().eval()
     num_inputs = sum(call.batch_size or 1 for call in seen)
     return Exportable(model, [*seen, *one_sample(seen[0], model)], {0: "batch"}, False, num_inputs)

@@ -2,11 +2,10 @@
 
 import csv
 import io
-import json
 import os
 import shlex
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -15,6 +14,25 @@ from filelock import AcquireReturnProxy, FileLock, Timeout
 
 from ..data.folders import AGGREGATOR
 from ..errors import WrongUse
+from ..texts import from_json, to_json
+
+CURE = "put back the file that the run wrote, as UTF-8, or start the run again"
+KINDS: dict[str, type] = {
+    "state": str,
+    "folder": str,
+    "import_folder": str,
+    "nodes": dict,
+    "settings": dict,
+    "code": dict,
+    "data": dict,
+    "versions": dict,
+    "changes": list,
+    "rounds": int,
+    "rounds_done": int,
+    "seed": int,
+    "num_threads": int,
+    "seconds": float,
+}  # fmt: skip  (of what `run.json` says)
 
 
 class RunError(WrongUse):
@@ -37,6 +55,22 @@ class Metric(NamedTuple):
     def is_detail(self) -> bool:
         """Whether it is one of many of a kind, as `test/confusion/yes/no`: kept, but in no overview."""
         return self.name.count("/") > 1
+
+
+def data_options(folders: Mapping[str, str]) -> list[str]:
+    """Return the options that name the nodes' folders: the one they all lie in, or each of them."""
+    homes = {Path(folder).parent for folder in folders.values()}
+    if len(homes) == 1 and all(Path(folder).name == name for name, folder in folders.items()):
+        home = homes.pop()
+        return ["--data", str(home.parent if home.name == "nodes" else home)]
+    owners = [f"--node={name}={folder}" for name, folder in folders.items() if name != AGGREGATOR]
+    return [*owners, f"--aggregator={folders[AGGREGATOR]}"]
+
+
+def overview(rows: Iterable[Metric]) -> list[Metric]:
+    """Return the rows without details, or all of them where there is nothing else."""
+    rows = list(rows)
+    return [row for row in rows if not row.is_detail] or rows
 
 
 class Run:
@@ -97,12 +131,12 @@ class Run:
         """
         run = cls(path)
         try:
-            run.record = json.loads((run.path / "run.json").read_text(encoding="utf-8"))
+            run.record = _read_record(run.path / "run.json")
             run._follow_move()
         except (FileNotFoundError, NotADirectoryError):
             raise RunError(f"{path} is not a run folder: it holds no run.json. Runs lie in runs/ by default") from None
-        except (ValueError, AttributeError, TypeError) as error:
-            raise RunError(f"{path}/run.json is damaged ({error}): start the run again") from None
+        except (ValueError, TypeError, RecursionError) as error:
+            raise RunError(f"{path}/run.json is damaged ({error}): {CURE}") from None
         run.rows = _read_metrics(run.path / "metrics.csv")
         return run
 
@@ -149,16 +183,25 @@ class Run:
     def _last(self) -> dict[str, tuple[int, dict[str, float]]]:
         """Return of each metric the last round and, by node, the value logged last in it."""
         last: dict[str, tuple[int, dict[str, float]]] = {}
-        for row in (row for row in self.rows if not row.is_detail):
+        for row in overview(self.rows):
             number, values = last.get(row.name, (row.round, {}))
             if row.round >= number:
                 last[row.name] = (row.round, {**(values if row.round == number else {}), row.node: row.value})
         return last
 
+    @property
+    def can_resume(self) -> bool:
+        """Whether there is what to go on from; a model that cannot be pickled leaves no checkpoint."""
+        return not self.record.get("rounds_done") or (self._folder / "checkpoint.pt").exists()
+
     def resume_command(self, settings: Mapping[str, Any] = MappingProxyType({})) -> str:
-        """Return the command that goes on with this run, as it can be pasted into a shell."""
-        changed = (f"--set {name}={value}" for name, value in settings.items())
-        return " ".join(["playground resume", shlex.quote(str(self.path)), *changed])
+        """Return the command that goes on with this run, or starts it anew, as it can be pasted into a shell."""
+        if self.can_resume:
+            words = ["playground", "resume", str(self.path)]
+        else:
+            words = ["playground", "run", self.record.get("target") or "TARGET", *data_options(self.record["nodes"])]
+        changed = (word for name, value in settings.items() for word in ("--set", f"{name}={value}"))
+        return shlex.join([*words, *changed])
 
     def lock(self) -> AcquireReturnProxy:
         """Hold the folder for this process, to the end of a `with` block.
@@ -187,7 +230,33 @@ class Run:
     def add_event(self, event: Mapping[str, Any]) -> None:
         """Append one line to `events.jsonl`."""
         with open(self._folder / "events.jsonl", "a", encoding="utf-8") as file:
-            file.write(json.dumps({"time": round(time.time(), 3), **event}, ensure_ascii=False) + "\n")
+            file.write(to_json({"time": round(time.time(), 3), **event}) + "\n")
+
+
+class _Record(dict[str, Any]):
+    """The content of a `run.json`, which says so where it lacks something."""
+
+    def __init__(self, file: Path, content: dict[str, Any]):
+        super().__init__(content)
+        self.file = file
+
+    def __missing__(self, name: str) -> Any:
+        raise RunError(f"{self.file} does not say {name}: {CURE}")
+
+
+def _read_record(file: Path) -> _Record:
+    """Return the content of a `run.json`, also of one that an editor saved with a mark at its start.
+
+    Raises:
+        ValueError: It is no JSON, no UTF-8, or what it says is of another kind than a run's.
+    """
+    content = from_json(file.read_text(encoding="utf-8-sig"))
+    if not isinstance(content, dict):
+        raise ValueError("it is no object")
+    for name, kind in KINDS.items():
+        if not isinstance(content.get(name, kind()), kind | int if kind is float else kind):
+            raise ValueError(f"{name} is {content[name]!r}")
+    return _Record(file, content)
 
 
 def _read_metrics(file: Path) -> list[Metric]:
@@ -215,5 +284,5 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write a JSON file so that a crash leaves either the old or the new content."""
-    write_whole(path, json.dumps(content, ensure_ascii=False, indent=2) + "\n")
+    """Write a strict JSON file so that a crash leaves either the old or the new content."""
+    write_whole(path, to_json(content, indent=2) + "\n")

@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 
 from ..data.folders import AGGREGATOR
-from .folder import Metric
+from .folder import Metric, overview
 
 
 def curves(rows: Sequence[Metric]) -> dict[str, dict[str, list[tuple[int, float]]]]:
-    """Sort metrics into curves, without details such as `test/confusion/yes/no`.
+    """Sort metrics into curves, without details such as `test/confusion/yes/no` where there is anything else.
 
     Returns:
         Metric name → node → (round, value) pairs, the last value of each round.
     """
     found: dict[str, dict[str, dict[int, float]]] = {}
-    for row in (row for row in rows if not row.is_detail):
+    for row in overview(rows):
         found.setdefault(row.name, {}).setdefault(row.node, {})[row.round] = row.value
     return {name: {node: list(points.items()) for node, points in nodes.items()} for name, nodes in found.items()}
 

@@ -1,54 +1,75 @@
 """Draw the metrics of a run, and how many samples each node holds."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import WrongUse
+from ..texts import printable
+from .fonts import families_for
 
 Curve = Sequence[tuple[int, float]]
 Counts = Mapping[str, Mapping[str, Mapping[str, int]]]  # node -> split -> class -> number of samples
 MOST_NAMED = 12  # lines in one panel that a legend can still tell apart
-# Fonts with Chinese characters, for the names of nodes: on Linux, Windows, macOS.
-CHINESE_FONTS = (
-    "Noto Sans CJK SC", "Noto Sans CJK JP", "Source Han Sans SC", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei",
-    "Microsoft YaHei", "SimHei", "PingFang SC", "Heiti TC", "Arial Unicode MS",
-)  # fmt: skip
+COLUMNS = 4  # of panels side by side
+MOST_PANELS = 60  # which is as large as a picture may become
 
 
-def plot(panels: Mapping[str, Mapping[str, Curve]], file: str | Path) -> None:
+def plot(panels: Mapping[str, Mapping[str, Curve]], file: str | Path) -> str:
     """Draw one panel for each metric and one line for each name in it.
 
     Args:
         panels: Metric name → line name → (round, value) pairs.
         file: The picture; its ending chooses the format (`.png`, `.svg`, `.pdf`).
 
+    Returns:
+        What is missing in the picture, and what to do; empty where nothing is.
+
     Raises:
-        WrongUse: There is no such format.
+        WrongUse: There is no such format, or nothing to draw.
     """
-    from matplotlib.figure import Figure  # here, because it takes a second that no other use should cost
+    from matplotlib import rc_context  # here, because it takes a second that no other use should cost
+    from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(5 * len(panels), 3.6), layout="constrained")
-    if Path(file).suffix[1:] not in figure.canvas.get_supported_filetypes():
-        raise WrongUse(f"{file}: pictures end in .png, .svg or .pdf")
-    for axes, (name, lines) in zip(figure.subplots(1, len(panels), squeeze=False)[0], sorted(panels.items())):
-        for label, points in lines.items():
-            axes.plot(*zip(*points), marker="." if len(points) < 30 else None, label=label)
-        axes.set(title=name, xlabel="round")
-        axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.grid(alpha=0.3)
-        if len(lines) <= MOST_NAMED:
-            axes.legend()
-    _save(figure, file)
+    if not panels:
+        raise WrongUse(f"{file} is not drawn, as there is no metric")
+    shown = sorted(panels.items())[:MOST_PANELS]
+    columns = min(COLUMNS, len(shown))
+    rows = -(-len(shown) // columns)
+    with rc_context({"text.parse_math": False}):  # a dollar in a name is a dollar
+        figure = Figure(figsize=(5 * columns, 3.6 * rows), layout="constrained")
+        if Path(file).suffix[1:] not in figure.canvas.get_supported_filetypes():
+            raise WrongUse(f"{file}: pictures end in .png, .svg or .pdf")
+        places = list(figure.subplots(rows, columns, squeeze=False).flat)
+        for axes, (name, lines) in zip(places, shown):
+            _draw(axes, name, lines)
+        for axes in places[len(shown) :]:
+            axes.remove()
+        lacking = _save(figure, file, [text for name, lines in shown for text in (name, *lines)])
+    fewer = f"only the first {len(shown)} of {len(panels)} metrics are drawn" if len(shown) < len(panels) else ""
+    return "\n".join(filter(None, (fewer, lacking)))
 
 
-def plot_counts(counts: Counts, file: Path) -> None:
+def _draw(axes: Any, name: str, lines: Mapping[str, Curve]) -> None:
+    for label, points in lines.items():
+        axes.plot(*zip(*points), marker="." if len(points) < 30 else None, label=_shown(label))
+    axes.set(title=_shown(name), xlabel="round")
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.grid(alpha=0.3)
+    if len(lines) <= MOST_NAMED:
+        axes.legend()
+
+
+def plot_counts(counts: Counts, file: Path) -> str:
     """Draw how many samples of each class every node holds.
 
     Args:
         counts: As in `prepare.json`: node, split, class, number.
         file: The picture to write; its suffix says the format.
+
+    Returns:
+        What is missing in the picture, and what to do; empty where nothing is.
     """
     import matplotlib  # here, because it takes a second that no other use of this module should cost
     from matplotlib.figure import Figure
@@ -56,25 +77,32 @@ def plot_counts(counts: Counts, file: Path) -> None:
     bars = [(f"{node}\n{split}", classes) for node, splits in counts.items() for split, classes in splits.items()]
     names = list(dict.fromkeys(name for _, classes in bars for name in classes))
     colours = matplotlib.colormaps["tab20" if len(names) > 10 else "tab10"]
-    figure = Figure(figsize=(max(5, 2 + 0.9 * len(bars)), 4), layout="constrained")
-    axes = figure.subplots()
-    bottoms = [0] * len(bars)
-    for i, name in enumerate(names):
-        heights = [classes.get(name, 0) for _, classes in bars]
-        axes.bar([label for label, _ in bars], heights, bottom=bottoms, label=name, color=colours(i % colours.N))
-        bottoms = [bottom + height for bottom, height in zip(bottoms, heights)]
-    axes.set_ylabel("samples")
-    axes.legend(title="class", loc="upper left", bbox_to_anchor=(1, 1), ncols=1 + len(names) // 20, reverse=True)
-    _save(figure, file)
+    with matplotlib.rc_context({"text.parse_math": False}):
+        figure = Figure(figsize=(max(5, 2 + 0.9 * len(bars)), 4), layout="constrained")
+        axes = figure.subplots()
+        bottoms = [0] * len(bars)
+        for i, name in enumerate(names):
+            heights = [classes.get(name, 0) for _, classes in bars]
+            places = [_shown(label) for label, _ in bars]
+            axes.bar(places, heights, bottom=bottoms, label=_shown(name), color=colours(i % colours.N))
+            bottoms = [bottom + height for bottom, height in zip(bottoms, heights)]
+        axes.set_ylabel("samples")
+        axes.legend(title="class", loc="upper left", bbox_to_anchor=(1, 1), ncols=1 + len(names) // 20, reverse=True)
+        return _save(figure, file, [*names, *counts])
 
 
-def _save(figure: Any, file: str | Path) -> None:
-    """Write a picture; where no font has the characters of a name, boxes stand for them."""
+def _shown(name: str) -> str:
+    """Return a name as matplotlib shows it: what begins with _ it leaves out of legends."""
+    text = printable(name)
+    return f" {text}" if text.startswith("_") else text
+
+
+def _save(figure: Any, file: str | Path, names: Iterable[str]) -> str:
+    """Write a picture; return what to do where no font has the characters of its names."""
     import matplotlib
-    from matplotlib.font_manager import fontManager
 
-    installed = {font.name for font in fontManager.ttflist}
-    families = [*matplotlib.rcParams["font.sans-serif"][:1], *(font for font in CHINESE_FONTS if font in installed)]
+    families, lacking = families_for(map(_shown, names))
     with matplotlib.rc_context({"font.sans-serif": families}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)  # one line of ours says it
         figure.savefig(file, dpi=150)
+    return lacking

@@ -119,6 +119,13 @@ def test_code_that_raises_is_named_with_its_line_and_ends_nothing(sound, server)
     assert {row.id for row in rows if row.answer == "not asked"} == {row.id for row in rows[15:]}
 
 
+def test_code_that_ends_the_program_is_named_with_its_line(sound, server):
+    file = sound / "scheduler.py"
+    file.write_text(f"import argparse\nargparse.ArgumentParser().parse_args(['--unknown'])\n{file.read_text()}")
+    first = check(sound, server)[0]
+    assert first.answer == "failed" and f"{file}, line 2: SystemExit: 2" in first.reason
+
+
 def test_the_command_prints_rows_and_fails_where_one_failed(sound, start):
     file = sound / "dataset_verify.py"
     file.write_text(file.read_text().replace("/data/flowers", "/data/trees"))

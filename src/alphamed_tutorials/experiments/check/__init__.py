@@ -81,7 +81,7 @@ def _asked(question: Question, subject: Subject, on_question: Callable[[str], No
         answer, reason = NOT_ASKED, f"because this failed: {first}"
     except (Wrong, JobFailed, TutorialError) as error:
         answer, reason = FAILED, str(error)
-    except Exception as error:  # of the task's code in this process, or a limit of ours
+    except (Exception, SystemExit) as error:  # of the task's code in this process, or a limit of ours
         answer, reason = FAILED, f"{type(error).__name__}: {error}"
     subject.answers[question.id] = answer
     return Answer(question.id, question.text, answer, reason, question.mend if answer == FAILED else "")
