@@ -37,7 +37,9 @@ def set_aside_stdout() -> TextIO:
         return stdout
     stdout.flush()
     aside = _lasting(os.dup(descriptor), stdout)
-    os.dup2(_descriptor(sys.stderr) or os.open(os.devnull, os.O_WRONLY), descriptor)  # C libraries and child processes know nothing of sys.stdout
+    os.dup2(
+        _descriptor(sys.stderr) or os.open(os.devnull, os.O_WRONLY), descriptor
+    )  # C libraries and child processes know nothing of sys.stdout
     return aside
 
 
