@@ -332,7 +332,7 @@ def test_what_would_come_back_twice_is_told_at_the_start(data, tmp_path, task, r
         event["text"] for event in events[: events.index({"event": "round_started", "round": 1})] if "text" in event
     ]
     assert warnings and all(re.match(f"{reason}.*: this run cannot be resumed", text) for text in warnings)
-    with pytest.raises(RunError, match="checkpoint.pt is missing.*cannot be resumed"):
+    with pytest.raises(RunError, match=rf"checkpoint.pt is missing \({reason}\): start"):
         resume_local(tmp_path / "run")
 
 

@@ -109,7 +109,7 @@ class Journal:
             self.warn(node, (text for text, _ in losses))
             for text in (text for text, is_fatal in losses if is_fatal):
                 self.can_resume = False
-                self.run.update(not_resumable=text)
+                self.run.update(not_resumable=text.partition(":")[0])
 
     def _seconds(self) -> float:
         return round(time.monotonic() - self.started, 2)

@@ -15,7 +15,7 @@ import cloudpickle
 
 def hand_over_by_value() -> None:
     """Let this process send to others, and return to the one that started it, what is in no module."""
-    ForkingPickler.reducer_override = _reduce  # type: ignore[attr-defined]
+    ForkingPickler.reducer_override = _reduce  # type: ignore[method-assign, assignment]
 
 
 def _reduce(pickler: ForkingPickler, value: Any) -> Any:
