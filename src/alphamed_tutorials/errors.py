@@ -26,8 +26,8 @@ def said_of(error: BaseException) -> str:
     if not isinstance(error, SystemExit):
         return f"{where}{type(error).__name__}: {error}"
     return (
-        f"{where}SystemExit: {error.code}. A task's files are imported, and must not end the program that does it: put "
-        "what reads the command line or exits below if __name__ == '__main__':"
+        f"{where}SystemExit: {error.code}. A task's files are imported, and must not end the program that does it: what "
+        "reads the command line or exits belongs below if __name__ == '__main__'"
     )
 
 

@@ -48,10 +48,10 @@ def _parsed(file: Path) -> ast.Module:
 
 
 @contextlib.contextmanager
-def program_called(file: Path) -> Iterator[None]:
+def program_called(name: str) -> Iterator[None]:
     """Let code that reads the command line while it is imported complain under its own name, and not under ours."""
     outer = sys.argv
-    sys.argv = [str(file), *outer[1:]]
+    sys.argv = [name, *outer[1:]]
     try:
         yield
     finally:

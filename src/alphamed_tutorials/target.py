@@ -80,7 +80,7 @@ class Target:
         file = self.folder / f"{name}.py"
         if not file.exists():
             raise TargetError(f"{self.name} has no {name}.py in {self.folder}")
-        with self.blamed(), program_called(file):
+        with self.blamed(), program_called(str(file)):
             return importlib.import_module(f"{self.package}.{name}" if self.package else name)
 
     def member(self, module: str, name: str) -> Any:

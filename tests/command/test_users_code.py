@@ -130,11 +130,12 @@ def test_each_way_to_end_is_a_failure(way, write_task, playground):
 def test_code_that_ends_the_program_since_the_run(write_task, playground):
     file = write_task()
     assert playground("run", "task.py", "--data", "data", "--rounds", "1", "--out", "run").code == 0
-    write_task(first=ENDS["exit"])
+    write_task(first=ENDS["argparse"])
     for command in (["resume", "run", "--set", "max_rounds=2"], ["export", "run"]):
         sys.modules.pop("task", None)
         finished = playground(*command)
         assert finished.code == 1 and f"{file}, line 2: SystemExit" in finished.err
+        assert "usage: playground" not in finished.err
 
 
 # What it prints

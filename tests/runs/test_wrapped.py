@@ -26,18 +26,6 @@ class Part(nn.Module):
         return self.network(inputs)
 
 
-class CompiledForward(nn.Module):
-    """Have a forward method that is compiled."""
-
-    def __init__(self):
-        super().__init__()
-        self.network = build_network()
-
-    @torch.compile(backend="eager")
-    def forward(self, inputs):
-        return self.network(inputs)
-
-
 def compiled_in_place() -> nn.Module:
     network = build_network()
     network.compile(backend="eager")
@@ -50,7 +38,6 @@ WAYS = {
     "parallel": lambda: nn.DataParallel(build_network()),
     "both": lambda: torch.compile(nn.DataParallel(build_network()), backend="eager"),
     "part": Part,
-    "forward": CompiledForward,
 }
 
 

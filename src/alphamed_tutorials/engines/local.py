@@ -17,6 +17,7 @@ from alphafed.fed_avg import FedAvgScheduler
 
 from ..arguments import arguments
 from ..data.folders import AGGREGATOR, find_nodes
+from ..importing import program_called
 from ..runs.folder import Run, RunError
 from ..runs.machine import machine, versions
 from . import changes, checkpoint, sources
@@ -177,7 +178,8 @@ def _read_entry(run: Run) -> tuple[bytes, FedAvgScheduler]:
     except FileNotFoundError:
         raise RunError(f"{run.path} holds no entry.pickle, the task to run: start the run again") from None
     try:
-        scheduler = cloudpickle.loads(entry)
+        with program_called(run.record.get("target") or "the task"):
+            scheduler = cloudpickle.loads(entry)
     except (Exception, SystemExit) as error:
         raise sources.cannot_be_read(run, error) from error
     refuse_unsupported(scheduler)

@@ -14,6 +14,7 @@ from torch import nn
 from ..catalogue import Target, TargetError, find
 from ..data.folders import AGGREGATOR
 from ..errors import WrongUse, said_of
+from ..importing import program_called
 from .calls import Call, ExportError, calls_of_test, one_sample
 from .folder import Run, RunError
 from .wrapped import bare, uncompiled
@@ -137,7 +138,8 @@ def _unpickled(run: Run) -> Any:
     """Return the task as it was submitted, which runs its code."""
     if run.record.get("import_folder", sys.path[0]) not in sys.path:
         sys.path.insert(0, run.record["import_folder"])
-    return cloudpickle.loads((run.path / "entry.pickle").read_bytes())
+    with program_called(run.record.get("target") or "the task"):
+        return cloudpickle.loads((run.path / "entry.pickle").read_bytes())
 
 
 def _built(run: Run, task: Target) -> Any:

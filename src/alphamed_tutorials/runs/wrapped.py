@@ -1,8 +1,6 @@
 """The network inside of what speeds it up: `torch.compile` and `DataParallel` are of no use where it is exported."""
 
 from collections.abc import Callable
-from inspect import ismethod
-from types import MethodType
 from typing import Any
 
 from torch import nn
@@ -15,9 +13,6 @@ def uncompiled(model: nn.Module) -> nn.Module:
     model = _without(model, lambda each: each._orig_mod if type(each).__name__ == "OptimizedModule" else None)
     for part in model.modules():
         vars(part).pop("_compiled_call_impl", None)  # what its method compile() leaves
-        forward = getattr(part.forward, "_torchdynamo_orig_callable", None)
-        if forward is not None:
-            part.forward = forward if ismethod(forward) else MethodType(forward, part)
     return model
 
 
