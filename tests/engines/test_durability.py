@@ -74,7 +74,7 @@ class Steps:
                 raise self.error
 
     def _write(self, content, file):
-        self.is_saving = content["round"] == 2 and not self.is_over
+        self.is_saving = content.get("round") == 2 and not self.is_over  # else it is tried whether it can be written
         if self.is_saving and self.stop_at == 0:
             file.write(b"half")
         self._step("write checkpoint.pt")
