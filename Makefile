@@ -7,7 +7,7 @@ SITE_READY := .venv-site/.ready
 INPUTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup start check test pages coverage test-torchtext site serve notebooks clean
+.PHONY: help setup start check test pages soak coverage test-torchtext site serve notebooks clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -44,6 +44,9 @@ test: $(READY)  ## run the test suite, with two workers; more with WORKERS=4
 
 pages: $(READY)  ## run the code of the pages: each snippet by itself, each page from beginning to end
 	$(PYTEST) -m pages tests/docs
+
+soak: $(READY)  ## run the tests that take minutes: killed runs, full disks
+	$(PYTEST) -m soak
 
 coverage: $(READY)  ## run the test suite and show which lines no test runs
 	$(PYTEST) --cov --cov-report=term:skip-covered

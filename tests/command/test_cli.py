@@ -138,13 +138,19 @@ def test_a_failing_command_says_so_in_its_json(playground):
     assert finished.code == 2 and "there is no example, folder or file nope" in finished.json["error"]
 
 
-def test_what_the_system_refuses_is_said_in_its_words(playground, finished_run, monkeypatch):
-    def copyfile(source, target):
+def test_what_the_system_refuses_is_said_in_its_words_with_the_cure(playground, finished_run, monkeypatch):
+    def refuse(source, target, **_):
         raise OSError(errno.ENOSPC, "No space left on device", str(target))
 
-    monkeypatch.setattr(shutil, "copyfile", copyfile)
+    monkeypatch.setattr(shutil, "copytree", refuse)
+    finished = playground("new", "my_task", "--like", "mnist")
+    assert finished.code == 1 and finished.err.count("\n") == 1
+    told = r"Error: \[Errno 28\] No space left on device: '.*': 1 GiB is enough .* the disk has .* left: make room"
+    assert re.match(told, finished.err)
+    monkeypatch.setattr(os, "replace", refuse)
     finished = playground("metrics", finished_run, "--csv", "values.csv")
-    assert (finished.code, finished.err) == (1, "Error: [Errno 28] No space left on device: 'values.csv'\n")
+    told = r"Error: values.csv cannot be written \(No space left on device\): about \d+ bytes are needed"
+    assert finished.code == 1 and re.match(told, finished.err)
 
 
 # Data that will not do

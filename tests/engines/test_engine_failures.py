@@ -11,7 +11,6 @@ import torch
 from schedulers import Tiny, build_network, write_data
 from torch import nn
 
-from alphamed_tutorials.engines import checkpoint
 from alphamed_tutorials.engines.failures import NodeFailed
 from alphamed_tutorials.engines.local import resume_local, run_local
 from alphamed_tutorials.errors import TutorialError
@@ -169,23 +168,6 @@ def test_infinity_in_a_buffer_is_allowed(data, tmp_path):
 
     mask = torch.load(run_local(Masked(), data, tmp_path / "run").path / "model.pt")["mask"]
     assert mask.tolist() == [[0, float("-inf")], [0, 0]]
-
-
-def test_full_disk(data, tmp_path, monkeypatch):
-    def fail_in_round_2(content, path, save=checkpoint.save):
-        if content["round"] == 2:
-            raise OSError(28, "No space left on device")
-        save(content, path)
-
-    expected = run_local(Tiny(), data, tmp_path / "expected")
-    with monkeypatch.context() as patched:
-        patched.setattr(checkpoint, "save", fail_in_round_2)
-        with pytest.raises(TutorialError, match="run cannot be written .*No space left.*playground resume"):
-            run_local(Tiny(), data, tmp_path / "run")
-    run = Run.open(tmp_path / "run")
-    assert (run.state, run.record["rounds_done"]) == ("failed", 1)
-    run = resume_local(run.path)
-    assert (run.path / "model.pt").read_bytes() == (expected.path / "model.pt").read_bytes()
 
 
 def test_disk_so_full_that_the_failure_cannot_be_recorded(data, tmp_path, monkeypatch):

@@ -19,7 +19,6 @@ from torch.optim import Adam
 from torch.optim.lr_scheduler import StepLR
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorDataset
 
-from alphamed_tutorials.engines import checkpoint
 from alphamed_tutorials.engines.failures import NodeFailed
 from alphamed_tutorials.engines.local import resume_local, run_local
 from alphamed_tutorials.runs.folder import Run, RunError
@@ -377,19 +376,6 @@ def test_stopped_at_any_point(data, tmp_path, event):
     expected = run_local(Tiny(), data, tmp_path / "expected")
     with pytest.raises(KeyboardInterrupt):
         run_local(Tiny(), data, tmp_path / "run", on_event=interrupt(*event))
-    assert_same_end(resume_local(tmp_path / "run"), expected)
-
-
-def test_stopped_between_metrics_and_first_checkpoint(data, tmp_path, monkeypatch):
-    def stop(*_):
-        raise KeyboardInterrupt
-
-    expected = run_local(Tiny(), data, tmp_path / "expected")
-    with monkeypatch.context() as patched:
-        patched.setattr(checkpoint, "save", stop)
-        with pytest.raises(KeyboardInterrupt):
-            run_local(Tiny(), data, tmp_path / "run")
-    assert len(Run.open(tmp_path / "run").rows) == 3  # those of round 1, which will be run again
     assert_same_end(resume_local(tmp_path / "run"), expected)
 
 

@@ -42,6 +42,13 @@ def test_a_value_belongs_to_the_last_round_that_logged_it(tmp_path):
     assert run.metrics == {"loss": 2.0, "early": 7.0} and run.last_rounds == {"loss": 2, "early": 1}
 
 
+def test_the_value_of_several_nodes_is_their_mean(tmp_path):
+    run = Run.create(tmp_path / "run")
+    run.rows = [Metric(1, "a", "loss", 9.0), Metric(2, "a", "loss", 3.0), Metric(2, "b", "loss", 5.0)]
+    run.rows.append(Metric(2, "c", "loss", 7.0))
+    assert run.metrics == {"loss": 5.0}
+
+
 def test_a_file_that_a_spreadsheet_program_saved_is_read(finished_run, tmp_path):
     run = shutil.copytree(finished_run, tmp_path / "run")
     before = Run.open(run).rows

@@ -1,10 +1,12 @@
 """The `playground` command: reads arguments, calls the library, shows what came of it."""
 
 import sys
+from pathlib import Path
 
 import typer
 
 from ..errors import TutorialError
+from ..faults import cure, fault_behind
 from . import about, check, data, results, runs, share
 from .progress import say
 from .streams import outlive_readers
@@ -32,8 +34,12 @@ def main() -> None:
         if error.name != "alphafed":
             raise
         fail("AlphaMed's SDK is missing: pip install --no-deps alphamed-federated==0.4.9")
-    except OSError as error:  # no space, no permission: the system's own words name the file
-        fail(str(error))
+    except Exception as error:
+        fault = fault_behind(error)
+        if fault is None and not isinstance(error, OSError):
+            raise
+        advice = f": {cure(fault, Path(fault.filename or '.'))}" if fault else ""
+        fail(f"{fault or error}{advice}")  # the system's own words name the file
 
 
 def fail(text: str, exit_code: int = 1) -> None:

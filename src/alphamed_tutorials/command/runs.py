@@ -3,7 +3,6 @@
 import contextlib
 import inspect
 import shlex
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -187,7 +186,7 @@ def metrics(
 
     This reads run.json and metrics.csv as data and is safe with any folder.
     """
-    from ..runs.folder import Run, RunError
+    from ..runs.folder import Run, RunError, write_whole
     from ..runs.metrics import curves, details
     from ..runs.plots import plot as draw
 
@@ -203,7 +202,7 @@ def metrics(
         if plot:
             advise(draw(curves(found.rows), plot))
         if csv:
-            shutil.copyfile(run / "metrics.csv", csv)
+            write_whole(csv, (run / "metrics.csv").read_bytes())
         result |= {"run": str(run), "state": found.state, "outcome": found.outcome, "metrics": found.metrics}
         rounds = result["rounds"] = found.last_rounds
         rows = [(name, number(value), str(rounds[name])) for name, value in found.metrics.items()]

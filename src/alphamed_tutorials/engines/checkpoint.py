@@ -5,7 +5,7 @@ code: resume only runs you made yourself.
 """
 
 import contextlib
-import os
+import io
 import sys
 import weakref
 from collections.abc import Callable, Iterator, Mapping
@@ -99,27 +99,34 @@ def _generator(device: torch.device, state: torch.Tensor) -> torch.Generator:
     return torch.Generator(device).set_state(state)
 
 
-def save(content: Any, path: Path) -> None:
-    """Write a checkpoint so that a crash leaves either the old or the new one."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with open(temporary, "wb") as file:
-        _write(content, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-
-
 def can_save(value: Any) -> bool:
     """Return whether a value can be part of a checkpoint."""
-    with open(os.devnull, "wb") as file:
-        try:
-            _write(value, file)
-        except Exception:  # pickling calls the value's own code, which fails as it likes
-            return False
+    try:
+        size(value)
+    except Exception:  # pickling calls the value's own code, which fails as it likes
+        return False
     return True
 
 
-def _write(content: Any, file: BinaryIO) -> None:
+def size(content: Any) -> int:
+    """Return how many bytes a checkpoint takes."""
+    counted = _Counted()
+    write(content, counted)
+    return counted.size
+
+
+class _Counted(io.BytesIO):
+    """A file that only counts what is written to it."""
+
+    size = 0
+
+    def write(self, data: Any) -> int:
+        self.size += len(data)
+        return len(data)
+
+
+def write(content: Any, file: BinaryIO) -> None:
+    """Write a checkpoint."""
     torch.save(content, file, pickle_module=sys.modules[__name__], pickle_protocol=5)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import TutorialError, user_frame
+from ..faults import NO_PERMISSION, fault_behind
 
 Method = Callable[..., Any]
 
@@ -50,8 +51,7 @@ class NodeFailed(TutorialError):
         self.line = frame.lineno if frame else None
         when = f"in round {round}" if round else "while it was being set up"
         where = f": {frame.filename}, line {frame.lineno}, in {frame.name}\n    {frame.line}" if frame else ""
-        kind = "" if isinstance(error, BrokenContract) else f"{type(error).__name__}: "
-        super().__init__(f"{node} failed {when}{where}\n{kind}{error}")
+        super().__init__(f"{node} failed {when}{where}\n{error if isinstance(error, BrokenContract) else _told(error)}")
 
     def advise(self, advice: str) -> None:
         """Add a line to the text."""
@@ -64,12 +64,21 @@ def failure_record(error: BaseException) -> dict[str, Any] | None:
         return None
     if isinstance(error, NodeFailed):
         where = {"node": error.node, "round": error.round, "file": error.file, "line": error.line}
-        return {**where, "error": f"{type(error.error).__name__}: {error.error}"}
-    return {"error": f"{type(error).__name__}: {error}"}
+        return {**where, "error": _told(error.error)}
+    return {"error": _told(error)}
+
+
+def _told(error: BaseException) -> str:
+    """Return an error in a line; where the machine is to blame, its words instead of a library's."""
+    error = fault_behind(error) or error
+    return f"{type(error).__name__}: {error}"
 
 
 def _is_about_data(error: BaseException, data_dir: Path) -> bool:
     """Return whether a loader, a dataset or a file of the node's data is where an error comes from."""
+    fault = fault_behind(error)
+    if fault and fault.errno not in NO_PERMISSION:
+        return False
     if isinstance(error, OSError) and error.filename and Path(str(error.filename)).is_relative_to(data_dir):
         return True
     if isinstance(error, BrokenContract):

@@ -1,10 +1,15 @@
 """What a local run tells while it goes on, and what it writes after each round."""
 
+import contextlib
+import functools
 import logging
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
+from ..faults import fault_behind
 from ..runs.folder import Metric, Run
 from . import checkpoint
 from .kept import Kept
@@ -13,6 +18,31 @@ from .traps import missing_metrics
 from .workplace import outside
 
 Listener = Callable[[dict[str, Any]], None]
+RESERVE = 2**18  # bytes: the longest run.json, and a little more
+SLACK = 2**20  # bytes for logs, events, metrics of a run of few nodes
+A_NODE = 2**14  # bytes for those of each node
+
+
+class Reserve:
+    """Room on the disk, and one of the files a process may open, kept for writing how a run ended.
+
+    Args:
+        path: The file that takes the room.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self._open_files = contextlib.ExitStack()
+
+    def take(self) -> None:
+        """Take it."""
+        file = self._open_files.enter_context(self.path.open("wb", buffering=0))
+        file.write(os.urandom(RESERVE))  # zeros may take no room
+
+    def give_back(self) -> None:
+        """Give it back, if it was taken."""
+        self._open_files.close()
+        self.path.unlink(missing_ok=True)
 
 
 class Journal:
@@ -26,9 +56,17 @@ class Journal:
     def __init__(self, run: Run, on_event: Listener):
         self.run, self.on_event = run, on_event
         self.started = time.monotonic() - run.record["seconds"]
-        self.checkpoint_file = run.path.resolve() / "checkpoint.pt"  # the task's code may change the working folder
+        folder = run.path.resolve()  # the task's code may change the working folder
+        self.checkpoint_file, self.reserve = folder / "checkpoint.pt", Reserve(folder / ".reserve")
+        self.checkpoint_size = 0
         self.can_resume = True
         self.warned: set[tuple[str, str]] = set()
+
+    def begin(self) -> None:
+        """Take the reserve, and give back what a killed process left half-written."""
+        for leftover in self.checkpoint_file.parent.glob(".*.tmp"):
+            leftover.unlink()
+        self.reserve.take()
 
     def event(self, kind: str, **fields: Any) -> None:
         """Write an event and hand it to whoever listens."""
@@ -51,10 +89,9 @@ class Journal:
                 self.event("warning", node=node.name, text=text)
 
     def collect_metrics(self, nodes: Mapping[str, Node], number: int) -> None:
-        """Write what the nodes logged in a round."""
+        """Take what the nodes logged in a round; it is written with the round's checkpoint."""
         for name, node in nodes.items():
             self.run.rows += [Metric(number, name, tag, value) for tag, value in node.take_scalars()]
-        self.run.write_metrics()
 
     def look_for_metrics(self, aggregator: Node) -> None:
         """Warn of metrics that should have been logged by now."""
@@ -69,30 +106,46 @@ class Journal:
             self._forget_unpicklable(nodes)
 
     def save(self, nodes: Mapping[str, Node], number: int, is_finished: bool) -> None:
-        """Write the checkpoint of a whole round, and how far the run came.
+        """Write the checkpoint of a whole round, its metrics, and how far the run came: all of them or none.
 
         What cannot be pickled is left out and told about; without a model or an optimizer there is no checkpoint.
         """
+        try:
+            self._write(nodes, number, is_finished)
+        except Exception as error:  # pickling calls code of every attribute, which fails as it likes
+            if fault_behind(error) or not self._forget_unpicklable(nodes):
+                raise
+            self._write(nodes, number, is_finished)
+
+    def _write(self, nodes: Mapping[str, Node], number: int, is_finished: bool) -> None:
         rows = [tuple(row) for row in self.run.rows]
         content = {"round": number, "is_finished": is_finished, "rows": rows, "nodes": _kept(nodes)}
+        files = {self.checkpoint_file: functools.partial(checkpoint.write, content)} if self.can_resume else {}
         try:
-            self._write(content)
-        except OSError:
+            self.run.write_with(files, rounds_done=number, seconds=self._seconds())
+        except Exception as error:
+            if fault_behind(error):
+                self.checkpoint_size = checkpoint.size(content)
             raise
-        except Exception:  # pickling calls code of every attribute, which fails as it likes
-            if not self._forget_unpicklable(nodes):
-                raise
-            self._write(content | {"nodes": _kept(nodes)})
-        self.run.update(rounds_done=number, seconds=self._seconds())
+
+    def room_needed(self) -> int | None:
+        """Return about how many bytes the run needs to go on; None before the first message shows the model's size.
+
+        A checkpoint lies beside the old one for an instant, and the model is written twice: by the SDK, and here.
+        """
+        message, nodes = self.run.record.get("bytes_per_message"), len(self.run.record["nodes"])
+        if message is None:
+            return None
+        known = self.checkpoint_file.stat().st_size if self.checkpoint_file.exists() else message * nodes
+        return (self.checkpoint_size or known) + 2 * message + SLACK + nodes * A_NODE
 
     def close(self, state: str, **fields: Any) -> None:
-        """Write how the run ended."""
+        """Write how the run ended; what a round logged that was not saved does not count."""
+        self.reserve.give_back()
+        self.run.rows = [row for row in self.run.rows if row.round <= self.run.record["rounds_done"]]
         self.run.update(state=state, seconds=self._seconds(), metrics=self.run.metrics, **fields)
+        self.run.write_metrics()
         self.event(state)
-
-    def _write(self, content: dict[str, Any]) -> None:
-        if self.can_resume:
-            checkpoint.save(content, self.checkpoint_file)
 
     def _forget_unpicklable(self, nodes: Mapping[str, Node]) -> bool:
         """Leave out of checkpoints what cannot be pickled, and tell; return whether there was any."""

@@ -135,7 +135,7 @@ class Node:
             return anchor(scheduler, name)
 
     def close(self) -> None:
-        """Close the node's log and TensorBoard file."""
+        """Close the node's TensorBoard file."""
         if hasattr(self.scheduler, "tb_writer"):
-            self.scheduler.tb_writer.close()
-        self._workplace.log.close()
+            with contextlib.suppress(OSError):  # on a full disk; what was logged is in metrics.csv too
+                self.scheduler.tb_writer.close()

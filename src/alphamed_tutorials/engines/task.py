@@ -1,6 +1,7 @@
 """The course of one local run: set up or restore, then round after round."""
 
 import contextlib
+import functools
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,12 +12,13 @@ import torch
 from alphafed.fed_avg.contractor import CheckinEvent
 
 from ..data.folders import AGGREGATOR
-from ..errors import TutorialError, WrongUse
-from ..runs.folder import Metric, Run, RunError
+from ..errors import WrongUse
+from ..faults import NO_PERMISSION, CannotWrite, cure, fault_behind, quiet_threads
+from ..runs.folder import Metric, Run, RunError, write_together
 from . import changes, checkpoint
 from .averaging import Sums
 from .contract import refuse_silent_stream
-from .failures import failure_record
+from .failures import NodeFailed, failure_record
 from .journal import Journal, Listener
 from .kept import end_workers
 from .node import Node
@@ -44,6 +46,7 @@ class LocalTask:
         self.journal = Journal(run, on_event)
         self.is_tested = False
 
+    @quiet_threads()
     def finish(self) -> Run:
         """Run the task to its end.
 
@@ -56,6 +59,7 @@ class LocalTask:
         torch.set_num_threads(self.run.record["num_threads"])
         hand_over_by_value()
         try:
+            self.journal.begin()
             self._set_up()
             is_finished = self._restore()
             with self._anchored():
@@ -70,17 +74,32 @@ class LocalTask:
             raise  # nothing was done that is not as before
         except BaseException as error:
             state = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-            with contextlib.suppress(OSError):  # a full disk must not hide what went wrong
+            with contextlib.suppress(OSError, CannotWrite):  # a full disk must not hide what went wrong
                 self.journal.close(state, failure=failure_record(error))
-            if isinstance(error, OSError):
-                advice = f"make room or mend its permissions, then: {self.run.resume_command()}"
-                raise TutorialError(f"{self.run.path} cannot be written ({error}): {advice}") from error
+            self._explain(error)
             raise
         finally:
             torch.set_num_threads(outer_threads)
+            self.journal.reserve.give_back()
             for node in self.nodes.values():
                 node.close()
         return self.run
+
+    def _explain(self, error: BaseException) -> None:
+        """Say what to do about it, where an error comes of what the machine refused.
+
+        Raises:
+            CannotWrite: It does, and no line of the user's has part in it.
+        """
+        fault = fault_behind(error)
+        if fault is None or (isinstance(error, NodeFailed) and fault.errno in NO_PERMISSION):  # to the data, it may be
+            return
+        advice = cure(fault, self.folder, self.journal.room_needed())
+        if isinstance(error, NodeFailed) and error.file:
+            error.advise(f"{advice[0].upper()}{advice[1:]}")
+        else:
+            then = f"{advice}, then: {self.run.resume_command()}"
+            raise CannotWrite(f"{self.run.path} cannot be written ({fault.strerror}): {then}") from error
 
     def _set_up(self) -> None:
         record = self.run.record
@@ -128,6 +147,7 @@ class LocalTask:
         for node in self.owners.values():
             node.release()
         self.run.rows = [Metric(*row) for row in saved["rows"]]
+        self.run.write_metrics()  # the checkpoint knows best, where a crash came between the two
         self.journal.tell(lines)
         self._go_on(number)
         return is_finished
@@ -245,5 +265,7 @@ class LocalTask:
 
     def _write_output(self) -> None:
         with self.aggregator.active() as scheduler:
-            for file in scheduler._prepare_task_output():
-                shutil.copy(file, self.folder)
+            files = [Path(file).resolve() for file in scheduler._prepare_task_output()]
+        for file in files:
+            with file.open("rb") as source:
+                write_together({self.folder / file.name: functools.partial(shutil.copyfileobj, source)})

@@ -49,6 +49,24 @@ def _number(value: Any) -> float:
     return float(value.item() if hasattr(value, "item") else value)
 
 
+class NodeLog(logging.Handler):
+    """Append to a file that is open only while a line is written: a process may have fewer files open than nodes."""
+
+    def __init__(self, file: Path):
+        super().__init__()
+        self.file = file
+        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            with open(self.file, "a", encoding="utf-8") as file:
+                file.write(f"{self.format(record)}\n")
+        except OSError:
+            pass  # a full disk is told where results are lost, not lines of a log
+        except Exception:  # what was logged does not fit its own format
+            self.handleError(record)
+
+
 class Workplace:
     """What one node has for itself in a process that all nodes share.
 
@@ -61,8 +79,7 @@ class Workplace:
     def __init__(self, root: Path, log_file: Path, seed: str):
         self.root, self.name = root, log_file.stem
         self.random_state = _initial_random_state(seed)
-        self.log = logging.FileHandler(log_file, encoding="utf-8")
-        self.log.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        self.log = NodeLog(log_file)
         self._folder = os.getcwd()
 
     @contextlib.contextmanager

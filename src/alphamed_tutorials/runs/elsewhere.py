@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from ..faults import explained
 from .calls import Call, ExportError
 
 # torchvision is brought only where a file calls operators of its own, as detectors do.
@@ -32,7 +33,8 @@ def predict(model_file, calls_file, outputs_file, num_threads):
         model = load(model_file)
     with torch.no_grad():
         outputs = [model(*args, **kwargs) for args, kwargs in torch.load(calls_file, weights_only=True)]
-    torch.save(outputs, outputs_file)
+    with open(outputs_file, "wb") as file:  # and no name: torch would say nothing of a full disk
+        torch.save(outputs, file)
     assert not any(name.split(".")[0] in ("alphamed_tutorials", "alphafed") for name in sys.modules)
 
 for line in sys.stdin:
@@ -64,7 +66,8 @@ class FreshPython:
         """
         with tempfile.TemporaryDirectory() as folder:
             calls_file, outputs_file = Path(folder, "calls.pt"), Path(folder, "outputs.pt")
-            torch.save([tuple(call) for call in calls], calls_file)
+            with explained(calls_file), calls_file.open("wb") as stream:
+                torch.save([tuple(call) for call in calls], stream)
             job = {"model_file": str(file), "calls_file": str(calls_file), "outputs_file": str(outputs_file)}
             failure = self._ask({**job, "num_threads": torch.get_num_threads()})
             if failure:

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch.utils._pytree import tree_leaves
 
+from ..faults import explained, fault_behind
 from .calls import Call, ExportError
 from .elsewhere import FreshPython
 from .exportable import Exportable, load_exportable
@@ -21,6 +22,7 @@ from .folder import Run
 from .forms import in_short, predict_onnx, write_onnx, write_torch_export, write_torchscript
 
 TOLERANCE = 1e-5
+FORMS = 4  # in which the model is written, the last time aside
 Write = Callable[[Exportable, Path], str]
 Predict = Callable[[Path, Sequence[Call]], list[Any]]
 
@@ -42,13 +44,15 @@ def export(run: Run | str | Path, target: Any = None, aggregator: str | Path | N
     Raises:
         RunError: The run is not finished.
         TargetError: The run's code is not found.
+        CannotWrite: The machine refuses; no half-written file is left.
         ExportError: The model cannot be read or written as TorchScript, or the written one disagrees by more than 1e-5.
     """
     run = run if isinstance(run, Run) else Run.open(run)
     exportable, _ = load_exportable(run, target, aggregator)
     report: dict[str, Any] = {"model": exportable.way, "inputs": exportable.num_inputs}
     onnx_tolerance = getattr(exportable.model, "onnx_tolerance", TOLERANCE)
-    with _quiet(), FreshPython() as elsewhere:
+    room = FORMS * (run.path / "model.pt").stat().st_size + 2**20
+    with explained(run.path, room), _quiet(), FreshPython() as elsewhere:
         report["torchscript"] = _checked(run.path / "model.ts", exportable, write_torchscript, elsewhere.predict)
         report["torch_export"] = _tried(run.path / "model.pt2", exportable, write_torch_export, elsewhere.predict)
         report["onnx"] = _tried(run.path / "model.onnx", exportable, write_onnx, predict_onnx, onnx_tolerance)
@@ -88,6 +92,8 @@ def _tried(
             checked = _checked(file, each, write, predict, tolerance)
             return checked | ({"takes": f"only {each.calls[0].shapes}"} if each is fixed else {})
         except Exception as error:  # exporters fail in their own ways
+            if fault_behind(error):
+                raise
             reason = in_short(error)
     return {"error": reason}
 

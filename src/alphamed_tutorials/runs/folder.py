@@ -1,20 +1,25 @@
 """The folder a run leaves behind, readable at any moment, also after a crash."""
 
+import contextlib
 import csv
 import io
 import os
 import shlex
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from operator import methodcaller
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from filelock import AcquireReturnProxy, FileLock, Timeout
 
 from ..data.folders import AGGREGATOR
 from ..errors import WrongUse
+from ..faults import cure, explained, fault_behind
 from ..texts import from_json, to_json
+
+Write = Callable[[BinaryIO], Any]
 
 CURE = "put back the file that the run wrote, as UTF-8, or start the run again"
 KINDS: dict[str, type] = {
@@ -214,7 +219,8 @@ class Run:
         except Timeout:
             raise RunError(f"{self.path} is being worked on by another process: wait for it, or stop it") from None
         except OSError as error:
-            raise RunError(f"{self.path} cannot be written ({error})") from error
+            advice = f": {cure(error, self.path)}" if fault_behind(error) else ""
+            raise RunError(f"{self.path} cannot be written ({error}){advice}") from error
 
     def update(self, **fields: Any) -> None:
         """Change fields of `run.json`."""
@@ -223,14 +229,36 @@ class Run:
 
     def write_metrics(self) -> None:
         """Write `metrics.csv` from `rows`."""
+        write_whole(self._folder / "metrics.csv", self._metrics_text())
+
+    def write_with(self, files: Mapping[Path, Write], **fields: Any) -> None:
+        """Write files, `metrics.csv`, and `run.json` with some fields changed: as if all were one file.
+
+        Args:
+            files: The first of all tells whether they were written: it is put in its place first.
+            fields: Of `run.json`.
+        """
+        texts = {"metrics.csv": self._metrics_text(), "run.json": to_json({**self.record, **fields}, indent=2) + "\n"}
+        writes = {self._folder / name: methodcaller("write", text.encode()) for name, text in texts.items()}
+        write_together({**files, **writes}, lambda: self.record.update(fields))
+
+    def _metrics_text(self) -> str:
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([Metric._fields, *self.rows])
-        write_whole(self._folder / "metrics.csv", text.getvalue())
+        return text.getvalue()
 
     def add_event(self, event: Mapping[str, Any]) -> None:
-        """Append one line to `events.jsonl`."""
-        with open(self._folder / "events.jsonl", "a", encoding="utf-8") as file:
-            file.write(to_json({"time": round(time.time(), 3), **event}) + "\n")
+        """Append one line to `events.jsonl`, or nothing."""
+        line = to_json({"time": round(time.time(), 3), **event}) + "\n"
+        with explained(self._folder), open(self._folder / "events.jsonl", "ab", buffering=0) as file:
+            end = file.seek(0, os.SEEK_END)
+            data = line.encode()
+            try:
+                while data := data[file.write(data) :]:  # on a full disk the first write may stop half-way
+                    continue
+            except OSError:
+                file.truncate(end)
+                raise
 
 
 class _Record(dict[str, Any]):
@@ -276,11 +304,54 @@ def _read_metrics(file: Path) -> list[Metric]:
         ) from None
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file so that a crash leaves either the old or the new content."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+def write_together(files: Mapping[Path, Write], then: Callable[[], None] = lambda: None) -> None:
+    """Write files so that a crash leaves the old or the new ones, each whole; no half-written one stays behind.
+
+    All are written aside, and reach the disk, before the first is put in its place: the others follow in an instant.
+
+    Args:
+        files: What writes each file.
+        then: Called if the first file was put in its place, also where what followed failed.
+    """
+    aside = {path: path.with_name(f".{path.name}.tmp") for path in files}
+    is_written = False
+    try:
+        for path, write in files.items():
+            with open(aside[path], "wb") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+        is_written = True
+        for path, temporary in aside.items():
+            os.replace(temporary, path)
+        for folder in {path.parent for path in files}:
+            _sync_names(folder)
+    finally:
+        if is_written and not next(iter(aside.values())).exists():  # certain, whenever Ctrl-C came
+            then()
+        for temporary in aside.values():
+            temporary.unlink(missing_ok=True)
+
+
+def _sync_names(folder: Path) -> None:
+    """Let a folder's new names outlive a power cut, where the system can: Windows and some network disks cannot."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file so that a crash leaves either the old or the new content.
+
+    Raises:
+        CannotWrite: The machine refuses; the old content is still there.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    with explained(path, len(data)):
+        write_together({path: methodcaller("write", data)})
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -1,6 +1,7 @@
 """The forms a trained model is written in."""
 
 import inspect
+import io
 import re
 import sysconfig
 import warnings
@@ -27,7 +28,7 @@ def write_torchscript(exportable: Exportable, file: Path) -> str:
         ExportError: Neither can be done.
     """
     try:
-        torch.jit.script(exportable.model).save(str(file))
+        _save(torch.jit.script(exportable.model), file)
         return ""
     except Exception as error:
         if exportable.is_predictor:
@@ -52,12 +53,17 @@ def _trace(exportable: Exportable, file: Path) -> str:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         traced = torch.jit.trace(exportable.model, **given, strict=False, check_trace=False)
-    traced.save(str(file))
+    _save(traced, file)
     fixed = [each for each in caught if issubclass(each.category, torch.jit.TracerWarning)]
     alone = "" if len(exportable.calls) > 1 else ", and there was no second call to try it on"
     if not fixed:
         return alone
     return f"; what {fixed[0].filename}, line {fixed[0].lineno} decides is fixed as for the first batch{alone}"
+
+
+def _save(program: torch.jit.ScriptModule, file: Path) -> None:
+    """Write TorchScript by way of memory: where torch itself writes a file, a full disk ends the process."""
+    file.write_bytes(program.save_to_buffer())
 
 
 def write_torch_export(exportable: Exportable, file: Path) -> str:
@@ -67,7 +73,9 @@ def write_torch_export(exportable: Exportable, file: Path) -> str:
     dim = getattr(torch.export.Dim, "DYNAMIC", None)
     shapes = _dynamic_shapes(exportable, torch.export.Dim if dim is None else lambda name: dim)
     program = torch.export.export(exportable.model, call.args, call.kwargs, dynamic_shapes=shapes, strict=False)
-    torch.export.save(program, str(file))
+    archive = io.BytesIO()
+    torch.export.save(program, archive)
+    file.write_bytes(archive.getvalue())
     return ""
 
 

@@ -1,5 +1,6 @@
 """Draw the metrics of a run, and how many samples each node holds."""
 
+import io
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 from ..errors import WrongUse
 from ..texts import printable
+from .folder import write_whole
 from .fonts import families_for
 
 Curve = Sequence[tuple[int, float]]
@@ -104,5 +106,7 @@ def _save(figure: Any, file: str | Path, names: Iterable[str]) -> str:
     families, lacking = families_for(map(_shown, names))
     with matplotlib.rc_context({"font.sans-serif": families}), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)  # one line of ours says it
-        figure.savefig(file, dpi=150)
+        picture = io.BytesIO()
+        figure.savefig(picture, dpi=150, format=Path(file).suffix[1:])
+    write_whole(Path(file), picture.getvalue())
     return lacking
