@@ -60,7 +60,9 @@ def prepare(
             "source": None if source is None else str(source),
             "counts": _deal_out(task, ready / "nodes", number, split, source, seed, Path(work)),
         }
-        (ready / "prepare.json").write_text(json.dumps(facts, ensure_ascii=False, indent=2) + "\n", "utf-8")
+        text = json.dumps(facts, ensure_ascii=False, indent=2) + "\n"
+        # A source's name may be in another encoding: what UTF-8 cannot hold is written as JSON's own escapes.
+        (ready / "prepare.json").write_text(text, "utf-8", "backslashreplace")
         _check_is_new(out)  # somebody else may have made it meanwhile
         out.parent.mkdir(parents=True, exist_ok=True)
         ready.rename(out)
