@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from ..texts import printable
+
 MOST_BYTES = 8 << 30  # of an archive, unpacked; all of Speech Commands, the largest official set, has half of that
 MOST_FILES = 1_000_000  # of an archive; Speech Commands has 106,000
 MOST_LINES = 30  # of a refusal; our examples' own stop at 20, for AlphaMed's pages
@@ -12,9 +14,4 @@ def few(lines: Iterable[str]) -> str:
     kept = list(dict.fromkeys(lines))
     if (more := len(kept) - MOST_LINES) > 0:
         kept[MOST_LINES:] = [f"{more} more problems: mend these first"]
-    return "\n".join(map(_printable, kept))
-
-
-def _printable(line: str) -> str:
-    """Escape control signs, and names in another encoding than the system's."""
-    return "".join(sign if sign.isprintable() or sign in "\t\u3000" else ascii(sign)[1:-1] for sign in line)
+    return printable("\n".join(kept))
