@@ -61,11 +61,17 @@ MISTAKES = {
     "a format that is none": ('".1%"', '".1x"', "metric.0.format: Value error"),
     "a table for tables": ("[[metric]]", "[metric]", "metric: Input should be a valid tuple"),
     "no address": ('["https://example.org/pets.zip"]', "[]", "download.0.urls: List should have at least 1 item"),
-    "a checksum of no kind": ("md5:f68b", "f68b", "download.0.checksum: String should match pattern"),
+    "a checksum of no kind": ("md5:f68b", "f68b", "download.0.checksum: Value error, 'f68b"),
     "no size": ("size = 9", "size = 0", "download.0.size: Input should be greater than 0"),
     "no TOML": ("order = 6", "order = ", "is damaged: Invalid value"),
     "a key twice": ("order = 6", "order = 6\norder = 7", "is damaged: Cannot overwrite a value"),
-    "another encoding": ("宠物", b"\xb3\xe8\xce\xef", "is damaged: 'utf-8' codec can't decode"),
+    "another encoding": ("宠物", b"\xb3\xe8\xce\xef", "is no UTF-8 text: save it as UTF-8"),
+    "UTF-16": ("order", "order".encode("utf-16"), "is no UTF-8 text: save it as UTF-8"),
+    "brackets without end": ("order = 6", "order = " + "[" * 5000, "is damaged: "),
+    "a path that climbs out": ('path = "', 'path = "../../', "must stay below the data folder: name a file in it"),
+    "a path of Windows": ('path = "', 'path = "C:\\\\', "must stay below the data folder: name a file in it"),
+    "no checksum": ("checksum = ", "checksums = ", "download.0.checksum: Field required"),
+    "an unknown checksum": ("md5:", "sha512:", "must begin with md5: or sha256:"),
 }
 
 

@@ -3,11 +3,13 @@
 import contextlib
 import logging
 import os
+import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+Cure = Callable[[Path, Path, str], object]  # to the path that is named, with what was there, and what was said
 NODE = "hospital"  # the node that asks
 
 
@@ -47,6 +49,47 @@ def assert_refused(kind: type, node: Path, file: str, reason: str, caplog) -> st
     logged = [(record.name, record.levelno, record.getMessage()) for record in caplog.records]
     assert logged == [("app", logging.ERROR, line) for line in text.splitlines()]
     return text
+
+
+def assert_advice_helps(kind: type, node: Path, cures: Mapping[str, Cure], original: Path) -> None:
+    """Follow the advice of every line, word for word, until the data are sound.
+
+    Args:
+        kind: The `DatasetVerify`.
+        node: The node's damaged data folder.
+        cures: What each advice says, done to the path that its line names.
+        original: The folder as it was before the damage.
+    """
+    text = ""
+    for _ in range(5):  # one fault may hide another
+        ok, text = check(kind, node)
+        if ok:
+            return
+        for line in text.splitlines():
+            named, _, said = line.removeprefix(f"{NODE}: ").partition(": ")
+            advice = said.rpartition("). ")[2].rpartition(" (")[0]
+            cures[advice](Path(named), original / Path(named).relative_to(node), said)
+    raise AssertionError(text)
+
+
+def restore(path: Path, original: Path, said: str = "") -> None:
+    """Put what was there before in place of a file or folder."""
+    remove(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if original.is_dir():
+        shutil.copytree(original, path)
+    elif original.exists():
+        shutil.copyfile(original, path)
+
+
+def remove(path: Path, original: Path | None = None, said: str = "") -> None:
+    """Remove a file or folder, and a file that lies in place of a folder it should lie in."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    elif path.exists():
+        path.unlink()
+    elif path.parent.is_file():
+        path.parent.unlink()
 
 
 def assert_locked_is_refused(kind: type, node: Path, locked: str) -> None:

@@ -22,7 +22,9 @@ predictor = torch.jit.load("first-run/model.ts")  # torch and a file
 
 @torch.no_grad()
 def predict(file):
-    pixels = decode_image(read_file(str(file)), ImageReadMode.RGB)  # of any size
+    content = read_file(str(file))
+    # Of any size; upright, whichever way the camera was held.
+    pixels = decode_image(content, ImageReadMode.RGB, apply_exif_orientation=True)
     return pixels, predictor(pixels.unsqueeze(0))[0]
 
 

@@ -3,9 +3,10 @@
 pydantic does the checking, because a reader's slip of the pen wants a message that names the key, not a traceback.
 """
 
+import re
 import tomllib
-from pathlib import Path
-from typing import Annotated, Any
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
@@ -28,6 +29,19 @@ def _has_own_names(tables: tuple[Any, ...]) -> tuple[Any, ...]:
     return tables
 
 
+def _stays_below(path: str) -> str:
+    for kind in (PurePosixPath(path), PureWindowsPath(path)):
+        if kind.anchor or ".." in kind.parts or not kind.parts or not path.isprintable():
+            raise ValueError(f"{path!r} must stay below the data folder: name a file in it, as in data/images.zip")
+    return path
+
+
+def _is_checksum(text: str) -> str:
+    if not re.fullmatch("md5:[0-9a-f]{32}|sha256:[0-9a-f]{64}", text):
+        raise ValueError(f"{text!r} must begin with md5: or sha256:, followed by its 32 or 64 digits of 0-9 and a-f")
+    return text
+
+
 Text = Annotated[str, Field(min_length=1)]
 
 
@@ -35,6 +49,9 @@ class Table(BaseModel):
     """A table of `example.toml`: a key that nobody knows is a mistake."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+AnyTable = TypeVar("AnyTable", bound=Table)
 
 
 class Titles(Table):
@@ -121,9 +138,9 @@ class Experiment(Table):
 class Download(Table):
     """`[[download]]`: one official file; its path is below the folder given to `playground fetch`."""
 
-    path: Text
+    path: Annotated[str, AfterValidator(_stays_below)]
     urls: list[str] = Field(min_length=1)
-    checksum: str = Field(pattern="^(md5:[0-9a-f]{32}|sha256:[0-9a-f]{64})$")
+    checksum: Annotated[str, AfterValidator(_is_checksum)]
     size: PositiveInt | None = None
 
 
@@ -160,14 +177,26 @@ def read_facts(file: Path) -> Facts:
         FactsError: It is no TOML, or a key is missing, unknown or of the wrong kind; all of it in one line.
     """
     try:
-        return Facts.model_validate(tomllib.loads(file.read_text(encoding="utf-8-sig")))
-    except ValidationError as error:
-        faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
-        raise FactsError(f"{file} does not say what it should: {'; '.join(faults)}") from None
-    except ValueError as error:  # no TOML, or no UTF-8
+        return checked(Facts, tomllib.loads(file.read_text(encoding="utf-8-sig")), file)
+    except UnicodeDecodeError:
+        raise FactsError(f"{file} is no UTF-8 text: save it as UTF-8") from None
+    except (ValueError, RecursionError) as error:  # no TOML
         raise FactsError(f"{file} is damaged: {error}") from None
     except OSError as error:  # no permission, or a folder of that name
         raise FactsError(f"{file} cannot be read: {error.strerror}") from None
+
+
+def checked(kind: type[AnyTable], content: Any, where: object) -> AnyTable:
+    """Return a table that says what it should.
+
+    Raises:
+        FactsError: A key is missing, unknown or of the wrong kind; all of it in one line.
+    """
+    try:
+        return kind.model_validate(content)
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors()]
+        raise FactsError(f"{where} does not say what it should: {'; '.join(faults)}") from None
 
 
 def facts_of(name: str) -> Facts:

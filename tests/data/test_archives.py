@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from alphamed_tutorials.catalogue import find, find_all
-from alphamed_tutorials.data import archives
+from alphamed_tutorials.data import archives, limits
 from alphamed_tutorials.data.archives import unpack
 from alphamed_tutorials.data.prepare import prepare
 from alphamed_tutorials.errors import TutorialError, WrongUse
@@ -114,16 +114,18 @@ BAD = {
     "tar with a link": (lambda x: tar(x / "a.tgz", "evil", tarfile.SYMTYPE, "/etc"), "evil is a link or a device"),
     "tar with a hard link": (lambda x: tar(x / "a.tgz", "evil", tarfile.LNKTYPE, "b"), "evil is a link or a device"),
     "tar with a device": (lambda x: tar(x / "a.tar", "evil", tarfile.CHRTYPE), "evil is a link or a device"),
+    "too many": (lambda x: write_zip(x / "a.zip", **dict.fromkeys("abcd", b"")), "it holds more than 3 files"),
     "too much": (lambda x: tar(x / "a.tar.gz", "big", size=2000), "it is more than 0 GiB"),
 }
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_an_unsafe_archive_is_refused_and_leaves_nothing(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(archives, "MOST_BYTES", 1000)
+    monkeypatch.setattr(limits, "MOST_BYTES", 1000)
+    monkeypatch.setattr(limits, "MOST_FILES", 3)
     make, reason = BAD[name]
     archive = make(tmp_path)
-    with pytest.raises(TutorialError, match="which is so in no official archive") as error:
+    with pytest.raises(TutorialError, match="which is so in no official archive|name another one") as error:
         prepare(find("mnist"), tmp_path / "data", 2, source=archive, seed=1)
     assert f"{archive} is not unpacked: " in str(error.value) and reason in str(error.value)
     assert os.listdir(tmp_path) == [archive.name] and not (tmp_path.parent / "evil").exists()

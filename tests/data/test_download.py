@@ -13,7 +13,8 @@ import pytest
 from alphamed_tutorials.catalogue import find_all
 from alphamed_tutorials.data import download
 from alphamed_tutorials.data.archives import SUFFIXES
-from alphamed_tutorials.data.download import DownloadError, RemoteFile, fetch
+from alphamed_tutorials.data.download import DownloadError, fetch
+from alphamed_tutorials.facts import FactsError
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB: several pieces
 MD5 = "md5:" + hashlib.md5(CONTENT).hexdigest()
@@ -282,23 +283,31 @@ def test_a_full_disk_is_said_plainly(server, tmp_path):
         fetch([table(server, "fine", path="digits.gz")], tmp_path)
 
 
-@pytest.mark.parametrize("path", ["/etc/passwd", "../digits.gz", "a/../../digits.gz"])
+@pytest.mark.parametrize(
+    "path", ["/etc/passwd", "../digits.gz", "a/../../digits.gz", "..\\x", "C:\\x", "", ".", "a\nb"]
+)
 def test_a_path_must_stay_below_the_folder(server, tmp_path, path):
-    with pytest.raises(ValueError, match="must stay below"):
+    with pytest.raises(FactsError, match=r"\[\[download\]\] 1 .* must stay below"):
         fetch([table(server, "fine", path=path)], tmp_path / "out")
 
 
-@pytest.mark.parametrize("checksum", ["", "d41d8cd9", "crc32:00", "MD5:00"])
+@pytest.mark.parametrize("checksum", ["", "d41d8cd9", "crc32:00", "MD5:00", "md5:00", "sha512:" + "0" * 128])
 def test_a_checksum_must_say_its_kind(server, tmp_path, checksum):
-    with pytest.raises(ValueError, match="must begin with md5: or sha256:"):
+    with pytest.raises(FactsError, match="must begin with md5: or sha256:"):
         fetch([table(server, "fine", checksum=checksum)], tmp_path)
+
+
+def test_a_download_without_a_checksum_is_refused(server, tmp_path):
+    given = {key: value for key, value in table(server, "fine").items() if key != "checksum"}
+    with pytest.raises(FactsError, match=r"\[\[download\]\] 1 does not say what it should: checksum: Field required"):
+        fetch([given], tmp_path)
 
 
 @pytest.mark.parametrize("example", find_all(), ids=lambda example: example.name)
 def test_every_example_names_its_official_files(example):
     tables = [entry.model_dump() for entry in example.facts.download]
     assert len({entry["path"] for entry in tables}) == len(tables)
-    for file in (RemoteFile(**entry) for entry in tables):
+    for file in example.facts.download:
         kind, _, digits = file.checksum.partition(":")
         assert len(bytes.fromhex(digits)) == {"md5": 16, "sha256": 32}[kind] and digits == digits.lower()
         assert file.urls and all(url.endswith("/" + Path(file.path).name) for url in file.urls)
@@ -318,7 +327,7 @@ def test_mnist_table_fits_the_real_files(shared_data, tmp_path):
     ]
     for entry in tables:
         assert all(url.endswith("/" + Path(entry["path"]).name) for url in entry["urls"])
-    ours = [entry | {"urls": []} for entry in tables if "t10k" in entry["path"]]
+    ours = [entry | {"urls": ["https://nobody.invalid/"]} for entry in tables if "t10k" in entry["path"]]
     for entry in ours:
         target = tmp_path / entry["path"]
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from alphamed_tutorials.catalogue import find_all
-from alphamed_tutorials.data.folders import find_nodes
+from alphamed_tutorials.data import limits
+from alphamed_tutorials.data.folders import find_nodes, prepared_facts
 from alphamed_tutorials.data.prepare import prepare
 from alphamed_tutorials.data.samples import link
 from alphamed_tutorials.errors import TutorialError, WrongUse
@@ -312,6 +313,65 @@ def test_nothing_in_an_example_imports_from_our_package(example):
                 assert node.level < 2, f"{file.name} reaches out of its folder in line {node.lineno}"
                 names.append(node.module or "")
             assert not [name for name in names if name.partition(".")[0] == "alphamed_tutorials"], file.name
+
+
+def test_a_source_with_thousands_of_faults_is_refused_in_some_lines(pets, tmp_path):
+    folder = pets(
+        "    assert source is None",
+        "    raise DataError('\\n'.join(f'\\x1b[31m{i}: bad' for i in range(5000)))\n    assert source",
+    )
+    with pytest.raises(TutorialError) as error:
+        prepare(folder, tmp_path / "data", source=tmp_path)
+    lines = str(error.value).splitlines()
+    assert len(lines) == limits.MOST_LINES + 1 and lines[0] == "the source cannot be used:"
+    assert lines[1] == r"\x1b[31m0: bad" and lines[-1] == f"{5001 - limits.MOST_LINES} more problems: mend these first"
+
+
+def test_a_source_whose_name_is_in_another_encoding(pets, tmp_path):
+    source = tmp_path / os.fsdecode("数据".encode("gbk"))
+    source.mkdir()
+    (source / "x").touch()
+    prepare(pets(), tmp_path / "data", 2, "owners", source)
+    assert prepared_facts(tmp_path / "data")["source"] == str(source)
+
+
+# ---- prepare.json, as somebody's editor left it
+
+SOUND = '{"data": "MNIST", "source": null}'
+DAMAGED = {
+    "cut off": (SOUND[:20].encode(), "is damaged .* remove this file"),
+    "UTF-16": (SOUND.encode("utf-16"), "is no UTF-8 text: save it as UTF-8"),
+    "GBK": ('{"data": "数据"}'.encode("gbk"), "is no UTF-8 text: save it as UTF-8"),
+    "a list": (b"[[1, 2]]", "it holds no object.*remove this file"),
+    "brackets without end": (b"[" * 200_000, "is damaged .* remove this file"),
+    "nothing": (b"", "is damaged .* remove this file"),
+}
+
+
+def test_a_byte_order_mark_is_no_mistake(tmp_path):
+    (tmp_path / "prepare.json").write_text(SOUND, "utf-8-sig")
+    assert prepared_facts(tmp_path)["data"] == "MNIST"
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_damaged_facts_are_named_and_the_advice_helps(tmp_path, name):
+    content, text = DAMAGED[name]
+    file = tmp_path / "prepare.json"
+    file.write_bytes(content)
+    with pytest.raises(WrongUse, match=text) as error:
+        prepared_facts(tmp_path)
+    assert str(file) in str(error.value)
+    if "save it" in text:
+        file.write_text(content.decode("utf-16" if name == "UTF-16" else "gbk"), "utf-8")
+    else:
+        file.unlink()
+    prepared_facts(tmp_path)
+
+
+def test_a_folder_for_the_facts_is_named(tmp_path):
+    (tmp_path / "prepare.json").mkdir()
+    with pytest.raises(WrongUse, match="prepare.json cannot be read .* or move it away"):
+        prepared_facts(tmp_path)
 
 
 @pytest.mark.parametrize("example", find_all(), ids=lambda example: example.name)

@@ -9,6 +9,7 @@ import pytest
 from filelock import FileLock
 
 from alphamed_tutorials.catalogue import find_all
+from alphamed_tutorials.data import limits
 from alphamed_tutorials.data.folders import SYSTEM_NAMES, find_nodes
 from alphamed_tutorials.data.prepare import prepare
 from alphamed_tutorials.data.verify import verify
@@ -247,6 +248,18 @@ def test_a_run_that_says_nothing_is_told_how(file, data):
 def test_a_file_without_the_class_is_no_verdict(file, data, code, text):
     with pytest.raises(TutorialError, match=text):
         verify(file(code), data / "good")
+
+
+def test_thousands_of_reasons_are_some_lines_and_steer_no_terminal(file, data):
+    answer = "        return False, '\\n'.join(f'\\x1b[31m{i}' for i in range(5000))"
+    lines = verify(file(NEW, ASK, answer), data / "good")["good"]["reason"].splitlines()
+    assert len(lines) == limits.MOST_LINES + 1 and lines[0] == r"\x1b[31m0" and "4970 more problems" in lines[-1]
+
+
+def test_a_path_that_ends_like_the_node_is_shown_whole(file, data, playground):
+    answer = "        return False, f'{self.node}: /x/{self.node}: 1\\n{self.node}: /y/{self.node}: 2'"
+    finished = playground("verify", file(NEW, ASK, answer), "--node", f"good={data / 'good'}")
+    assert "/x/good: 1" in finished.out + finished.err and "/y/good: 2" in finished.out + finished.err
 
 
 def test_nothing_to_verify(file):

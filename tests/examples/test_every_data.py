@@ -99,6 +99,16 @@ def test_damaged_data_is_refused_with_the_file(example, node, damage):
     assert ok is False and str(file) in text and "Traceback" not in text
 
 
+def test_a_flood_of_faults_is_cut(example, node):
+    file = largest_file(node)
+    for i in range(40):
+        (file.parent / f"{i}{file.name}").write_bytes(b"nothing")
+    DAMAGES["empty"](file)
+    ok, text = check(example.verify_class, node)
+    lines = text.splitlines()
+    assert not ok and len(lines) <= 21 and (len(lines) < 21 or " more problems" in lines[-1])
+
+
 def test_a_missing_or_empty_folder_is_refused_with_its_name(example, tmp_path):
     (tmp_path / "empty").mkdir()
     for folder in (tmp_path / "empty", tmp_path / "nobody"):

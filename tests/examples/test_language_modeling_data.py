@@ -2,12 +2,13 @@
 
 import gzip
 import os
+import shutil
 from functools import partial
 
 import pytest
 import torch
 import verifying
-from verifying import assert_locked_is_refused, assert_refused, open_folder
+from verifying import assert_advice_helps, assert_locked_is_refused, assert_refused, open_folder, remove, restore
 
 from alphamed_tutorials.data.folders import find_nodes
 from alphamed_tutorials.data.prepare import prepare
@@ -243,6 +244,41 @@ def test_bad_data_is_refused_with_node_file_reason_and_advice(node, name, caplog
     damage, file, reason = DAMAGES[name]
     damage(node)
     assert_refused(DatasetVerify, node, file, reason, caplog)
+
+
+def save_as_utf8(path, original, said):
+    content = path.read_bytes()
+    path.write_text(content.decode("utf-16" if content[:1] in b"\xff\xfe" else "latin-1").rstrip("\0"), "utf-8")
+
+
+CURES = {
+    "Copy the text files there": restore,
+    "Copy it there under this name": restore,
+    "Give this node data": restore,
+    "Download it again": restore,
+    "Use WikiText's layout": restore,
+    "Save it as UTF-8": save_as_utf8,
+    "Save it as UTF-8, or copy it again": save_as_utf8,
+    "Put each paragraph on a line of its own": restore,
+    "Use English text, as the vocabulary does": restore,
+    "Unpack it first": lambda path, original, said: (
+        path.write_bytes(gzip.decompress(path.read_bytes())) if "gzip" in said else restore(path, original)
+    ),
+    "Copy it again": restore,
+    "Give this node more text": restore,
+    "Use the original text": restore,
+    "Copy the text once": restore,
+    "Keep the parts apart": lambda path, original, said: remove(path.with_name(said.split(" are in ")[1].split()[0])),
+    "Move away what lies there, and put the data in its place": restore,
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_following_the_advice_leads_to_sound_data(node, name, tmp_path_factory):
+    original = shutil.copytree(node, tmp_path_factory.mktemp("original") / "node")
+    damage, *_ = DAMAGES[name]
+    damage(node)
+    assert_advice_helps(DatasetVerify, node, CURES, original)
 
 
 @pytest.mark.parametrize("locked", [FILE, "."])

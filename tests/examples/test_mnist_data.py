@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 import pytest
 import verifying
-from verifying import assert_locked_is_refused, assert_refused, open_folder
+from verifying import assert_advice_helps, assert_locked_is_refused, assert_refused, open_folder, restore
 
 from alphamed_tutorials.data.folders import find_nodes
 from alphamed_tutorials.data.prepare import prepare as prepare_data
@@ -294,7 +294,6 @@ DAMAGES = {
         f"{LABELS}.gz",
         "no sound gzip archive",
     ),
-    "no gz": (rewrite(IMAGES, gzip.decompress), f"{IMAGES}.gz", "no sound gzip archive"),
     "web page": (rewrite(LABELS, lambda content: PAGE), f"{LABELS}.gz", "is a web page, not data"),
     "packed web page": (
         rewrite(LABELS, lambda content: gzip.compress(PAGE)),
@@ -319,7 +318,7 @@ DAMAGES = {
     "long file": (
         rewrite(LABELS, unpacked(lambda content: content + b"x")),
         f"{LABELS}.gz",
-        "21 bytes follow a header that says 20",
+        "more than 20 bytes follow a header that says 20",
     ),
     "header only": (rewrite(IMAGES, unpacked(lambda content: content[:9])), f"{IMAGES}.gz", "9 bytes are too few"),
     "wrong size": (
@@ -345,7 +344,16 @@ DAMAGES = {
         f"{IMAGES}.gz",
         "3 images are blank",
     ),
-    "folder for a file": (lambda node: (raw(node) / IMAGES).mkdir(), IMAGES, "cannot be read: Is a directory"),
+    "folder for a file": (
+        lambda node: ((raw(node) / f"{IMAGES}.gz").unlink(), (raw(node) / IMAGES).mkdir()),
+        IMAGES,
+        "cannot be read: Is a directory",
+    ),
+    "more than there can be": (
+        rewrite(IMAGES, lambda _: gzip.compress(idx(digits()[0], count=1_000_001))),
+        f"{IMAGES}.gz",
+        "the header says 1000001 samples, 1000000 is the most",
+    ),
     "file for the folder": (
         lambda node: (shutil.rmtree(raw(node)), raw(node).write_text("")),
         f"raw/{IMAGES}",
@@ -361,10 +369,76 @@ def test_bad_data_is_refused_with_node_file_reason_and_advice(node, name, caplog
     assert_refused(DatasetVerify, node, file, reason, caplog)
 
 
+def scale(path, original, said):
+    images = np.frombuffer(gzip.decompress(path.read_bytes())[16:], np.uint8).reshape(-1, 8, 8)
+    path.write_bytes(gzip.compress(idx(images.repeat(4, 1).repeat(4, 2)[:, 2:30, 2:30])))
+
+
+CURES = {
+    "Copy MNIST's files there": restore,
+    "Copy it there under this name": restore,
+    "Download it again": restore,
+    "Copy it again": restore,
+    "Give this node data": restore,
+    "Put MNIST's file of this name there": restore,
+    "Use the labels of these images": restore,
+    "Copy both files from one place": lambda path, original, said: restore(path.parent, original.parent),
+    "Move away what lies there, and put the data in its place": lambda path, original, said: (
+        restore(path.parent, original.parent) if path.parent.is_file() else restore(path, original.with_suffix(".gz"))
+    ),
+    "Scale them first": scale,
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_following_the_advice_leads_to_sound_data(node, name, tmp_path_factory):
+    original = shutil.copytree(node, tmp_path_factory.mktemp("original") / "node")
+    damage, *_ = DAMAGES[name]
+    damage(node)
+    assert_advice_helps(DatasetVerify, node, CURES, original)
+
+
 def test_a_plain_file_is_taken_before_a_packed_one_as_training_does(node):
-    (raw(node) / LABELS).write_bytes(idx(np.full(20, 77)))
-    assert "label 77" in check(node)[1]
-    assert DigitDataset(node, train=True).labels.max() == 77
+    (raw(node) / LABELS).write_bytes(idx(np.full(20, 7)))
+    assert "1 classes" in check(node)[1]
+    assert DigitDataset(node, train=True).labels.unique().tolist() == [7]
+
+
+NAMES = {
+    "plain, named as packed": lambda path: path.write_bytes(gzip.decompress(path.read_bytes())),
+    "packed, named as plain": lambda path: path.rename(path.with_suffix("")),
+    "unpacked by 7-Zip": lambda path: (
+        path.with_name(path.stem.replace("-idx", ".idx")).write_bytes(gzip.decompress(path.read_bytes())),
+        path.unlink(),
+    ),
+    "unpacked into a folder": lambda path: (
+        path.with_suffix("").mkdir(),
+        path.rename(path.with_suffix("") / path.name),
+        shutil.move(path.with_suffix("") / path.name, path.with_name(path.stem.replace("-idx", ".idx"))),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_files_are_read_as_they_are_whatever_they_are_called(node, name, tmp_path):
+    images = DigitDataset(node, train=True).images
+    for file in list(raw(node).iterdir()):
+        NAMES[name](file)
+    assert check(node)[0]
+    assert DigitDataset(node, train=True).images.equal(images)
+    prepare(tmp_path / "data", nodes=1, source=node)
+
+
+def test_a_bomb_takes_no_memory(node, tmp_path):
+    import tracemalloc
+
+    for content in (bytes(300 << 20), idx(np.ones((20, 28, 28)))[:4] + bytes(300 << 20)):
+        (raw(node) / f"{IMAGES}.gz").write_bytes(gzip.compress(content, 1))
+        tracemalloc.start()
+        ok, text = check(node)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert not ok and f"{IMAGES}.gz: " in text and peak < 10 << 20
 
 
 @pytest.mark.parametrize("locked", [f"MNIST/raw/{IMAGES}.gz", "MNIST/raw", "."])

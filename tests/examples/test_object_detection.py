@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 import torch
 import verifying
+from PIL import Image
 from tasks import state_of
 from torchvision.io import read_image, write_png
 from torchvision.models.detection import MaskRCNN_ResNet50_FPN_Weights, maskrcnn_resnet50_fpn
 from torchvision.ops import FrozenBatchNorm2d
-from verifying import assert_refused
+from verifying import assert_advice_helps, assert_refused, remove, restore
 from watching import at_node
 
 from alphamed_tutorials.catalogue import find
@@ -31,7 +32,7 @@ from alphamed_tutorials.examples.object_detection.data import (
     build_target,
     sample_inputs,
 )
-from alphamed_tutorials.examples.object_detection.dataset_verify import DatasetVerify
+from alphamed_tutorials.examples.object_detection.dataset_verify import DataError, DatasetVerify
 from alphamed_tutorials.examples.object_detection.model import COCO_FILE, LiteBackbone, Predictor, build_model
 from alphamed_tutorials.examples.object_detection.prepare import draw_pictures
 from alphamed_tutorials.examples.object_detection.scheduler import ObjectDetectionScheduler
@@ -162,27 +163,32 @@ def set_header(depth, colour):
     return damage
 
 
-def add_alpha(file):
-    from PIL import Image
+def set_size(side):
+    def damage(file):
+        content = bytearray(file.read_bytes())
+        content[16:24] = side.to_bytes(4, "big") * 2
+        file.write_bytes(content)
 
+    return damage
+
+
+def save_as(encoding):
+    return lambda file: file.write_text(file.read_text("utf-8"), encoding)
+
+
+def add_alpha(file):
     Image.open(file).convert("RGBA").save(file)
 
 
 def make_palette(file):
-    from PIL import Image
-
     Image.open(file).convert("P").save(file)
 
 
 def make_sixteen_bits(file):
-    from PIL import Image
-
-    Image.fromarray(np.zeros((100, 130), np.uint16)).save(file)
+    Image.fromarray(np.array(Image.open(file).convert("L")).astype(np.uint16)).save(file)
 
 
 def save_as_jpeg(file):
-    from PIL import Image
-
     Image.open(file).save(file, "JPEG")
 
 
@@ -222,6 +228,8 @@ DAMAGES = {
     "mask is a web page": (mask, lambda file: file.write_bytes(WEB_PAGE), "web page"),
     "mask in RGB": (mask, rewrite(lambda x: x.repeat(3, 1, 1)), "8 bits, RGB, not 8 bits, grey"),
     "mask with a palette": (mask, make_palette, "palette"),
+    "mask is a bomb": (mask, set_size(60000), "is 60000×60000, too large"),
+    "annotation in UTF-16": (annotation, save_as("utf-16"), "is no UTF-8 text"),
     "mask marks nobody": (mask, rewrite(torch.zeros_like), "marks nobody"),
     "mask of another size": (mask, rewrite(lambda x: x[:, 1:]), "its picture"),
     "mask with gaps": (mask, rewrite(lambda x: x * 3), "holds the values"),
@@ -239,6 +247,83 @@ def test_bad_data_is_refused_with_node_file_reason_and_advice(node, name, caplog
     damage(find_file(node))
     text = assert_refused(DatasetVerify, node, str(find_file(node)), reason, caplog)
     assert len(text.splitlines()) == 1  # one problem, and what to do about it
+
+
+def number_anew(path, *_):
+    values = np.array(Image.open(path))
+    Image.fromarray(np.unique(values, return_inverse=True)[1].reshape(values.shape).astype("uint8")).save(path)
+
+
+def take_out(path, *_):
+    name = path.name.removesuffix("_mask.png")
+    for place, ending in (("PNGImages", ".png"), ("PedMasks", "_mask.png"), ("Annotation", ".txt")):
+        remove(path.parents[1] / place / f"{name}{ending}")
+
+
+PROGRAM = 'Image.fromarray(np.array(Image.open(FILE)).astype("uint8")).save(FILE)'
+CURES = {
+    "Copy PennFudan's folder there": restore,
+    "Copy it there under this name": restore,
+    "Download it again": restore,
+    "Copy it again, or convert it": restore,
+    "Copy it again": restore,
+    "Convert it to RGB with 8 bits a colour": lambda path, *_: Image.open(path).convert("RGB").save(path),
+    f"Save the numbers of its pixels, not their colours, with numpy and PIL: {PROGRAM}": lambda path, *_: exec(
+        PROGRAM, {"Image": Image, "np": np, "FILE": path}
+    ),
+    "Save one number a pixel, 0 for background and 1, 2, 3 …": lambda path, *_: Image.fromarray(
+        np.array(Image.open(path))[..., 0]
+    ).save(path),
+    "Mark the pedestrians, or take the picture out": take_out,
+    "Copy PennFudan's annotation there": restore,
+    "Save it as UTF-8": lambda path, *_: path.write_text(path.read_text("utf-16"), "utf-8"),
+    "Use the mask of this picture": restore,
+    "Use the annotation of this picture": restore,
+    "Number the pedestrians anew": number_anew,
+    "Mark that pedestrian anew": restore,
+    "Scale it down, or remove it": restore,
+    "Move away what lies there, and put the data in its place": restore,
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_following_the_advice_leads_to_sound_data(node, name, drawn):
+    find_file, damage, _ = DAMAGES[name]
+    damage(find_file(node))
+    assert_advice_helps(DatasetVerify, node, CURES, drawn)
+
+
+NUMBERED = {
+    "palette": lambda mask: Image.fromarray(mask, "P"),
+    "sixteen bits": lambda mask: Image.fromarray(mask.astype(np.uint16)),
+    "one bit": lambda mask: Image.fromarray(mask == 1),
+}
+
+
+@pytest.mark.parametrize("name", NUMBERED)
+def test_the_advice_for_masks_keeps_their_numbers(node, name):
+    file = mask(node)
+    values = np.array(Image.open(file))
+    if name == "one bit":  # holds one pedestrian only
+        values = (values == 1).astype(np.uint8)
+        replace(annotation(node).read_text().split("truth : ")[1][0], "1")(annotation(node))
+    picture_of_it = NUMBERED[name](values)
+    if name == "palette":
+        picture_of_it.putpalette([0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0])
+    picture_of_it.save(file)
+    ok, text = check(node)
+    program = re.search(r"Image\.fromarray\(.*\)\.save\(FILE\)", text)
+    assert not ok and program, text
+    exec(program[0], {"Image": Image, "np": np, "FILE": file})
+    assert check(node)[0] and np.array_equal(np.array(Image.open(file)), values)
+
+
+def test_what_the_system_leaves_is_no_picture_anywhere(node, tmp_path):
+    for place in ("PNGImages", "PedMasks", "Annotation"):
+        for name in (f"._{picture(node).name}", f"._{mask(node).name}", "Thumbs.db", ".DS_Store"):
+            (node / "PennFudanPed" / place / name).write_bytes(b"x")
+    assert check(node)[0] and len(PedestrianDataset(node, False)) == 6 and len(sample_inputs(node, 9)) == 6
+    prepare(tmp_path / "data", 2, source=node)
 
 
 @pytest.mark.parametrize("place", ["", "PNGImages", "PedMasks", "Annotation"])
@@ -310,7 +395,7 @@ def test_a_picture_without_anybody_can_be_trained_on():
 
 
 def test_a_folder_without_pictures_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match="holds no picture"):
+    with pytest.raises(DataError, match="PNGImages: the folder is missing"):
         PedestrianDataset(tmp_path, True)
 
 

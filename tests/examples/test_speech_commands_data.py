@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 import verifying
-from verifying import assert_locked_is_refused, assert_refused, open_folder
+from verifying import assert_advice_helps, assert_locked_is_refused, assert_refused, open_folder, remove, restore
 
 from alphamed_tutorials.catalogue import find
 from alphamed_tutorials.data.folders import find_nodes
@@ -20,7 +20,7 @@ from alphamed_tutorials.data.prepare import prepare as prepare_data
 from alphamed_tutorials.errors import TutorialError
 from alphamed_tutorials.examples.speech_commands import dataset_verify, synthesiser
 from alphamed_tutorials.examples.speech_commands.data import WordDataset, find_clips, read_clip, sample_inputs
-from alphamed_tutorials.examples.speech_commands.dataset_verify import DatasetVerify
+from alphamed_tutorials.examples.speech_commands.dataset_verify import DataError, DatasetVerify
 from alphamed_tutorials.examples.speech_commands.model import RECORDED_RATE, WORDS
 
 CLIP = "0123abcd_nohash_0.wav"
@@ -160,6 +160,83 @@ def test_the_official_list_chooses_the_test(tmp_path):
     assert (tmp_path / "data/nodes/aggregator/testing_list.txt").read_text().split() == listed
 
 
+FORMS = {
+    "byte order mark": lambda line: f"\ufeff{line}",
+    "back-slashes": lambda line: line.replace("/", "\\"),
+    "here": lambda line: f"./{line}",
+    "from elsewhere": lambda line: f"C:\\data\\speech_commands\\{line}",
+    "bare name": lambda line: line.split("/")[1],
+    "quoted": lambda line: f'"{line}"\r\n\n ',
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_usual_form_of_a_line_is_understood(node, form):
+    (node / "yes/ffff0000_nohash_0.wav").write_bytes(wav(np.arange(50, dtype="<i2")))
+    (node / "testing_list.txt").write_text(FORMS[form]("yes/ffff0000_nohash_0.wav"), encoding="utf-8", newline="")
+    assert [path.name for path, _ in find_clips(node, train=False)] == ["ffff0000_nohash_0.wav"]
+    assert len(find_clips(node, train=True)) == 10
+    assert check(node, ("train", "test"))[0]
+
+
+@pytest.mark.parametrize("line", ["yse/ffff0000_nohash_0.wav", CLIP, "yes", "yes/a.wav yes/b.wav", "# yes/a.wav"])
+def test_a_line_that_is_not_understood_is_named_by_verification_training_and_prepare(node, tmp_path, line):
+    (node / "testing_list.txt").write_text(f"bed/0_nohash_0.wav\n{line}\n")
+    expected = f'testing_list.txt: the line "{line}" names no clip, or more than one'
+    assert expected in check(node)[1]
+    for read in (lambda: find_clips(node, train=True), lambda: prepare(tmp_path / "data", source=node)):
+        with pytest.raises((DataError, TutorialError)) as error:
+            read()
+        assert expected in str(error.value)
+
+
+def test_a_list_of_another_name_is_no_list_and_said(node):
+    (node / "testing_list.txt.txt").write_text(f"yes/{CLIP}\n")
+    assert "testing_list.txt.txt: is not read as testing_list.txt" in check(node)[1]
+
+
+def test_what_the_system_leaves_is_no_clip_anywhere(node, tmp_path):
+    for name in ("._0123abcd_nohash_0.wav", ".DS_Store", "Thumbs.db", "desktop.ini"):
+        (node / "yes" / name).write_bytes(b"x")
+    assert check(node) == (True, "hospital: 10 train clips of 10 words by 1 speakers are sound (数据可用)")
+    assert len(WordDataset(node, train=True)) == 10
+    write_set(tmp_path / "source")
+    (tmp_path / "source/yes/._0123abcd_nohash_0.wav").write_bytes(b"x")
+    prepare(tmp_path / "data", source=tmp_path / "source")
+    assert len(list((tmp_path / "data").rglob("*.wav"))) == 120
+
+
+def chunk(name, content, size=None):
+    return name + struct.pack("<I", len(content) if size is None else size) + content
+
+
+def riff(*chunks, size=None):
+    return chunk(b"RIFF", b"WAVE" + b"".join(chunks), size)
+
+
+SAMPLES = np.arange(8000, dtype="<i2").tobytes()
+PLAIN = chunk(b"fmt ", struct.pack("<HHIIHH", 1, 1, 16000, 32000, 2, 16))
+EXTENSIBLE = chunk(
+    b"fmt ",
+    struct.pack("<HHIIHHHHI", 0xFFFE, 1, 16000, 32000, 2, 16, 22, 16, 4)
+    + b"\1\0\0\0\0\0\x10\0\x80\0\0\xaa\0\x38\x9b\x71",
+)
+HEADERS = {
+    "plain": riff(PLAIN, chunk(b"data", SAMPLES)),
+    "with a list before": riff(PLAIN, chunk(b"LIST", b"INFOx\0"), chunk(b"data", SAMPLES)),
+    "written through a pipe": riff(PLAIN, chunk(b"data", SAMPLES, 0xFFFFFFFF), size=0xFFFFFFFF),
+    "written through SoX's pipe": riff(PLAIN, chunk(b"data", SAMPLES, 0x7FFFF000 - 36), size=0x7FFFF000),
+    "extensible": riff(EXTENSIBLE, chunk(b"data", SAMPLES)),
+}
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_every_sound_header_is_read(node, name):
+    (node / "yes" / CLIP).write_bytes(HEADERS[name])
+    assert check(node)[0]
+    assert read_clip(node / "yes" / CLIP)[:8000].tolist() == list(range(8000))
+
+
 def test_an_official_archive_is_unpacked(tmp_path):
     write_set(tmp_path / "official")
     (tmp_path / "official/_silence_").mkdir()
@@ -198,15 +275,15 @@ def test_real_words(tmp_path, shared_data):
 
 def test_a_clip_becomes_exactly_one_second(tmp_path):
     for length in (1, 8000, 16000):
-        (tmp_path / "clip.wav").write_bytes(wav(np.full(length, 7, dtype="<i2")))
-        samples = read_clip(tmp_path / "clip.wav")
+        (tmp_path / CLIP).write_bytes(wav(np.full(length, 7, dtype="<i2")))
+        samples = read_clip(tmp_path / CLIP)
         assert samples.shape == (16000,) and (samples == 7).sum() == length == samples.nonzero().max() + 1
 
 
 def test_a_clip_of_another_kind_is_an_error(tmp_path):
-    (tmp_path / "clip.wav").write_bytes(wav(rate=8000))
-    with pytest.raises(ValueError, match="clip.wav has rate, channels, bytes"):
-        read_clip(tmp_path / "clip.wav")
+    (tmp_path / CLIP).write_bytes(wav(rate=8000))
+    with pytest.raises(DataError, match=f"{CLIP}: 8000 Hz, 1 channels, 16 bits, not 16000 Hz"):
+        read_clip(tmp_path / CLIP)
 
 
 def test_a_dataset_without_clips_is_an_error(node):
@@ -290,7 +367,7 @@ DAMAGES = {
     "missing word folder": (lambda node: shutil.rmtree(node / "stop"), "stop", "the word's folder is missing"),
     "unknown word folder": (lambda node: (node / "yse").mkdir(), "yse", "yse is not among the words down, go"),
     "file for a word folder": (
-        lambda node: (shutil.rmtree(node / "up"), (node / "up").write_text("")), "up", "the word's folder is missing",
+        lambda node: (shutil.rmtree(node / "up"), (node / "up").write_text("")), "up", "cannot be read: Not a directory",
     ),
     "wrong sample rate": (put(wav(rate=8000)), CLIP, "8000 Hz, 1 channels, 16 bits, not 16000 Hz, 1, 16"),
     "stereo": (put(wav(channels=2)), CLIP, "16000 Hz, 2 channels"),
@@ -306,12 +383,17 @@ DAMAGES = {
     "another format": (put(b"ID3\x03" + bytes(500)), CLIP, "starts with b'ID3\\x03', so it is no WAV file"),
     "silence": (put(wav(np.zeros(16000, dtype="<i2"))), CLIP, "is silent"),
     "nothing but an offset": (put(wav(np.full(16000, 5, dtype="<i2"))), CLIP, "is silent"),
+    "half a sample": (
+        put(riff(PLAIN, chunk(b"data", SAMPLES[:-1]))), CLIP, "15999 bytes are no whole number of 16-bit samples",
+    ),
+    "far too large": (put(wav(np.zeros(600_000, "<i2"))), CLIP, "has more than 1048576 bytes, one second has 32044"),
+    "list in UTF-16": (in_a_list("yes/x.wav".encode("utf-16")), "testing_list.txt", "is no UTF-8 text"),
     "too long": (put(wav(np.arange(48000).astype("<i2"))), CLIP, "lasts 3.0 s, more than one second"),
     "wrong name": (put(wav(), name="mary_yes_1.wav"), "mary_yes_1.wav", "the name is not SPEAKER_nohash_N.wav"),
     "wrong ending": (put(wav(), name="0123abcd_nohash_1.mp3"), "0123abcd_nohash_1.mp3", "the name is not SPEAKER"),
     "folder for a clip": (replace_by_folder, CLIP, "cannot be read: Is a directory"),
     "same speaker in train and test": (same_speaker_on_both_sides, "testing_list.txt", "1 speakers are in training and"),
-    "list of missing clips": (in_a_list(b"yes/none.wav\n"), "testing_list.txt", "names yes/none.wav, which is missing"),
+    "list of missing clips": (in_a_list(b"yes/aaaaaaaa_nohash_0.wav\n"), "testing_list.txt", "names yes/aaaaaaaa_nohash_0.wav, which is missing"),
     "list in another encoding": (in_a_list(b"\xff\xfey\0e\0s\0"), "testing_list.txt", "is no UTF-8 text"),
     "no clip": (
         lambda node: [path.unlink() for path in node.rglob("*.wav")], "node", "holds no train clip",
@@ -324,6 +406,39 @@ def test_bad_data_is_refused_with_node_file_reason_and_advice(node, name, caplog
     damage, file, reason = DAMAGES[name]
     damage(node)
     assert_refused(DatasetVerify, node, file, reason, caplog)
+
+
+def cut_out(path, original, said):
+    with wave.open(str(path)) as file:
+        samples = np.frombuffer(file.readframes(16000), "<i2")
+    path.write_bytes(wav(samples))
+
+
+CURES = {
+    "Copy the data there": restore,
+    "Copy it, or make an empty one if this node has no such clip": lambda path, original, said: path.mkdir(),
+    "Download it again": restore,
+    "Copy it again": restore,
+    "Rename it, or move it away": lambda path, original, said: path.rename(path.with_name("0123abcd_nohash_7.wav")),
+    "Delete or replace it": remove,
+    "Convert it to 16000 Hz, one channel, 16 bits": restore,
+    "Cut out the word": cut_out,
+    "Correct its name, or move it away": remove,
+    "Keep all clips of a speaker on one side": remove,
+    "Give this node data": restore,
+    "Move away what lies there, and put the data in its place": restore,
+    "Save it as UTF-8": lambda path, original, said: path.write_text(path.read_text("utf-16"), "utf-8"),
+    "Write WORD/SPEAKER_nohash_N.wav": lambda path, original, said: path.write_text("yes/ffffffff_nohash_0.wav"),
+    "Copy it, too": lambda path, original, said: (path.parent / said.split()[1].strip(",")).write_bytes(wav()),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_following_the_advice_leads_to_sound_data(node, name, tmp_path_factory):
+    original = shutil.copytree(node, tmp_path_factory.mktemp("original") / "node")
+    damage, *_ = DAMAGES[name]
+    damage(node)
+    assert_advice_helps(DatasetVerify, node, CURES, original)
 
 
 @pytest.mark.parametrize("locked", [f"yes/{CLIP}", "yes", "."])

@@ -18,6 +18,7 @@ from watching import at_node
 from alphamed_tutorials.catalogue import find
 from alphamed_tutorials.engines.local import run_local
 from alphamed_tutorials.examples.transfer_learning.data import PictureDataset, extract_features
+from alphamed_tutorials.examples.transfer_learning.dataset_verify import DataError
 from alphamed_tutorials.examples.transfer_learning.model import (
     BACKBONES,
     Classifier,
@@ -235,7 +236,7 @@ def test_labels_do_not_depend_on_which_folders_a_node_has(tmp_path):
     only_bees = PictureDataset(write_node(tmp_path / "a", 0, 3), "train", augment=False)
     assert [label for _, label in only_bees] == [1, 1, 1]
     shutil.rmtree(tmp_path / "a/train/ants")
-    with pytest.raises(FileNotFoundError, match="ants"):  # and never silently bees = 0
+    with pytest.raises(DataError, match="ants"):  # and never silently bees = 0
         PictureDataset(tmp_path / "a", "train", augment=False)
 
 
@@ -331,7 +332,7 @@ def test_the_accuracy_on_each_class_is_reported(small):
 
 def test_data_and_weights_are_read_when_asked_for_and_not_before(tmp_path):
     scheduler = scheduler_at(tmp_path / "not there", backbone="resnet18")
-    with pytest.raises(FileNotFoundError, match="not there"):
+    with pytest.raises(DataError, match="not there"):
         _ = scheduler.train_loader
 
 

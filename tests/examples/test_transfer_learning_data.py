@@ -14,7 +14,7 @@ import pytest
 import torch
 import verifying
 from PIL import Image
-from verifying import assert_locked_is_refused, assert_refused, open_folder
+from verifying import assert_advice_helps, assert_locked_is_refused, assert_refused, open_folder, remove, restore
 
 from alphamed_tutorials.data.folders import find_nodes
 from alphamed_tutorials.data.prepare import prepare as prepare_data
@@ -170,7 +170,7 @@ def test_the_real_pictures(tmp_path, shared_data):
 
 
 def test_verification_and_training_agree_on_classes_and_files():
-    assert dataset_verify.CLASSES == model.CLASSES and dataset_verify.SUFFIXES == data.SUFFIXES
+    assert dataset_verify.CLASSES == model.CLASSES  # DatasetVerify travels alone
 
 
 @pytest.mark.parametrize(
@@ -213,6 +213,14 @@ def put(content, name="bees/1.jpg"):
     return damage
 
 
+def large_head(content):
+    """Return a picture that claims to be 60,000 on each side."""
+    if content[:4] == b"\x89PNG":
+        return content[:16] + (60000).to_bytes(4, "big") * 2 + content[24:]
+    place = content.index(b"\xff\xc0") + 5
+    return content[:place] + (60000).to_bytes(2, "big") * 2 + content[place + 4 :]
+
+
 def nothing_left(node):
     for path in (node / "train").rglob("*.jpg"):
         path.unlink()
@@ -253,6 +261,10 @@ DAMAGES = {
     "alpha": (put(picture(5, mode="RGBA", form="PNG"), "bees/x.png"), "bees/x.png", "is transparent, not RGB"),
     "grey alpha": (put(picture(5, mode="LA", form="PNG"), "bees/x.png"), "bees/x.png", "is transparent, not RGB"),
     "16 bits": (put(picture(5, mode="I;16", form="PNG"), "bees/x.png"), "bees/x.png", "has 16 bits a colour, not 8"),
+    "animated": (put(picture(5, form="GIF")), "bees/1.jpg", "is no JPEG or PNG picture"),
+    "a bomb": (put(large_head(picture(5))), "bees/1.jpg", "is 60000×60000, too large"),
+    "a bomb of png": (put(large_head(picture(5, form="PNG")), "bees/x.png"), "bees/x.png", "is 60000×60000, too large"),
+    "head of a png": (put(b"\x89PNG\r\n\x1a\n", "bees/x.png"), "bees/x.png", "the picture is cut off"),
     "tiny": (put(picture(5, size=(40, 31))), "bees/1.jpg", "is 40×31, too small"),
     "both classes": (put(picture(1)), "bees/1.jpg", "is the same picture as"),
 }  # fmt: skip
@@ -265,11 +277,65 @@ def test_bad_data_is_refused_with_node_file_reason_and_advice(node, name, caplog
     assert_refused(DatasetVerify, node, file, reason, caplog)
 
 
-def test_an_animated_picture_is_refused(node):
-    frames = [Image.fromarray(np.full((48, 64, 3), value, np.uint8)) for value in (0, 120, 250)]
-    frames[0].save(node / "train/bees/1.jpg", "GIF", save_all=True, append_images=frames[1:])
-    ok, text = check(node)
-    assert not ok and "holds 3 pictures" in text
+CURES = {
+    "Copy the pictures there": restore,
+    "Make it, and leave it empty if this node has none": lambda path, original, said: path.mkdir(),
+    "Move the folder away": remove,
+    "Give this node data": restore,
+    "Copy it again": restore,
+    "Download it again": restore,
+    "Convert or remove it": remove,
+    "Convert it to RGB with 8 bits a colour": lambda path, *_: Image.open(path).convert("RGB").save(path),
+    "Remove it or take a larger one, 32 at least": remove,
+    "Scale it down, or remove it": remove,
+    "Keep it in one place only": remove,
+    "Move away what lies there, and put the data in its place": restore,
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_following_the_advice_leads_to_sound_data(node, name, tmp_path_factory):
+    original = shutil.copytree(node, tmp_path_factory.mktemp("original") / "node")
+    damage, *_ = DAMAGES[name]
+    damage(node)
+    assert_advice_helps(DatasetVerify, node, CURES, original)
+
+
+# Which quarter of a picture as it is stored lies top left once it is upright, by EXIF's orientation: row, column.
+FIRST_QUARTERS = {1: (0, 0), 2: (0, 1), 3: (1, 1), 4: (1, 0), 5: (0, 0), 6: (1, 0), 7: (1, 1), 8: (0, 1)}
+
+
+@pytest.mark.parametrize("orientation", FIRST_QUARTERS)
+def test_a_picture_is_turned_upright_wherever_it_is_read(node, orientation):
+    row, column = FIRST_QUARTERS[orientation]
+    stored, exif = np.zeros((48, 64, 3), np.uint8), Image.Exif()
+    stored[24 * row : 24 * row + 24, 32 * column : 32 * column + 32] = 255, 0, 0
+    exif[0x0112] = orientation
+    for number, name in ((0, "0.jpg"), (3, "a.png")):
+        Image.fromarray(stored).save(node / "val/ants" / name, exif=exif)
+        pixels = data.read_picture(node / "val/ants" / name)
+        assert pixels.shape == ((3, 64, 48) if orientation > 4 else (3, 48, 64))
+        assert pixels[0, 4, 4] > 200 and pixels[0].float().mean() < 70
+        assert data.sample_inputs(node, 9)[number, 0, 4, 4] > 200
+    for name in ("0.jpg", "a.png"):
+        (node / "val/ants" / name).write_bytes(picture(40 + orientation, exif=exif))
+    assert check(node, ("test",))[0]
+
+
+def test_a_name_in_another_encoding_is_read_and_can_be_shown(node):
+    name = os.fsdecode("蚂蚁.jpg".encode("gbk"))
+    (node / "train/ants" / name).write_bytes(picture(9))
+    assert check(node)[0] and len(list(data.PictureDataset(node, "train", augment=False))) == 8
+    (node / "train/ants" / name).write_bytes(b"")
+    text = check(node)[1]
+    assert text.isprintable() and "train/ants/\\udcc2\\udcec\\udcd2\\udccf.jpg: the file is empty" in text
+
+
+def test_what_the_system_leaves_is_no_picture_anywhere(node):
+    for name in ("._0.jpg", ".hidden.jpg"):
+        (node / "train/ants" / name).write_bytes(b"x")
+    (node / "train/__MACOSX").mkdir()
+    assert check(node)[0] and len(list(data.PictureDataset(node, "train", augment=False))) == 7
 
 
 def test_a_picture_in_training_and_test_is_refused(node):

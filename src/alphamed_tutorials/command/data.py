@@ -1,5 +1,6 @@
 """Commands about data: prepare, fetch, verify."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -50,7 +51,8 @@ def prepare(
             advice = plot_counts(result["counts"], out / "counts.png")
         show_counts(result["counts"])
         advise(advice)
-        say(f"Written to {out}, with a picture in {out / 'counts.png'}. Next: playground verify {example} --data {out}")
+        following = shlex.join(["playground", "verify", str(example), "--data", str(out)])
+        say(f"Written to {out}, with a picture in {out / 'counts.png'}. Next: {following}")
 
 
 def show_counts(counts: dict[str, dict[str, dict[str, int]]]) -> None:
@@ -79,11 +81,16 @@ def verify(
 
             result["nodes"] = verify_data(target, data, pairs(nodes, "--node"), aggregator)
         marks: dict[bool, str | Text] = {True: "ok", False: Text("refused", style="red")}
-        rows = [(node, marks[x["ok"]], x["reason"].replace(f"{node}: ", "")) for node, x in result["nodes"].items()]
+        rows = [(node, marks[x["ok"]], _without(node, x["reason"])) for node, x in result["nodes"].items()]
         show_table("Data verification", ("node", "", "reason"), rows)
         refused = [node for node, verdict in result["nodes"].items() if not verdict["ok"]]
         if refused:
             raise TutorialError(f"data verification refused {', '.join(refused)}: mend what is named and verify again")
+
+
+def _without(node: str, reason: str) -> str:
+    """Return a reason without the node at the beginning of its lines: it stands in a column of its own."""
+    return "\n".join(line.removeprefix(f"{node}: ") for line in reason.splitlines())
 
 
 @app.command(epilog=example_of_use("playground fetch mnist --out mnist"))
@@ -102,4 +109,5 @@ def fetch(
             raise WrongUse(f"the example.toml of {example} names no files to download")
         with DownloadProgress() as progress:
             result["files"] = [str(file) for file in download.fetch(tables, out, progress)]
-        say(f"{len(result['files'])} files in {out}. Next: playground prepare {example} --source {out} --out data")
+        following = shlex.join(["playground", "prepare", str(example), "--source", str(out), "--out", "data"])
+        say(f"{len(result['files'])} files in {out}. Next: {following}")

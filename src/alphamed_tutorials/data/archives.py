@@ -1,5 +1,6 @@
 """Unpack the archive that a data set comes in: below one folder, without links, and only so much."""
 
+import shlex
 import shutil
 import stat
 import tarfile
@@ -11,9 +12,10 @@ from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 from ..errors import TutorialError, WrongUse
+from . import limits
+from .folders import is_system_name
 
 SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz")
-MOST_BYTES = 8 << 30  # unpacked; the largest official set, all of Speech Commands, has less than half of that
 
 Opener = Callable[[], IO[bytes]]
 Member = tuple[str, int, bool, Opener]  # name, bytes, whether it is a plain file, how to open it
@@ -27,13 +29,14 @@ def find_archive(source: Path) -> Path | None:
     """
     if source.is_file() and source.name.endswith(SUFFIXES):
         return source
-    entries = [path for path in source.iterdir() if path.name[0] != "."]
+    entries = [path for path in source.iterdir() if not is_system_name(path.name)]
     if any(path.is_dir() for path in entries):
         return None
     archives = sorted(path for path in entries if path.name.endswith(SUFFIXES))
     if len(archives) > 1:
         names = ", ".join(path.name for path in archives)
-        raise WrongUse(f"{source} holds several archives ({names}): name the one to use, as in --source {archives[0]}")
+        one = shlex.quote(str(archives[0]))
+        raise WrongUse(f"{source} holds several archives ({names}): name the one to use, as in --source {one}")
     return archives[0] if archives else None
 
 
@@ -51,7 +54,9 @@ def unpack(archive: Path, folder: Path, wanted: tuple[str, ...] = ()) -> None:
     folder.mkdir(parents=True)
     done = 0
     try:
-        for name, size, is_plain, opened in members(archive):
+        for number, (name, size, is_plain, opened) in enumerate(members(archive)):
+            if number == limits.MOST_FILES:
+                raise TutorialError(f"{archive} is not unpacked: it holds more than {number} files: name another one")
             path = PurePosixPath(name)
             if wanted and not set(path.parts[:1]) & set(wanted):
                 continue
@@ -75,7 +80,7 @@ def _refusal(path: PurePosixPath, is_plain: bool, done: int) -> str:
         return f"{path} lies outside"
     if not is_plain:
         return f"{path} is a link or a device"
-    return f"it is more than {MOST_BYTES >> 30} GiB" if done > MOST_BYTES else ""
+    return f"it is more than {limits.MOST_BYTES >> 30} GiB" if done > limits.MOST_BYTES else ""
 
 
 def members(archive: Path) -> Iterator[Member]:

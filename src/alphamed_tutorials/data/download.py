@@ -3,14 +3,14 @@
 import hashlib
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import requests
 import urllib3
 from filelock import FileLock
 
 from ..errors import TutorialError
+from ..facts import Download, checked
 
 TIMEOUT = (10, 30)  # seconds to connect, and between two pieces of the answer
 ROUNDS = 3  # each address is tried so many times
@@ -32,34 +32,11 @@ class _Failed(Exception):
         self.for_good = for_good
 
 
-@dataclass(frozen=True)
-class RemoteFile:
-    """One file of the official data set.
-
-    Args:
-        path: Where the file belongs, below the data folder.
-        urls: Its addresses, the best first.
-        checksum: `md5:…` or `sha256:…`, in hexadecimal digits.
-        size: Bytes, where known.
-    """
-
-    path: str
-    urls: list[str]
-    checksum: str
-    size: int | None = None
-
-    def __post_init__(self):
-        path = PurePosixPath(self.path)
-        if path.is_absolute() or ".." in path.parts:
-            raise ValueError(f"{self.path}: the path of a download must stay below the data folder")
-        if self.checksum.partition(":")[0] not in ("md5", "sha256"):
-            raise ValueError(f"{self.path}: the checksum must begin with md5: or sha256:, not {self.checksum}")
-
-    def checksum_of(self, file: Path) -> str:
-        """Return the checksum, of the same kind, of a file on disk."""
-        kind = self.checksum.partition(":")[0]
-        with file.open("rb") as stream:
-            return f"{kind}:{hashlib.file_digest(stream, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest()}"
+def checksum_of(file: Path, like: str) -> str:
+    """Return the checksum of a file on disk, of the same kind as another checksum."""
+    kind = like.partition(":")[0]
+    with file.open("rb") as stream:
+        return f"{kind}:{hashlib.file_digest(stream, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest()}"
 
 
 def fetch(tables: Iterable[dict], out: Path, on_progress: Progress = lambda path, done, total: None) -> list[Path]:
@@ -77,9 +54,11 @@ def fetch(tables: Iterable[dict], out: Path, on_progress: Progress = lambda path
         Where the files lie.
 
     Raises:
+        FactsError: A table does not say what it should.
         DownloadError: No address gave the right file, or another file is in its place.
     """
-    files, out = [RemoteFile(**table) for table in tables], Path(out)
+    files = [checked(Download, table, f"[[download]] {number}") for number, table in enumerate(tables, start=1)]
+    out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     with FileLock(out / ".download.lock"):
         missing = [file for file in files if not _is_there(file, out)]
@@ -91,11 +70,11 @@ def fetch(tables: Iterable[dict], out: Path, on_progress: Progress = lambda path
     return [out / file.path for file in files]
 
 
-def _is_there(file: RemoteFile, out: Path) -> bool:
+def _is_there(file: Download, out: Path) -> bool:
     target = out / file.path
     if not target.exists():
         return False
-    found = file.checksum_of(target)
+    found = checksum_of(target, file.checksum)
     if found != file.checksum:
         raise DownloadError(
             f"{target} is there but is not the official file (its checksum is {found}, not {file.checksum}). "
@@ -104,7 +83,7 @@ def _is_there(file: RemoteFile, out: Path) -> bool:
     return True
 
 
-def _download(file: RemoteFile, out: Path, on_progress: Progress) -> None:
+def _download(file: Download, out: Path, on_progress: Progress) -> None:
     target = out / file.path
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
@@ -130,7 +109,7 @@ def _download(file: RemoteFile, out: Path, on_progress: Progress) -> None:
     )
 
 
-def _get(file: RemoteFile, url: str, part: Path, on_progress: Progress) -> None:
+def _get(file: Download, url: str, part: Path, on_progress: Progress) -> None:
     """Complete `part` from one address and check it."""
     start = part.stat().st_size if part.exists() else 0
     if file.size is None or start < file.size:
@@ -140,14 +119,14 @@ def _get(file: RemoteFile, url: str, part: Path, on_progress: Progress) -> None:
             raise _Failed(_innermost(error)) from error
         except OSError as error:
             raise DownloadError(f"{part} cannot be written: {error.strerror}. Make room there and try again") from error
-    found = file.checksum_of(part)
+    found = checksum_of(part, file.checksum)
     if found != file.checksum:
         part.unlink()
         reason = f"what came has the checksum {found}, not {file.checksum}; it was deleted"
         raise _Failed(reason, for_good=start == 0)  # a wrong beginning may have come from another address
 
 
-def _receive(file: RemoteFile, url: str, part: Path, start: int, on_progress: Progress) -> int:
+def _receive(file: Download, url: str, part: Path, start: int, on_progress: Progress) -> int:
     """Append to `part` what it lacks and return at which byte the answer began."""
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
     with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as answer:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -9,6 +10,7 @@ from types import MappingProxyType
 from ..errors import WrongUse
 from ..target import Target
 
+REMOVE = "remove this file, and the data are taken as they lie, or prepare another folder"
 AGGREGATOR = "aggregator"  # the node that tests; all others own training data
 # What file managers, archives and network drives leave behind, in lower case.
 SYSTEM_NAMES = {
@@ -86,7 +88,7 @@ def _inside(data: Path) -> dict[str, Path]:
     if not data.is_dir():
         raise WrongUse(
             f"{data}: there is no such data folder; name one that holds a folder for each node, or make one with: "
-            f"playground prepare EXAMPLE --out {data}"
+            f"playground prepare EXAMPLE --out {shlex.quote(str(data))}"
         )
     home = data / "nodes" if (data / "nodes").is_dir() else data
     return {path.name: path for path in home.iterdir() if path.is_dir() and not is_system_name(path.name)}
@@ -136,9 +138,15 @@ def prepared_facts(data: str | Path | None) -> dict:
         return {}
     try:
         facts = json.loads(file.read_text("utf-8-sig"))
-        return dict(facts)
-    except (ValueError, TypeError) as error:
-        raise WrongUse(f"{file} is damaged ({error}): prepare the data again") from None
+    except UnicodeDecodeError:
+        raise WrongUse(f"{file} is no UTF-8 text: save it as UTF-8") from None
+    except OSError as error:  # no permission, or a folder of that name
+        raise WrongUse(f"{file} cannot be read ({error.strerror}): give yourself access, or move it away") from None
+    except (ValueError, RecursionError) as error:
+        raise WrongUse(f"{file} is damaged ({error}): {REMOVE}") from None
+    if not isinstance(facts, dict):
+        raise WrongUse(f"{file} is damaged (it holds no object): {REMOVE}")
+    return facts
 
 
 def is_embedded(data: str | Path | None) -> bool:

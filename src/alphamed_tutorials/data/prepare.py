@@ -1,12 +1,12 @@
 """Make a prepared data folder: `nodes/aggregator` with the test data, `nodes/node1` … with the owners'."""
 
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from ..catalogue import Target, find
 from ..errors import TutorialError, WrongUse
+from ..texts import to_json
 from .archives import SUFFIXES, find_archive, unpack
 from .folders import AGGREGATOR
 from .partition import Partition
@@ -60,7 +60,7 @@ def prepare(
             "source": None if source is None else str(source),
             "counts": _deal_out(task, ready / "nodes", number, split, source, seed, Path(work)),
         }
-        (ready / "prepare.json").write_text(json.dumps(facts, ensure_ascii=False, indent=2) + "\n", "utf-8")
+        (ready / "prepare.json").write_text(to_json(facts, indent=2) + "\n", "utf-8")
         _check_is_new(out)  # somebody else may have made it meanwhile
         out.parent.mkdir(parents=True, exist_ok=True)
         ready.rename(out)

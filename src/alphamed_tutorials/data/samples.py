@@ -11,6 +11,7 @@ import numpy as np
 
 from ..catalogue import Target
 from ..errors import TutorialError
+from .limits import few
 
 SPLITS = {"train": ("items", "labels", "owners"), "test": ("items", "labels")}
 Link = Callable[[Path, Path], None]
@@ -56,8 +57,7 @@ def read_samples(task: Target, source: Path | None, scratch: Path) -> dict[str, 
         except ValueError as error:
             if type(error).__name__ != "DataError":  # each example has its own, so it goes by its name
                 raise
-            lines = dict.fromkeys(str(error).splitlines())
-            raise TutorialError("\n".join(["the source cannot be used:", *lines])) from None
+            raise TutorialError(few(["the source cannot be used:", *str(error).splitlines()])) from None
     where = f"{task.folder / 'prepare.py'}: read() "
     if not isinstance(found, Mapping) or set(found) != set(SPLITS):
         raise TutorialError(

@@ -11,6 +11,7 @@ from ..catalogue import find
 from ..errors import TutorialError, WrongUse
 from ..target import Target
 from .folders import AGGREGATOR, find_folders, own_data
+from .limits import few
 
 PLATFORM = "/data/"  # where every node of the platform has its data
 ADVICE = 'give DatasetVerify an attribute, as in data_dir = "/data/my-data", and read self.data_dir'
@@ -72,7 +73,7 @@ def _verify(task: Target, kind: type, node: str, folder: Path) -> Verdict:
             ok, reason = _ask(checker)
     except TutorialError as error:
         ok, reason = False, f"{node}: DatasetVerify itself failed: {error}"
-    return {"ok": ok, "reason": reason}
+    return {"ok": ok, "reason": few(reason.splitlines())}
 
 
 def _make(kind: type, node: str) -> Any:

@@ -28,6 +28,7 @@ class Contribution:
     Attributes:
         make_source: Writes a small data set in its original layout into a new folder; embedded data if None.
         settings: Arguments of the scheduler with which a run takes seconds.
+        loading: Arguments of the scheduler with which its loader only reads.
         learning: Arguments of the scheduler for the run that has to learn something, `max_rounds` among them.
         has_learned: Whether that run knows more than chance.
         unnoticed: Damages that no check can notice, as one picture less among many.
@@ -35,6 +36,7 @@ class Contribution:
 
     make_source: Callable[[Path], None] | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
+    loading: Mapping[str, Any] = field(default_factory=dict)
     learning: Mapping[str, Any] = field(default_factory=lambda: {"max_rounds": 5})
     has_learned: Callable[[Run], bool] = loss_falls
     unnoticed: frozenset[str] = frozenset()

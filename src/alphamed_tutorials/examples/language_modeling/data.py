@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 # --8<-- [end:imports]
-
+from .dataset_verify import read_text
 
 # --8<-- [start:tokenize]
 UNKNOWN = "<unk>"  # index 0, for every word that is not in the vocabulary
@@ -25,8 +25,7 @@ def tokenize(line: str) -> list[str]:
 
 def read_tokens(file: Path) -> list[str]:
     """Return the tokens of a text file, one line after another."""
-    with open(file, encoding="utf-8") as lines:
-        return [token for line in lines for token in tokenize(line)]
+    return [token for line in read_text(file).split("\n") for token in tokenize(line)]
 
 
 # --8<-- [end:tokenize]
@@ -55,7 +54,7 @@ def read_words() -> list[str]:
     return (
         Path(__file__)
         .with_name("vocabulary.txt")
-        .read_text(encoding="utf-8")
+        .read_text(encoding="utf-8-sig")
         .splitlines()
     )
 

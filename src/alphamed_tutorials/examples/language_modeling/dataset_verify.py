@@ -7,7 +7,7 @@ AlphaMed takes this file under the name `DatasetVerify.py`.
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import torch
@@ -35,6 +35,10 @@ COMMON_WORDS = frozenset(
     "not".split()
 )
 LEAST_COMMON = 0.1
+MOST_BYTES = (
+    1 << 28
+)  # of a file; WikiText-103's largest has twice that, WikiText-2's 11 MB
+MOST_LINES = 20  # of a refusal
 SIGNATURES = {
     b"\x1f\x8b": "gzip",
     b"PK\x03\x04": "zip",
@@ -45,7 +49,7 @@ SIGNATURES = {
 MISSING_FOLDER = (
     "the folder is missing (缺少文件夹). Copy the text files there (请拷入文本文件)"
 )
-MISSING_FILE = "the file is missing (缺少文件). Copy it there (请拷贝到此处)"
+MISSING_FILE = "the file is missing (缺少文件). Copy it there under this name (请以此文件名拷贝到此处)"
 NO_TEXT = "holds no text (没有文本). Give this node data (请为本节点准备数据)"
 WEB_PAGE = "is a web page, not data (是网页，不是数据). Download it again (请重新下载)"
 NO_TITLE = (
@@ -55,24 +59,52 @@ NO_TITLE = (
 SAVE_AGAIN = "Save it as UTF-8, or copy it again (请存为 UTF-8 或重新拷贝)"
 ONE_LINE = "Put each paragraph on a line of its own (请每段一行)"
 ENGLISH = "Use English text, as the vocabulary does (请使用与词表同语种的英文)"
+FEWER = "Give this node a part of it (请只给本节点其中一部分)"
 GIVE_ACCESS = "Give the training user access (请为训练用户开放权限)"
+IN_THE_WAY = "Move away what lies there, and put the data in its place (请移走占位的内容并放入数据)"
+COPY_AGAIN = "Copy it again (请重新拷贝)"
+MEND_FIRST = "more problems (还有更多问题). Mend these first (请先处理以上问题)"
 
 
 class DataError(ValueError):
     """Say which file is wrong, why, and what to do: one line for each problem."""
 
 
+def unreadable(path: Path, error: OSError) -> DataError:
+    """Return the error for no permission, a folder for a file or a broken disk."""
+    reason = f"cannot be read: {error.strerror} (无法读取)"
+    if isinstance(error, PermissionError):
+        return DataError(f"{path}: {reason}. {GIVE_ACCESS}")
+    is_other = isinstance(error, IsADirectoryError | NotADirectoryError)
+    return DataError(f"{path}: {reason}. {IN_THE_WAY if is_other else COPY_AGAIN}")
+
+
+def shown(problems: Iterable[str]) -> list[str]:
+    """Return each line once, no flood of them, and nothing that steers a terminal."""
+    lines = list(dict.fromkeys(problems))
+    if (more := len(lines) - MOST_LINES) > 0:
+        lines[MOST_LINES:] = [f"{more} {MEND_FIRST}"]
+    return [
+        "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in line)
+        for line in lines
+    ]
+
+
 def read_bytes(path: Path) -> bytes:
     """Return what a file holds."""
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
     except FileNotFoundError:
         if not path.parent.exists():
             raise DataError(f"{path.parent}: {MISSING_FOLDER}") from None
         raise DataError(f"{path}: {MISSING_FILE}") from None
-    except OSError as error:  # no permission, a folder of that name, a broken disk
-        reason = f"cannot be read: {error.strerror} (无法读取)"
-        raise DataError(f"{path}: {reason}. {GIVE_ACCESS}") from None
+    except OSError as error:
+        raise unreadable(path, error) from None
+    if len(content) > MOST_BYTES:
+        found = f"has more than {MOST_BYTES} bytes (文件过大)"
+        raise DataError(f"{path}: {found}. {FEWER}")
+    return content
 
 
 def read_text(path: Path) -> str:
@@ -91,7 +123,7 @@ def read_text(path: Path) -> str:
         problem = f"holds a zero byte at {content.index(0)} (含有空字节). {SAVE_AGAIN}"
     else:
         try:
-            return content.decode("utf-8")
+            return content.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             line = content[: error.start].count(b"\n") + 1
             found = f"is not UTF-8 in line {line}, byte {error.start}"
@@ -208,7 +240,7 @@ class DatasetVerify(DataChecker):
             except Exception as error:  # the owner of the data has to see that, too
                 reason = f"{type(error).__name__}: {error} (意外错误)"
                 problems.append(f"{reason}. Ask the task's author (请联系任务作者)")
-        lines = dict.fromkeys(problems or sound)
+        lines = shown(problems or sound)
         return not problems, "\n".join(f"{self.current_node}: {line}" for line in lines)
 
 

@@ -55,7 +55,7 @@ def write(
 def load_folder(source: Path) -> tuple[list[Article], list[Article]]:
     """Return training and test articles of a folder that holds WikiText-2 whole, or in parts `node1`, `node2`, …"""
     folder = source / "wikitext-2" if (source / "wikitext-2").is_dir() else source
-    parts = sorted(folder.glob("node*")) or [folder]
+    parts = sorted(path for path in folder.glob("node*") if path.is_dir()) or [folder]
     texts, problems = {}, []
     for split in MOST_TOKENS:
         try:

@@ -1,43 +1,14 @@
 """From the files in a node's folder to batches of tensors."""
 
 # --8<-- [start:imports]
-import gzip
 from pathlib import Path
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
 # --8<-- [end:imports]
+from .dataset_verify import read_idx, read_split
 from .model import MEAN, STD
-
-
-# --8<-- [start:read_idx]
-def read_idx(folder: Path, name: str) -> torch.Tensor:
-    """Read one file of MNIST's own format, packed or not.
-
-    Args:
-        folder: The folder `MNIST/raw`.
-        name: The file's name without `.gz`.
-
-    Returns:
-        Bytes as they lie in the file: [N, 28, 28] for images, [N] for labels.
-
-    Raises:
-        FileNotFoundError: Neither `name` nor `name.gz` is there.
-    """
-    plain, packed = folder / name, folder / f"{name}.gz"
-    if not plain.exists() and not packed.exists():
-        raise FileNotFoundError(f"{plain} (or .gz) is missing: copy MNIST's files there")
-    content = (
-        plain.read_bytes() if plain.exists() else gzip.decompress(packed.read_bytes())
-    )
-    start = 4 + 4 * content[3]  # byte 3 says how many sizes follow, four bytes each
-    sizes = [int.from_bytes(content[i : i + 4], "big") for i in range(4, start, 4)]
-    pixels = torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=start)
-    return pixels.reshape(sizes)
-
-
-# --8<-- [end:read_idx]
 
 
 # --8<-- [start:dataset]
@@ -50,9 +21,9 @@ class DigitDataset(Dataset):
     """
 
     def __init__(self, data_dir: str | Path, train: bool):
-        folder, prefix = Path(data_dir) / "MNIST" / "raw", "train" if train else "t10k"
-        self.images = read_idx(folder, f"{prefix}-images-idx3-ubyte")
-        self.labels = read_idx(folder, f"{prefix}-labels-idx1-ubyte").long()
+        split = "train" if train else "test"
+        self.images, labels = read_split(Path(data_dir) / "MNIST" / "raw", split)
+        self.labels = labels.long()
 
     def __len__(self) -> int:
         return len(self.labels)

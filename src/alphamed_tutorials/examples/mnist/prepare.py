@@ -49,12 +49,12 @@ def write(
 def load_folder(source: Path) -> tuple[Digits, Digits]:
     """Return training and test digits of a folder that holds MNIST, or one half of it."""
     folder = source / "MNIST" / "raw"
-    if not folder.exists() and any(source.glob("*-ubyte*")):
+    if not folder.exists() and any(source.glob("t*ubyte*")):
         folder = source  # it is the folder `raw` itself
     present = [
         split
         for split, prefix in PREFIXES.items()
-        if any(folder.glob(f"{prefix}-*-ubyte*"))
+        if any(folder.glob(f"{prefix}-*ubyte*"))
     ]
     splits, problems = [], []
     for split in present or PREFIXES:

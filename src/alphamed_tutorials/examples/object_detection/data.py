@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
-from torchvision.io import ImageReadMode, read_image
 from torchvision.ops import masks_to_boxes
 
 # --8<-- [end:imports]
+from .dataset_verify import find_names, read_picture
 
 
 # --8<-- [start:dataset]
@@ -25,24 +25,15 @@ class PedestrianDataset(Dataset):
 
     def __init__(self, data_dir: str | Path, train: bool):
         self.folder, self.train = Path(data_dir) / "PennFudanPed", train
-        self.names = sorted(
-            path.stem for path in (self.folder / "PNGImages").glob("*.png")
-        )
-        if not self.names:
-            pictures = self.folder / "PNGImages"
-            raise FileNotFoundError(
-                f"{pictures} holds no picture: put PennFudan's files there"
-            )
+        self.names = find_names(self.folder)
 
     def __len__(self) -> int:
         return len(self.names)
 
     def __getitem__(self, index: int) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Return a picture [3, H, W], 0 to 1, and its P pedestrians: boxes, labels, masks."""
-        name = self.names[index]
-        picture = self.folder / "PNGImages" / f"{name}.png"
-        image = read_image(str(picture), ImageReadMode.RGB) / 255
-        instances = read_image(str(self.folder / "PedMasks" / f"{name}_mask.png"))[0]
+        pixels, instances = read_picture(self.folder, self.names[index])
+        image = pixels / 255
         if self.train and torch.rand(()) < 0.5:
             image, instances = image.flip(-1), instances.flip(-1)
         return image, build_target(instances)
@@ -78,8 +69,8 @@ def build_dataloader(data_dir: str | Path, train: bool, batch_size: int) -> Data
 
 def sample_inputs(data_dir: str | Path, count: int) -> list[torch.Tensor]:
     """Return the raw pixels [3, H, W] of the first test pictures, as `Predictor` takes them."""
-    files = sorted((Path(data_dir) / "PennFudanPed" / "PNGImages").glob("*.png"))[:count]
-    return [read_image(str(file), ImageReadMode.RGB) for file in files]
+    folder = Path(data_dir) / "PennFudanPed"
+    return [read_picture(folder, name)[0] for name in find_names(folder)[:count]]
 
 
 # --8<-- [start:evaluation]

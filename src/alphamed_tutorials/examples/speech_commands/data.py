@@ -1,7 +1,6 @@
 """From the WAV files in a node's folder to batches of tensors."""
 
 # --8<-- [start:imports]
-import wave
 from pathlib import Path
 
 import torch
@@ -10,6 +9,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchaudio.functional import resample
 
 # --8<-- [end:imports]
+from .dataset_verify import list_clips, read_samples
 from .model import MODEL_RATE, RECORDED_RATE, WORDS
 
 
@@ -25,17 +25,9 @@ def read_clip(path: Path) -> torch.Tensor:
         a shorter clip ends in silence.
 
     Raises:
-        ValueError: The file has another rate, more channels, or other samples.
+        DataError: The file has another rate, more channels, or other samples.
     """
-    with wave.open(str(path)) as file:
-        found = file.getframerate(), file.getnchannels(), file.getsampwidth()
-        if found != (RECORDED_RATE, 1, 2):
-            wanted = (RECORDED_RATE, 1, 2)
-            raise ValueError(
-                f"{path} has rate, channels, bytes {found}: convert it to {wanted}"
-            )
-        frames = bytearray(file.readframes(RECORDED_RATE))
-        samples = torch.frombuffer(frames, dtype=torch.int16)
+    samples = read_samples(path)
     return F.pad(samples, (0, RECORDED_RATE - len(samples)))
 
 
@@ -45,19 +37,11 @@ def read_clip(path: Path) -> torch.Tensor:
 # --8<-- [start:find_clips]
 def find_clips(data_dir: str | Path, train: bool) -> list[tuple[Path, int]]:
     """Return a split's clips with their labels; `testing_list.txt` names the test set."""
-    folder = Path(data_dir)
-    listed = folder / "testing_list.txt"
-    test = set(listed.read_text().split()) if listed.exists() else set()
-    found = [
-        (path, label)
-        for label, word in enumerate(WORDS)
-        for path in sorted((folder / word).glob("*.wav"))
-        if (f"{word}/{path.name}" in test) != train
-    ]
-    if not found:
-        split = "train" if train else "test"
-        raise FileNotFoundError(f"{folder} holds no {split} clip: put WORD/*.wav there")
-    return found
+    split = "train" if train else "test"
+    clips = list_clips(Path(data_dir), split)
+    if not clips:
+        raise FileNotFoundError(f"{data_dir} holds no {split} clip: put WORD/*.wav there")
+    return [(path, WORDS.index(path.parent.name)) for path in clips]
 
 
 # --8<-- [end:find_clips]

@@ -4,11 +4,10 @@ AlphaMed takes this file under the name `DatasetVerify.py`.
 """
 
 # --8<-- [start:imports]
-import io
 import logging
 import re
-import wave
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import torch
@@ -31,10 +30,13 @@ OTHERS = frozenset(
     "forward four happy house learn marvin nine one seven sheila six three tree two "
     "visual wow zero".split()
 )
+SYSTEM_NAMES = ("__macosx", "@eadir", "desktop.ini", "icon\r", "thumbs.db")
 RATE = 16000
-NAME = re.compile(r"([0-9a-f]{8})_nohash_\d+\.wav")  # SPEAKER_nohash_N.wav
+NAME = re.compile(r"[0-9a-f]{8}_nohash_[0-9]{1,9}\.wav")  # SPEAKER_nohash_N.wav
 TEST_LIST = "testing_list.txt"
-MOST_LINES = 20
+UNKNOWN_SIZE = 0x7FFF0000  # and more: what programs write that do not know the size yet
+MOST_BYTES = 1 << 20  # of a clip; a second has 32 kB, what is said about it may have more
+MOST_LINES = 20  # of a refusal
 MISSING_FOLDER = "the folder is missing (缺少文件夹). Copy the data there (请拷入数据)"
 MISSING_WORD = (
     "the word's folder is missing (缺少该词的文件夹). "
@@ -48,10 +50,14 @@ WRONG_NAME = (
 COPY_AGAIN = "Copy it again (请重新拷贝)"
 REPLACE = "Delete or replace it (请删除或更换)"
 CONVERT = "Convert it to 16000 Hz, one channel, 16 bits (请转换为 16000 Hz 单声道 16 位)"
+CUT_OUT = "Cut out the word (请截取单词部分)"
 MOVE_AWAY = "Correct its name, or move it away (请改正名称或移走)"
 ONE_SIDE = "Keep all clips of a speaker on one side (同一说话人的录音只放一边)"
+SAVE_AS_UTF8 = "Save it as UTF-8 (请另存为 UTF-8)"
+WRITE_NAME = "Write WORD/SPEAKER_nohash_N.wav (请写成 单词/文件名)"
 MEND_FIRST = "more problems (还有更多问题). Mend these first (请先处理以上问题)"
 GIVE_ACCESS = "Give the training user access (请为训练用户开放权限)"
+IN_THE_WAY = "Move away what lies there, and put the data in its place (请移走占位的内容并放入数据)"
 
 
 class DataError(ValueError):
@@ -61,130 +67,215 @@ class DataError(ValueError):
 def unreadable(path: Path, error: OSError) -> DataError:
     """Return the error for no permission, a folder for a file or a broken disk."""
     reason = f"cannot be read: {error.strerror} (无法读取)"
-    return DataError(f"{path}: {reason}. {GIVE_ACCESS}")
+    if isinstance(error, PermissionError):
+        return DataError(f"{path}: {reason}. {GIVE_ACCESS}")
+    is_other = isinstance(error, IsADirectoryError | NotADirectoryError)
+    return DataError(f"{path}: {reason}. {IN_THE_WAY if is_other else COPY_AGAIN}")
 
 
-def read_bytes(path: Path) -> bytes:
-    """Return what a file holds."""
+def shown(problems: Iterable[str]) -> list[str]:
+    """Return each line once, no flood of them, and nothing that steers a terminal."""
+    lines = list(dict.fromkeys(problems))
+    if (more := len(lines) - MOST_LINES) > 0:
+        lines[MOST_LINES:] = [f"{more} {MEND_FIRST}"]
+    return [
+        "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in line)
+        for line in lines
+    ]
+
+
+def is_system_name(name: str) -> bool:
+    """Return whether a file or folder is the system's: `.DS_Store`, `._x.wav`, `Thumbs.db` …"""
+    return name.startswith(".") or name.lower() in SYSTEM_NAMES
+
+
+def find_test_clip(folder: Path, line: str) -> Path | None:
+    """Return the clip that a line of the list names; None for a word of no interest.
+
+    Args:
+        folder: A node's data folder.
+        line: `yes/x.wav`, also with back-slashes, below other folders, or without the word.
+    """
+    *folders, name = line.strip("\"'").replace("\\", "/").split("/")
+    words = folders[-1:]
+    if words and words[0] in OTHERS:
+        return None
+    if not words and NAME.fullmatch(name):
+        words = [word for word in WORDS if (folder / word / name).exists()]
+    if len(words) != 1 or words[0] not in WORDS or not NAME.fullmatch(name):
+        found = f'the line "{line}" names no clip, or more than one'
+        raise DataError(f"{folder / TEST_LIST}: {found} (不明白这一行). {WRITE_NAME}")
+    if not (clip := folder / words[0] / name).exists():
+        found = f"names {words[0]}/{name}, which is missing (所列文件不存在)"
+        raise DataError(f"{folder / TEST_LIST}: {found}. Copy it, too (请一并拷贝)")
+    return clip
+
+
+def read_test_list(folder: Path) -> set[Path]:
+    """Return the test clips, where there is a list of them, or raise with bad lines."""
+    path = folder / TEST_LIST
     try:
-        return path.read_bytes()
+        lines = path.read_bytes().decode("utf-8-sig").splitlines()
+    except FileNotFoundError:
+        return set()
     except OSError as error:
         raise unreadable(path, error) from None
+    except UnicodeDecodeError:
+        found = "is no UTF-8 text (不是 UTF-8 文本)"
+        raise DataError(f"{path}: {found}. {SAVE_AS_UTF8}") from None
+    clips: set[Path] = set()
+    problems: list[str] = []
+    for line in filter(None, map(str.strip, lines)):
+        try:
+            if clip := find_test_clip(folder, line):
+                clips.add(clip)
+        except DataError as error:
+            problems.append(str(error))
+    if problems:
+        raise DataError("\n".join(problems))
+    return clips
 
 
-def find_clip_problem(content: bytes) -> str:
-    """Return what is wrong with a clip's bytes; nothing where it can be trained on."""
+def list_clips(folder: Path, split: str) -> list[Path]:
+    """Return every file that training reads for `train`, or for `test`, word by word."""
+    test = read_test_list(folder)
+    files = (path for word in WORDS for path in sorted((folder / word).glob("*")))
+    return [
+        path
+        for path in files
+        if not is_system_name(path.name) and (path in test) == (split == "test")
+    ]
+
+
+def find_chunks(content: bytes) -> dict[bytes, tuple[int, bytes]]:
+    """Return the parts of a WAV file: how many bytes each claims to have, and its bytes."""
+    chunks: dict[bytes, tuple[int, bytes]] = {}
+    start = 12
+    while start + 8 <= len(content):
+        name, size = struct.unpack_from("<4sI", content, start)
+        start += 8
+        size = len(content) - start if size >= UNKNOWN_SIZE else size
+        chunks.setdefault(name, (size, content[start : start + size]))
+        start += size + size % 2
+    return chunks
+
+
+def find_samples(content: bytes) -> tuple[str, bytes]:
+    """Return what is wrong with a WAV file's bytes, or else nothing and its samples."""
     if not content:
-        return f"the file is empty (文件为空). {COPY_AGAIN}"
+        return f"the file is empty (文件为空). {COPY_AGAIN}", b""
     if content[:99].lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
-        return WEB_PAGE
-    if content[:4] != b"RIFF":
+        return WEB_PAGE, b""
+    if content[:4] != b"RIFF" or content[8:12] not in (b"WAVE", b""):
         found = f"starts with {content[:4]!r}, so it is no WAV file"
-        return f"{found} (不是 WAV 文件). {CONVERT}"
-    try:
-        with wave.open(io.BytesIO(content)) as file:
-            count, bits = file.getnframes(), 8 * file.getsampwidth()
-            rate, channels = file.getframerate(), file.getnchannels()
-            frames = file.readframes(count)
-    except EOFError:
-        return f"the header is cut off (文件头不完整). {COPY_AGAIN}"
-    except wave.Error as error:  # compressed, or floats
-        return f"holds no plain samples: {error} (不是未压缩的采样). {CONVERT}"
+        return f"{found} (不是 WAV 文件). {CONVERT}", b""
+    chunks = find_chunks(content)
+    header, (size, frames) = (
+        chunks.get(b"fmt ", (0, b""))[1],
+        chunks.get(b"data", (0, b"")),
+    )
+    if len(header) < 16 or b"data" not in chunks:
+        return f"the header is cut off (文件头不完整). {COPY_AGAIN}", b""
+    kind, channels, rate, _, _, bits = struct.unpack_from("<HHIIHH", header)
+    if kind == 0xFFFE:  # the long form, which says further on what the samples are
+        kind = int.from_bytes(header[24:26], "little")
+    if kind != 1:  # compressed, or floats
+        found = f"holds no plain samples: unknown format: {kind}"
+        return f"{found} (不是未压缩的采样). {CONVERT}", b""
     if (rate, channels, bits) != (RATE, 1, 16):
         found = f"{rate} Hz, {channels} channels, {bits} bits, not 16000 Hz, 1, 16"
-        return f"{found} (采样率、声道或位数不对). {CONVERT}"
-    if count == 0:
-        return f"holds no sample (没有采样). {REPLACE}"
-    if len(frames) < 2 * count:
-        found = f"{len(frames) // 2} samples follow a header that says {count}"
-        return f"{found} (长度与文件头不符). {COPY_AGAIN}"
-    if count > RATE:
-        found = f"lasts {count / RATE:.1f} s, more than one second (超过一秒)"
-        return f"{found}. Cut out the word (请截取单词部分)"
-    samples = torch.frombuffer(bytearray(frames), dtype=torch.int16)
-    return f"is silent (没有声音). {REPLACE}" if samples.min() == samples.max() else ""
+        return f"{found} (采样率、声道或位数不对). {CONVERT}", b""
+    if size == 0:
+        return f"holds no sample (没有采样). {REPLACE}", b""
+    if size > 2 * RATE:
+        found = f"lasts {size / 2 / RATE:.1f} s, more than one second (超过一秒)"
+        return f"{found}. {CUT_OUT}", b""
+    if len(frames) < size:
+        found = f"{len(frames) // 2} samples follow a header that says {size // 2}"
+        return f"{found} (长度与文件头不符). {COPY_AGAIN}", b""
+    if size % 2:
+        found = f"{size} bytes are no whole number of 16-bit samples"
+        return f"{found} (最后一个采样不完整). {CONVERT}", b""
+    return "", frames
 
 
-def read_test_list(folder: Path) -> set[str]:
-    """Return the names WORD/FILE of the test clips, where there is a list of them."""
-    path = folder / TEST_LIST
-    if not path.exists():
-        return set()
+def read_samples(path: Path) -> torch.Tensor:
+    """Return a clip's samples [N] as they lie in the file, or say why that cannot be."""
     try:
-        names = set(read_bytes(path).decode("utf-8").split())
-    except UnicodeDecodeError:
-        raise DataError(
-            f"{path}: is no UTF-8 text (不是 UTF-8 文本). {COPY_AGAIN}"
-        ) from None
-    known = [name for name in sorted(names) if name.split("/")[0] in WORDS]
-    for name in known:
-        if not (folder / name).exists():
-            found = f"names {name}, which is missing (所列文件不存在)"
-            raise DataError(f"{path}: {found}. Copy it, too (请一并拷贝)")
-    return names
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise unreadable(path, error) from None
+    problem, frames = find_samples(content)
+    if len(content) > MOST_BYTES:
+        found = f"has more than {MOST_BYTES} bytes, one second has 32044"
+        problem = f"{found} (文件过大). {CUT_OUT}"
+    if problem:
+        raise DataError(f"{path}: {problem}")
+    return torch.frombuffer(bytearray(frames), dtype=torch.int16)
 
 
 def find_folder_problems(folder: Path) -> Iterator[str]:
-    """Yield word folders that are missing or closed, and folders of no known word."""
+    """Yield word folders that are missing or closed, and what has a wrong name."""
     if not folder.is_dir():
         yield f"{folder}: {MISSING_FOLDER}"
         return
     for path in (folder, *(folder / word for word in WORDS)):
         try:
             next(path.iterdir(), None)
-        except (FileNotFoundError, NotADirectoryError):
+        except FileNotFoundError:
             yield f"{path}: {MISSING_WORD}"
         except OSError as error:
             yield str(unreadable(path, error))
             if path == folder:
                 return
     for path in sorted(folder.iterdir()):
-        known = path.name in OTHERS.union(WORDS) or path.name.startswith(".")
+        known = path.name in OTHERS.union(WORDS) or is_system_name(path.name)
         if path.is_dir() and not known:
             found = f"{path.name} is not among the words {', '.join(WORDS)}"
             yield f"{path}: {found} (不在单词表中). {MOVE_AWAY}"
+        if path.name != TEST_LIST and path.name.lower().startswith("testing_list"):
+            found = f"is not read as {TEST_LIST}"
+            yield f"{path}: {found} (文件名不对，不会被读取). {MOVE_AWAY}"
 
 
-def find_shared_speakers(folder: Path, test: set[str]) -> Iterator[str]:
+def find_shared_speakers(folder: Path, clips: dict[str, list[Path]]) -> Iterator[str]:
     """Yield that speakers are in training and in the test: the result would flatter."""
-    heard: dict[bool, set[str]] = {True: set(), False: set()}
-    for word in WORDS:
-        for path in (folder / word).glob("*.wav"):
-            heard[f"{word}/{path.name}" in test].add(path.name.split("_")[0])
-    if both := sorted(heard[True] & heard[False]):
+    train, test = ({speaker_of(path) for path in paths} for paths in clips.values())
+    if both := sorted(train & test):
         names = ", ".join(both[:3])
         found = f"{len(both)} speakers are in training and in the test, {names} …"
         yield f"{folder / TEST_LIST}: {found} (说话人同时出现在训练和测试中). {ONE_SIDE}"
+
+
+def speaker_of(clip: Path) -> str:
+    """Return who speaks in a clip, by its file name."""
+    return clip.name.partition("_")[0]
 
 
 def check_split(folder: Path, split: str) -> str:
     """Read every clip of a split; return what is sound, or raise with every problem."""
     if problems := list(find_folder_problems(folder)):
         raise DataError("\n".join(problems))
-    test = read_test_list(folder)
-    problems = list(find_shared_speakers(folder, test))
-    clips = [
-        path
-        for word in WORDS
-        for path in sorted((folder / word).glob("[!.]*"))
-        if (f"{word}/{path.name}" in test) == (split == "test")
-    ]
+    both = {each: list_clips(folder, each) for each in ("train", "test")}
+    problems, clips = list(find_shared_speakers(folder, both)), both[split]
     for path in clips:
+        if not NAME.fullmatch(path.name):
+            problems.append(f"{path}: {WRONG_NAME}")
+            continue
         try:
-            named = NAME.fullmatch(path.name)
-            problem = find_clip_problem(read_bytes(path)) if named else WRONG_NAME
-            problems += [f"{path}: {problem}"] if problem else []
+            samples = read_samples(path)
+            if samples.min() == samples.max():
+                problems.append(f"{path}: is silent (没有声音). {REPLACE}")
         except DataError as error:
             problems.append(str(error))
     if not clips:
         found = f"holds no {split} clip (没有样本)"
         problems.append(f"{folder}: {found}. Give this node data (请为本节点准备数据)")
-    if (more := len(problems) - MOST_LINES) > 0:
-        problems[MOST_LINES:] = [f"{more} {MEND_FIRST}"]
     if problems:
         raise DataError("\n".join(problems))
     words = len({path.parent.name for path in clips})
-    speakers = len({path.name.split("_")[0] for path in clips})
+    speakers = len(set(map(speaker_of, clips)))
     found = f"{len(clips)} {split} clips of {words} words by {speakers} speakers"
     return f"{found} are sound (数据可用)"
 
@@ -226,7 +317,7 @@ class DatasetVerify(DataChecker):
             except Exception as error:  # the owner of the data has to see that, too
                 reason = f"{type(error).__name__}: {error} (意外错误)"
                 problems.append(f"{reason}. Ask the task's author (请联系任务作者)")
-        lines = dict.fromkeys(problems or sound)
+        lines = shown(problems or sound)
         return not problems, "\n".join(f"{self.current_node}: {line}" for line in lines)
 
 

@@ -5,7 +5,15 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from .dataset_verify import TEST_LIST, WORDS, DataError, check_split
+from .dataset_verify import (
+    TEST_LIST,
+    WORDS,
+    DataError,
+    check_split,
+    list_clips,
+    read_test_list,
+    speaker_of,
+)
 from .synthesiser import speak_all
 
 
@@ -25,7 +33,7 @@ def read(source: Path | None, scratch: Path) -> dict[str, dict]:
         speak_all(scratch)
         source = scratch
     check(source)
-    clips = sorted(path for word in WORDS for path in (source / word).glob("*.wav"))
+    clips = sorted(list_clips(source, "train") + list_clips(source, "test"))
     is_test = choose_test(source, clips)
     train = [clip for clip in clips if clip not in is_test]
     test = [clip for clip in clips if clip in is_test]
@@ -65,16 +73,10 @@ def check(folder: Path) -> None:
         raise DataError("\n".join(problems))
 
 
-def speaker_of(clip: Path) -> str:
-    """Return who speaks in a clip, by its file name."""
-    return clip.name.partition("_")[0]
-
-
 def choose_test(folder: Path, clips: Sequence[Path]) -> set[Path]:
     """Return the clips of the official test list, else those of a fifth of the speakers."""
     if (folder / TEST_LIST).exists():
-        listed = (folder / TEST_LIST).read_text(encoding="utf-8").split()
-        return {folder / name for name in listed}
+        return read_test_list(folder)
     speakers = sorted(
         set(map(speaker_of, clips)),
         key=lambda name: hashlib.sha1(name.encode()).hexdigest(),

@@ -6,23 +6,11 @@ from pathlib import Path
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
-from torchvision.io import ImageReadMode, decode_image, read_file
 from torchvision.transforms import v2
 
 # --8<-- [end:imports]
+from .dataset_verify import list_pictures, read_picture
 from .model import CLASSES, crop_centre
-
-# --8<-- [start:read_picture]
-# Other files are no pictures: the official set has a stray imageNotFound.gif.
-SUFFIXES = (".jpg", ".jpeg", ".png")
-
-
-def read_picture(path: Path) -> torch.Tensor:
-    """Return the pixels [3, H, W] of a picture, 0–255."""
-    return decode_image(read_file(str(path)), ImageReadMode.RGB)
-
-
-# --8<-- [end:read_picture]
 
 
 # --8<-- [start:dataset]
@@ -36,11 +24,8 @@ class PictureDataset(Dataset):
     """
 
     def __init__(self, data_dir: str | Path, split: str, augment: bool):
-        self.samples = []
-        for label, name in enumerate(CLASSES):
-            for path in sorted((Path(data_dir) / split / name).iterdir()):
-                if path.suffix.lower() in SUFFIXES:
-                    self.samples.append((path, label))
+        pictures = list_pictures(Path(data_dir) / split)
+        self.samples = [(path, CLASSES.index(path.parent.name)) for path in pictures]
         random_part = v2.RandomResizedCrop(224, antialias=True)
         both = v2.Compose([random_part, v2.RandomHorizontalFlip()])
         self.augment = both if augment else None

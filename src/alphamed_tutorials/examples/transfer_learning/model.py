@@ -235,7 +235,7 @@ class Predictor(nn.Module):
         self.model = model
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Return probabilities [N, 2] of pictures [N, 3, H, W], 0–255, of any size."""
+        """Return probabilities [N, 2] of upright pictures [N, 3, H, W], 0–255, of any size."""
         return self.model(crop_centre(pixels)).softmax(1)
 
 
