@@ -24,11 +24,16 @@ class CannotWrite(TutorialError):
 
 
 def fault_behind(error: BaseException) -> OSError | None:
-    """Return the machine's fault that an error comes of, however many others libraries wrapped around it."""
+    """Return the machine's fault that an error comes of, however many others libraries wrapped around it.
+
+    Permission that lacks behind an error with a text of its own is none: somebody's data may lack it, and are named.
+    """
+    is_told = isinstance(error, TutorialError) and not isinstance(error, CannotWrite)
+    counted = FAULTS - NO_PERMISSION if is_told else FAULTS
     seen: BaseException | None = error if isinstance(error, Exception) else None
     is_torchs = False
     while seen is not None:
-        if isinstance(seen, OSError) and seen.errno in FAULTS:
+        if isinstance(seen, OSError) and seen.errno in counted:
             return seen
         is_torchs |= isinstance(seen, RuntimeError) and any(text in str(seen) for text in TORCH_WRITER)
         seen = seen.__cause__ or seen.__context__

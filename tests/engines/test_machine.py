@@ -17,6 +17,7 @@ from torch import nn
 
 from alphamed_tutorials.engines.failures import NodeFailed
 from alphamed_tutorials.engines.local import resume_local, run_local
+from alphamed_tutorials.errors import TutorialError
 from alphamed_tutorials.faults import CannotWrite, cure, fault_behind
 from alphamed_tutorials.runs.folder import Run, RunError
 
@@ -97,6 +98,25 @@ def test_no_room_for_exported_files_and_pictures(finished_run, tmp_path, playgro
         assert finished.code == 1 and finished.err.count("\n") == 1
         assert re.match(rf"Error: {file} cannot be written .*about [\d.]+ [kM]B are needed", finished.err)
     assert sorted(run.iterdir()) == before and not (tmp_path / "metrics.png").exists()
+
+
+def test_no_room_for_prepared_data(tmp_path, playground):
+    with files_at_most(16_000):
+        prepared = playground("prepare", "mnist", "--out", "data")
+        ran = playground("run", "mnist")
+    for finished, place in ((prepared, "data"), (ran, "runs/mnist-1/data")):
+        assert finished.code == 1 and finished.err.count("\n") == 1
+        assert re.match(rf"Error: {place} cannot be written \(File too large\): 1 GiB is enough", finished.err)
+    assert not [file for file in tmp_path.rglob("*") if file.name != "runs"]
+
+
+def test_data_that_may_not_be_read_are_not_called_unwritable(tmp_path):
+    with pytest.raises(TutorialError) as told:
+        try:
+            raise PermissionError(errno.EACCES, "Permission denied", "samples.pt")
+        except OSError as error:
+            raise TutorialError("samples.pt cannot be read") from error
+    assert fault_behind(told.value) is None
 
 
 def test_events_keep_whole_lines(tmp_path):

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..catalogue import Target, find
 from ..errors import TutorialError, WrongUse
+from ..faults import explained
 from ..texts import to_json
 from .archives import SUFFIXES, find_archive, unpack
 from .folders import AGGREGATOR
@@ -47,9 +48,12 @@ def prepare(
     # What is unfinished lies above `out`, on the same disk so that files can be linked, hidden and under a name of its
     # own: left behind by a kill, it is in nobody's way and nobody takes it for data.
     home = next(folder for folder in out.absolute().parents if folder.exists())
-    with tempfile.TemporaryDirectory(
-        prefix=f".{out.name}.", suffix=".unfinished", dir=home, ignore_cleanup_errors=True
-    ) as work:
+    with (
+        explained(out),
+        tempfile.TemporaryDirectory(
+            prefix=f".{out.name}.", suffix=".unfinished", dir=home, ignore_cleanup_errors=True
+        ) as work,
+    ):
         ready = Path(work) / "data"
         facts = {
             "example": task.name,

@@ -13,7 +13,7 @@ from alphafed.fed_avg.contractor import CheckinEvent
 
 from ..data.folders import AGGREGATOR
 from ..errors import WrongUse
-from ..faults import NO_PERMISSION, CannotWrite, cure, fault_behind, quiet_threads
+from ..faults import CannotWrite, cure, fault_behind, quiet_threads
 from ..runs.folder import Metric, Run, RunError, write_together
 from . import changes, checkpoint
 from .averaging import Sums
@@ -92,7 +92,7 @@ class LocalTask:
             CannotWrite: It does, and no line of the user's has part in it.
         """
         fault = fault_behind(error)
-        if fault is None or (isinstance(error, NodeFailed) and fault.errno in NO_PERMISSION):  # to the data, it may be
+        if fault is None:
             return
         advice = cure(fault, self.folder, self.journal.room_needed())
         if isinstance(error, NodeFailed) and error.file:
