@@ -45,7 +45,7 @@ test: $(READY)  ## run the test suite, with two workers; more with WORKERS=4
 pages: $(READY)  ## run the code of the pages: each snippet by itself, each page from beginning to end
 	$(PYTEST) -m pages tests/docs
 
-soak: $(READY)  ## run the tests that take minutes: killed runs, full disks
+soak: $(READY)  ## run the tests that take minutes: killed runs, full disks, many random cases
 	$(PYTEST) -m soak
 
 coverage: $(READY)  ## run the test suite and show which lines no test runs
