@@ -87,6 +87,14 @@ def rename(file: Path, draw: random.Random) -> None:
     draw.choice((shutil.move, shutil.copy))(file, target) if target != file else file.unlink()
 
 
+def litter(file: Path, draw: random.Random) -> None:
+    """Leave a file that is none of the data's beside them, as systems and people do."""
+    target = file.with_name(draw.choice(NAMES)(file.name))
+    if target != file:
+        target.unlink(missing_ok=True)
+        target.write_bytes(LEAST)
+
+
 def replace_by_folder(file: Path, draw: random.Random) -> None:
     file.unlink()
     (file / "inside").mkdir(parents=True)
@@ -109,7 +117,7 @@ MUTATIONS: tuple[Callable[[Path, random.Random], object], ...] = (
     *[lambda file, draw: overwrite(file, draw, 64)] * 5,
     *[lambda file, draw: overwrite(file, draw, 1 << 30)] * 2,
     *[resize, recode, exchange] * 2,
-    *[rename] * 5,
+    *[rename, litter] * 4,
     replace_by_folder,
     remove_folder,
     lambda file, draw: file.unlink(),
@@ -169,7 +177,8 @@ def mutate(example: Target, whole: Path, work: Path, numbers: range) -> Counter:
         for _ in range(draw.choice((1, 1, 1, 2))):
             files = sorted(path for path in node.rglob("*") if path.is_file())
             if files:
-                changed.append(draw.choice(files))
+                kind = draw.choice(sorted({file.suffix for file in files}))
+                changed.append(draw.choice([file for file in files if file.suffix == kind]))
                 draw.choice(MUTATIONS)(changed[-1], draw)
         ok, found = disagreements(example, node, work, with_prepare=number % 4 == 0)
         assert not found, f"mutation {number} of {[str(file.relative_to(node)) for file in changed]}, ok={ok}: {found}"

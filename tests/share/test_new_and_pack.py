@@ -237,7 +237,7 @@ def packed_example(request, tmp_path_factory) -> tuple:
 
 def test_every_example_packs_into_what_it_imports(packed_example):
     example, out, report = packed_example
-    code = {f"{example.name}/{name}.py" for name in ("__init__", "model", "data", "scheduler")}
+    code = {f"{example.name}/{name}.py" for name in ("__init__", "model", "data", "scheduler", "dataset_verify")}
     archived = {each["name"] for each in report["src.zip"]}
     assert archived - {"requirements.txt"} == code | {"entry.pickle"}
     assert ("requirements.txt" in archived) == bool(example.facts.requirements) == (out / "requirements.txt").exists()
