@@ -133,12 +133,20 @@ def test_shell_finds_the_environment_and_an_empty_folder(make_page):
     assert run_shell(page.name, page.program("sh")) == "1\npage.sh\n"
 
 
-def test_time_limit_ends_the_program_and_its_children(make_page):
-    page = make_page("```sh\nsleep 600 &\necho begun $!\nsleep 600\n```\n")
-    with pytest.raises(
-        pytest.fail.Exception, match=r"docs/en/page.md ran longer than 1 seconds:\nbegun (\d+)"
-    ) as failed:
-        run_shell(page.name, page.program("sh"), time_limit=1)
+@pytest.mark.parametrize(
+    ("block", "seconds"),
+    [
+        ("```sh\nsleep 600 &\necho begun $!\nsleep 600\n```\n", 1),
+        ("```sh\necho 'import os, time; print(\"begun\", os.getpid(), flush=True); time.sleep(600)' > a.py\n"
+         "python a.py\n```\n", 5),
+    ],
+    ids=["a child", "a program that the server forked"],
+)  # fmt: skip
+def test_time_limit_ends_the_program_and_its_children(make_page, block, seconds):
+    page = make_page(block)
+    late = rf"docs/en/page.md ran longer than {seconds} seconds:\nbegun (\d+)"
+    with pytest.raises(pytest.fail.Exception, match=late) as failed:
+        run_shell(page.name, page.program("sh"), time_limit=seconds)
     child = Path("/proc", re.search(r"begun (\d+)", str(failed.value))[1], "stat")
     for _ in range(100):  # a killed process may need a moment to be gone
         if not child.exists() or ") Z " in child.read_text():

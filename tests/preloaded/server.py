@@ -1,6 +1,7 @@
 """Import what takes seconds, then fork a program for each call of a stand-in. Usage: server.py SOCKET."""
 
 import atexit
+import contextlib
 import gc
 import importlib
 import json
@@ -66,8 +67,11 @@ def received(connection: socket.socket) -> dict[str, Any]:
     for file in (*files, 1):
         os.close(file)
     ended = os.pidfd_open(program)
-    if connection in select.select([connection, ended], [], [])[0]:
-        os.killpg(program, signal.SIGKILL)
+    if connection in select.select([connection, ended], [], [])[0]:  # its caller is gone
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(program, signal.SIGKILL)
+            os.killpg(program, signal.SIGKILL)
+        os._exit(1)
     status = os.waitstatus_to_exitcode(os.waitpid(program, 0)[1])
     connection.sendall(b"%d" % (status if status >= 0 else 128 - status))
     os._exit(0)
