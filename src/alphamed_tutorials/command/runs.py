@@ -186,9 +186,10 @@ def metrics(
 
     This reads run.json and metrics.csv as data and is safe with any folder.
     """
-    from ..runs.folder import Run, RunError, write_whole
+    from ..runs.folder import Run, RunError
     from ..runs.metrics import curves, details
     from ..runs.plots import plot as draw
+    from ..runs.writing import write_whole
 
     with output(as_json) as result:
         found = Run.open(run)

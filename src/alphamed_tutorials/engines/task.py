@@ -14,7 +14,8 @@ from alphafed.fed_avg.contractor import CheckinEvent
 from ..data.folders import AGGREGATOR
 from ..errors import WrongUse
 from ..faults import CannotWrite, cure, fault_behind, quiet_threads
-from ..runs.folder import Metric, Run, RunError, write_together
+from ..runs.folder import Metric, Run, RunError
+from ..runs.writing import write_together
 from . import changes, checkpoint
 from .averaging import Sums
 from .contract import refuse_silent_stream

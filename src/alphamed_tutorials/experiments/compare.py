@@ -16,9 +16,10 @@ from ..engines.local import run_local
 from ..engines.run import build
 from ..errors import TutorialError, WrongUse
 from ..facts import Facts, MetricFacts
-from ..runs.folder import Run, write_json
+from ..runs.folder import Run
 from ..runs.metrics import details, tested
 from ..runs.plots import plot
+from ..runs.writing import write_json
 from .pooled import CannotPool, pooled
 
 CENTRALISED, FEDERATED, ALL = "centralised", "federated", "all"

@@ -10,8 +10,9 @@ from typing import Any
 from ..catalogue import Target
 from ..errors import WrongUse
 from ..facts import Experiment
-from ..runs.folder import Run, write_json
+from ..runs.folder import Run
 from ..runs.machine import machine, versions
+from ..runs.writing import write_json
 from .compare import compare, metrics_of
 
 

@@ -1,16 +1,15 @@
 """The folder a run leaves behind, readable at any moment, also after a crash."""
 
-import contextlib
 import csv
 import io
 import os
 import shlex
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from operator import methodcaller
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 from filelock import AcquireReturnProxy, FileLock, Timeout
 
@@ -18,8 +17,7 @@ from ..data.folders import AGGREGATOR
 from ..errors import WrongUse
 from ..faults import cure, explained, fault_behind
 from ..texts import from_json, to_json
-
-Write = Callable[[BinaryIO], Any]
+from .writing import Write, write_json, write_together, write_whole
 
 CURE = "put back the file that the run wrote, as UTF-8, or start the run again"
 KINDS: dict[str, type] = {
@@ -302,58 +300,3 @@ def _read_metrics(file: Path) -> list[Metric]:
             f"{file} is damaged ({error}): put back the file that the run wrote, with the columns "
             f"{', '.join(Metric._fields)}"
         ) from None
-
-
-def write_together(files: Mapping[Path, Write], then: Callable[[], None] = lambda: None) -> None:
-    """Write files so that a crash leaves the old or the new ones, each whole; no half-written one stays behind.
-
-    All are written aside, and reach the disk, before the first is put in its place: the others follow in an instant.
-
-    Args:
-        files: What writes each file.
-        then: Called if the first file was put in its place, also where what followed failed.
-    """
-    aside = {path: path.with_name(f".{path.name}.tmp") for path in files}
-    is_written = False
-    try:
-        for path, write in files.items():
-            with open(aside[path], "wb") as file:
-                write(file)
-                file.flush()
-                os.fsync(file.fileno())
-        is_written = True
-        for path, temporary in aside.items():
-            os.replace(temporary, path)
-        for folder in {path.parent for path in files}:
-            _sync_names(folder)
-    finally:
-        if is_written and not next(iter(aside.values())).exists():  # certain, whenever Ctrl-C came
-            then()
-        for temporary in aside.values():
-            temporary.unlink(missing_ok=True)
-
-
-def _sync_names(folder: Path) -> None:
-    """Let a folder's new names outlive a power cut, where the system can: Windows and some network disks cannot."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file so that a crash leaves either the old or the new content.
-
-    Raises:
-        CannotWrite: The machine refuses; the old content is still there.
-    """
-    data = content.encode() if isinstance(content, str) else content
-    with explained(path, len(data)):
-        write_together({path: methodcaller("write", data)})
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write a strict JSON file so that a crash leaves either the old or the new content."""
-    write_whole(path, to_json(content, indent=2) + "\n")

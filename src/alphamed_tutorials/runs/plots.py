@@ -8,8 +8,8 @@ from typing import Any
 
 from ..errors import WrongUse
 from ..texts import printable
-from .folder import write_whole
 from .fonts import families_for
+from .writing import write_whole
 
 Curve = Sequence[tuple[int, float]]
 Counts = Mapping[str, Mapping[str, Mapping[str, int]]]  # node -> split -> class -> number of samples

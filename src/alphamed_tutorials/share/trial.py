@@ -98,10 +98,11 @@ def _refuse_incomplete(sent: dict[str, Any], archived: dict[str, int], code: Cod
 
 def _explain(error: JobFailed, step: str, folder: Path, code: Code) -> str:
     """Return what went wrong as the reader has to see it: in the own file and line, and what to do."""
-    place = Path(error.file).relative_to(folder) if error.file else Path()
-    file = code.root / (place.relative_to("src") if place.is_relative_to("src") else place) if error.file else None
-    if place.is_relative_to("verify"):
-        file = code.verify_file
+    file = None
+    if error.file:
+        place = Path(error.file).relative_to(folder)
+        is_verify = place.is_relative_to("verify")
+        file = code.verify_file if is_verify else code.root / place.as_posix().removeprefix("src/")
     where = f"{file}, line {error.line}: " if file else ""
     if error.kind not in ("ModuleNotFoundError", "ImportError"):
         what = "imported, made and submitted" if step == "submit" else "unpacked on a node"
