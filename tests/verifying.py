@@ -51,15 +51,22 @@ def assert_refused(kind: type, node: Path, file: str, reason: str, caplog) -> st
     return text
 
 
-def assert_advice_helps(kind: type, node: Path, cures: Mapping[str, Cure], original: Path) -> None:
-    """Follow the advice of every line, word for word, until the data are sound.
+def assert_advice_helps(kind: type, node: Path, damage: Callable[[Path], object], cures: Mapping[str, Cure]) -> None:
+    """Damage sound data, then follow the advice of every line, word for word, until they are sound again.
 
     Args:
         kind: The `DatasetVerify`.
-        node: The node's damaged data folder.
+        node: The node's data folder.
+        damage: What is done to it.
         cures: What each advice says, done to the path that its line names.
-        original: The folder as it was before the damage.
     """
+    with tempfile.TemporaryDirectory() as folder:
+        original = shutil.copytree(node, Path(folder, "original"))
+        damage(node)
+        _follow_advice(kind, node, cures, original)
+
+
+def _follow_advice(kind: type, node: Path, cures: Mapping[str, Cure], original: Path) -> None:
     text = ""
     for _ in range(5):  # one fault may hide another
         ok, text = check(kind, node)

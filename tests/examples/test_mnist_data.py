@@ -391,11 +391,8 @@ CURES = {
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-def test_following_the_advice_leads_to_sound_data(node, name, tmp_path_factory):
-    original = shutil.copytree(node, tmp_path_factory.mktemp("original") / "node")
-    damage, *_ = DAMAGES[name]
-    damage(node)
-    assert_advice_helps(DatasetVerify, node, CURES, original)
+def test_following_the_advice_leads_to_sound_data(node, name):
+    assert_advice_helps(DatasetVerify, node, DAMAGES[name][0], CURES)
 
 
 def test_a_plain_file_is_taken_before_a_packed_one_as_training_does(node):

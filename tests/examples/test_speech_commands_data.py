@@ -434,11 +434,8 @@ CURES = {
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-def test_following_the_advice_leads_to_sound_data(node, name, tmp_path_factory):
-    original = shutil.copytree(node, tmp_path_factory.mktemp("original") / "node")
-    damage, *_ = DAMAGES[name]
-    damage(node)
-    assert_advice_helps(DatasetVerify, node, CURES, original)
+def test_following_the_advice_leads_to_sound_data(node, name):
+    assert_advice_helps(DatasetVerify, node, DAMAGES[name][0], CURES)
 
 
 @pytest.mark.parametrize("locked", [f"yes/{CLIP}", "yes", "."])
