@@ -1,6 +1,5 @@
 """The torchtext lane: the retired tutorial's code runs, and our tokenizer gives what its tokenizer gave."""
 
-import importlib.util
 import runpy
 from pathlib import Path
 
@@ -11,19 +10,11 @@ pytest.importorskip("torchtext.vocab", reason="torchtext loads with torch 2.3 on
 import torch
 from torchtext.data.utils import get_tokenizer
 
+from alphamed_tutorials.examples.language_modeling import data as ours
+from alphamed_tutorials.examples.language_modeling.model import Predictor, TransformerModel
+
 ROOT = Path(__file__).parents[2]
-EXAMPLE = ROOT / "src/alphamed_tutorials/examples/language_modeling"
-
-
-def load(name):
-    """Return a module of the example, which torchtext's environment need not have installed."""
-    specification = importlib.util.spec_from_file_location(name, EXAMPLE / f"{name}.py")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
-
-
-OURS, THEIRS = load("data"), get_tokenizer("basic_english")
+theirs = get_tokenizer("basic_english")
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "snippets").rglob("*torchtext*.py")), ids=lambda path: path.name)
@@ -39,14 +30,14 @@ def test_original_code_runs(path, tmp_path, monkeypatch, capsys):
     "don't;stop:now", "<\"br />", "戦場のヴァルキュリア3 , lit . — end", "\x1c a\x85b",
 ])  # fmt: skip
 def test_odd_lines_give_the_same_tokens(line):
-    assert OURS.tokenize(line) == THEIRS(line)
+    assert ours.tokenize(line) == theirs(line)
 
 
 def test_documentation_gives_the_same_tokens():
     from pydoc_data.topics import topics
 
     lines = [line for text in topics.values() for line in text.split("\n")]
-    assert len(lines) > 5000 and all(OURS.tokenize(line) == THEIRS(line) for line in lines)
+    assert len(lines) > 5000 and all(ours.tokenize(line) == theirs(line) for line in lines)
 
 
 @pytest.mark.real_data
@@ -55,16 +46,15 @@ def test_wikitext_gives_the_same_tokens(shared_data, split):
     count = 0
     for file in sorted((shared_data / "wikitext-2").glob(f"node*/wiki.{split}.tokens")):
         for line in file.read_text(encoding="utf-8").split("\n"):
-            tokens = OURS.tokenize(line)
-            assert tokens == THEIRS(line)
+            tokens = ours.tokenize(line)
+            assert tokens == theirs(line)
             count += len(tokens)
     assert count > 200_000
 
 
 def test_the_model_runs_and_is_scripted_with_this_torch():
     torch.manual_seed(0)
-    module = load("model")
-    predictor = module.Predictor(module.TransformerModel(["<unk>", "a", "b"], width=8, hidden=8)).eval()
+    predictor = Predictor(TransformerModel(["<unk>", "a", "b"], width=8, hidden=8)).eval()
     tokens = torch.tensor([[1, 2, 1, 1]])
     with torch.no_grad():
         assert torch.allclose(torch.jit.script(predictor)(tokens), predictor(tokens), atol=1e-6)
