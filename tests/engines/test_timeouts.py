@@ -5,6 +5,7 @@ import runpy
 
 import pytest
 import torch
+from alphafed.contractor import ApplySharedFileSendingDataEvent
 from alphafed.data_channel import SendingError, SharedFileDataChannel
 from alphafed.fed_avg.contractor import ReadyForAggregationEvent, ResetRoundEvent, StartRoundEvent, SyncStateEvent
 from alphafed.fed_avg.fed_avg import ResetRound
@@ -61,6 +62,8 @@ class Messages:
     def apply_sending_data(self, **_):
         return "a session"
 
+    def accept_sending_data(self, **_): ...
+
 
 def test_an_owner_that_trains_too_long_finds_nobody_to_take_its_parameters(shown):
     """The aggregator has reset the round; the owner drops that message with the next, and ends."""
@@ -80,3 +83,15 @@ def test_an_owner_that_trains_too_long_finds_nobody_to_take_its_parameters(shown
     with pytest.raises(SendingError):
         owner._run_a_round()
     assert not owner.contractor.events
+
+
+def test_a_download_that_fails_counts_as_late(monkeypatch):
+    def fail(address):
+        raise OSError(address)
+
+    monkeypatch.setattr("requests.get", fail)
+    offer = ApplySharedFileSendingDataEvent(
+        session_id="1", source="a", target=["aggregator"], file_url="http://nowhere"
+    )
+    channel = SharedFileDataChannel(Messages(offer))
+    assert channel.batch_receive_stream(receiver="aggregator", source_list=["a"], timeout=1) == {}
