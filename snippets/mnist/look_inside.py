@@ -14,6 +14,7 @@ print(log_probabilities.shape, f"{log_probabilities[0].exp().sum():.4f}")
 # --8<-- [end:shapes]
 
 # --8<-- [start:step]
+import torch
 import torch.nn.functional as F
 
 optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.5)
