@@ -81,6 +81,25 @@ def test_the_table_s_first_figure_is_the_example_s_metric(recorded):
     assert html.index("Test accuracy") < html.index("Test loss")
 
 
+def test_the_table_says_how_sure_its_first_figure_is(recorded):
+    record = copy.deepcopy(RECORD) | {"independent": {"zh": "个数字", "en": "digits"}}
+    experiment = record["experiments"][0]
+    for run in experiment["runs"]:
+        run |= {"interval": [0.9, 0.95], "units": 360, "federated_less_this": [-0.01, 0.03]}
+    del experiment["runs"][-1]["federated_less_this"]
+    (recorded / "mnist.json").write_text(json.dumps(record), encoding="utf-8")
+    html = replaced("{{ results-table: mnist/iid }}", recorded).replace("\N{NO-BREAK SPACE}", " ")
+    assert "<td>90.0 % – 95.0 %</td><td>-1.0 % – +3.0 %</td>" in html
+    assert "1,000 bootstrap samples of the 360 digits tested" in html and "One seed only." in html
+    assert replaced("{{ result-interval: mnist/iid/federated }}", recorded).startswith("90.0")
+    for run in experiment["runs"]:
+        run["more_seeds"] = [{"test/accuracy": 0.5}, {"test/accuracy": 0.99}]
+    experiment["more_seeds"] = [2, 3]
+    (recorded / "mnist.json").write_text(json.dumps(record), encoding="utf-8")
+    html = replaced("{{ results-table: mnist/iid }}", recorded, "zh").replace("\N{NO-BREAK SPACE}", " ")
+    assert "种子 1、2、3 的范围" in html and "50.0 % – 99.0 %" in html and "只用了一个种子" not in html
+
+
 def test_the_matrix_shows_what_each_class_was_taken_for(recorded):
     record = copy.deepcopy(RECORD)
     confusion = {"0/0": 3, "0/1": 1, "1/0": 0, "1/1": 5}
