@@ -363,4 +363,4 @@ def test_the_address_comes_from_one_setting(monkeypatch):
     for address in ("", "https://example.org/tutorials.git"):
         monkeypatch.setenv("REPOSITORY_URL", address)
         for name in ("mkdocs.yml", "mkdocs.en.yml"):
-            assert load_config(str(ROOT / name)).extra["repository"] == address
+            assert load_config(str(ROOT / name)).extra["repository"] == (address or None)
