@@ -19,7 +19,7 @@ class Still(DPFedAvgScheduler):
 
 
 class Network:
-    """Stand in for what lies between the nodes: every owner returns what it got."""
+    """Stand in for the network: every owner returns what it got."""
 
     def batch_receive_stream(self, source_list, **_):
         unchanged = io.BytesIO()
