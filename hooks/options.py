@@ -3,7 +3,7 @@
 {{ options: run }}   a table of its options, in the page's language
 
 `docs/options.json` holds them as the command has them, `docs/options.zh.json` each text in Chinese; a test holds the
-first against the command: `python tools/record_options.py` records it anew.
+first against the command: `tools/record_options.py` records it anew.
 """
 
 import json
