@@ -271,9 +271,10 @@ def test_an_experiment_sets_arguments_of_the_scheduler(tmp_path, monkeypatch):
 
     monkeypatch.setattr(recording, "compare", compare)
     record(find("transfer_learning"), tmp_path, tmp_path / "work", None)
-    assert given == [plan.settings for plan in find("transfer_learning").facts.experiment]
-    assert given[2] == {"freeze_backbone": False, "learning_rate": 0.005}
-    scheduler = find("transfer_learning").build_scheduler(4, 1, given[2])
+    plans = find("transfer_learning").facts.experiment
+    assert given == [plan.settings for plan in plans for _ in (plan.seed, *plan.more_seeds)]
+    assert given[-1] == {"freeze_backbone": False, "learning_rate": 0.005}
+    scheduler = find("transfer_learning").build_scheduler(4, 1, given[-1])
     assert (scheduler.freeze_backbone, scheduler.learning_rate, scheduler.max_rounds) == (False, 0.005, 4)
 
 
