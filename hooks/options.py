@@ -3,7 +3,7 @@
 {{ options: run }}   a table of its options, in the page's language
 
 `docs/options.json` holds them as the command has them, `docs/options.zh.json` each text in Chinese; a test holds the
-first against the command: `python tools/record_options.py` records it anew.
+first against the command: `tools/record_options.py` records it anew.
 """
 
 import json
@@ -41,8 +41,10 @@ def table(options: list[dict[str, str]], language: str, chinese: dict[str, str])
             default = option["default"]  # a value, such as 0 or a path, or words
             value = _said(default, language, chinese) if default in chinese else f"<code>{escape(default)}</code>"
             meaning = words["default"].format(meaning, value)
-        name = escape(option["name"]).replace("|", "<wbr>|")  # a list of choices may wrap
-        rows.append(f"<tr><td><code>{name}</code></td><td>{meaning}</td></tr>")
+        name, _, value = escape(option["name"]).partition(" ")
+        value = value.replace("|", "<wbr>|")  # a list of choices may wrap, a name may not
+        code = f'<code><span style="white-space:nowrap">{name}</span> {value}'.strip() + "</code>"
+        rows.append(f"<tr><td>{code}</td><td>{meaning}</td></tr>")
     head = f"<thead><tr><th>{words['option']}</th><th>{words['meaning']}</th></tr></thead>"
     return f"<table>{head}<tbody>{''.join(rows)}</tbody></table>"
 

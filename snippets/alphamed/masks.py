@@ -28,7 +28,7 @@ class Owner(SecureFedAvgScheduler):
     train_an_epoch = run_test = None
 
 
-masked = Owner()._mask_state_dict()  # the SDK's own method: what goes to the aggregator
+masked = Owner()._mask_state_dict()  # the SDK's own; this is what it sends
 # --8<-- [end:mask]
 
 # --8<-- [start:read]

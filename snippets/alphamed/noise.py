@@ -19,7 +19,7 @@ class Still(DPFedAvgScheduler):
 
 
 class Network:
-    """Stand in for what lies between the nodes: every owner returns what it got."""
+    """Stand in for the network: every owner returns what it got."""
 
     def batch_receive_stream(self, source_list, **_):
         unchanged = io.BytesIO()
@@ -33,11 +33,9 @@ class Network:
 torch.manual_seed(1)
 aggregator = Still(w_cap=100, q=1.0, S=1.0, z=1.0)
 aggregator.contractor = aggregator.data_channel = Network()
-aggregator.id, aggregator.gethered = (
-    "aggregator",
-    ["hospital-a", "hospital-b", "hospital-c"],
-)
-aggregator._w_ks = dict.fromkeys(aggregator.gethered, 1.0)  # each has 100 samples or more
+aggregator.id = "aggregator"
+aggregator.gethered = ["hospital-a", "hospital-b", "hospital-c"]
+aggregator._w_ks = dict.fromkeys(aggregator.gethered, 1.0)  # w_cap samples each
 before = aggregator.model.weight.detach().clone()
 aggregator._process_aggregation()
 noise = aggregator.model.weight.detach() - before

@@ -21,7 +21,7 @@ returned = model.state_dict()
 
 # --8<-- [start:aggregator]
 def read_back(sent, returned):
-    """Return the sample: each row of the weights moved by it, times the move of its bias."""
+    """Divide how far the weights moved by how far their bias moved."""
     weight = returned["weight"] - sent["weight"]
     bias = returned["bias"] - sent["bias"]
     row = bias.abs().argmax()
@@ -29,28 +29,25 @@ def read_back(sent, returned):
 
 
 def draw(pixels):
-    return [
-        "".join(" .:oO@"[round(5 * v)] for v in row)
-        for row in pixels.clamp(0, 1).view(8, 8).tolist()
-    ]
+    rows = pixels.clamp(0, 1).view(8, 8).tolist()
+    return ["".join(" .:oO@"[round(5 * value)] for value in row) for row in rows]
 
 
 found = read_back(sent, returned)
-print(
-    "largest difference:",
-    "under 0.001" if (found - image).abs().max() < 1e-3 else "large",
-)
+print("the same image:", torch.allclose(found, image, atol=1e-3))
 for kept, seen in zip(draw(image), draw(found)):
     print(kept, "|", seen)
 # --8<-- [end:aggregator]
 
 
 # --8<-- [start:noise]
-def noisy(state, size):
-    return {name: value + size * torch.randn_like(value) for name, value in state.items()}
+def noisy(size):
+    return {
+        name: value + size * torch.randn_like(value) for name, value in returned.items()
+    }
 
 
-pictures = [draw(read_back(sent, noisy(returned, size))) for size in (0.01, 0.1)]
-for little, much in zip(*pictures):
-    print(little, "|", much)
+little, much = (draw(read_back(sent, noisy(size))) for size in (0.01, 0.1))
+for one, other in zip(little, much):
+    print(one, "|", other)
 # --8<-- [end:noise]

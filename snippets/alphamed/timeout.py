@@ -30,7 +30,7 @@ import io
 
 
 class Network:
-    """Stand in for what lies between the nodes; only some owners answer in time, all with 3.0."""
+    """Stand in for the network: some owners answer in time, all with 3.0."""
 
     def __init__(self, in_time):
         self.in_time = in_time

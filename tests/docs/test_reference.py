@@ -46,7 +46,7 @@ def test_every_command_has_a_section(language):
 
 
 def test_the_recorded_options_are_those_of_the_command():
-    """After a change: `python tools/record_options.py`."""
+    """After a change: `PYTHONPATH=hooks python tools/record_options.py`."""
     assert json.loads(FILE.read_text("utf-8")) == read_options()
 
 

@@ -84,6 +84,25 @@ def test_the_table_s_first_figure_is_the_example_s_metric(recorded):
     assert html.index("Test accuracy") < html.index("Test loss")
 
 
+def test_the_table_says_how_sure_its_first_figure_is(recorded):
+    record = copy.deepcopy(RECORD) | {"independent": {"zh": "个数字", "en": "digits"}}
+    experiment = record["experiments"][0]
+    for run in experiment["runs"]:
+        run |= {"interval": [0.9, 0.95], "units": 360, "federated_less_this": [-0.01, 0.03]}
+    del experiment["runs"][-1]["federated_less_this"]
+    (recorded / "mnist.json").write_text(json.dumps(record), encoding="utf-8")
+    html = replaced("{{ results-table: mnist/iid }}", recorded).replace("\N{NO-BREAK SPACE}", " ")
+    assert "<td>90.0 % – 95.0 %</td><td>-1.0 % – +3.0 %</td>" in html
+    assert "1,000 bootstrap samples of the 360 digits tested" in html and "One seed only." in html
+    assert replaced("{{ result-interval: mnist/iid/federated }}", recorded).startswith("90.0")
+    for run in experiment["runs"]:
+        run["more_seeds"] = [{"test/accuracy": 0.5}, {"test/accuracy": 0.99}]
+    experiment["more_seeds"] = [2, 3]
+    (recorded / "mnist.json").write_text(json.dumps(record), encoding="utf-8")
+    html = replaced("{{ results-table: mnist/iid }}", recorded, "zh").replace("\N{NO-BREAK SPACE}", " ")
+    assert "种子 1、2、3 的范围" in html and "50.0 % – 99.0 %" in html and "只用了一个种子" not in html
+
+
 def test_the_matrix_shows_what_each_class_was_taken_for(recorded):
     record = copy.deepcopy(RECORD)
     confusion = {"0/0": 3, "0/1": 1, "1/0": 0, "1/1": 5}
@@ -330,7 +349,7 @@ def test_options_are_a_table_without_a_backslash():
         "by <code>key</code> &amp; more; default: <code>iid</code>",
         "; default: the example's",
     ]
-    for row in [*rows, "<code>--how iid<wbr>|owners</code>", "<td><code>--now</code></td><td>New folder</td>"]:
+    for row in [*rows, "--how</span> iid<wbr>|owners</code>", "--now</span></code></td><td>New folder</td>"]:
         assert row in english
     for row in ("新建的目录（必填）", "按 <code>key</code> 划分。默认：<code>iid</code>", "。默认：取自示例"):
         assert row in chinese
@@ -363,4 +382,4 @@ def test_the_address_comes_from_one_setting(monkeypatch):
     for address in ("", "https://example.org/tutorials.git"):
         monkeypatch.setenv("REPOSITORY_URL", address)
         for name in ("mkdocs.yml", "mkdocs.en.yml"):
-            assert load_config(str(ROOT / name)).extra["repository"] == address
+            assert load_config(str(ROOT / name)).extra["repository"] == (address or None)
