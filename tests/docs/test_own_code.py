@@ -117,3 +117,11 @@ def test_what_both_programs_share_is_the_same_to_the_letter():
     shared = plain.keys() & federated.keys()
     assert shared == {"COLUMNS", "MEANS", "SPREADS", "read_samples", "build_network", "measure"}
     assert {name: plain[name] for name in shared} == {name: federated[name] for name in shared}
+
+
+def test_the_loop_is_the_same_apart_from_self():
+    plain, federated = (definitions(SNIPPETS / name) for name in ("train.py", "my_task.py"))
+    scheduler = ast.parse(federated["DiabetesScheduler"]).body[0]
+    loop = next(node for node in scheduler.body if _is_named(node, "train_an_epoch"))
+    moved = ast.unparse(loop.body).replace("self.", "").replace("train_loader", "loader")
+    assert moved == ast.unparse(ast.parse(plain["train_an_epoch"]).body[0].body)
