@@ -23,7 +23,7 @@ def language(request):
 
 
 def table(language: str, anchor: str) -> list[list[str]]:
-    return rows(read(language, "own-code"), anchor)
+    return rows(read(language, "reference/task"), anchor)
 
 
 def names(cell: str) -> list[str]:
