@@ -99,7 +99,8 @@ class DiabetesScheduler(FedAvgScheduler):  # ①
         return DataLoader(samples, self.batch_size, shuffle=True)
 
     def build_test_dataloader(self):  # ⑤
-        return DataLoader(read_samples(Path(self.data_dir) / "test.csv"), batch_size=1000)
+        samples = read_samples(Path(self.data_dir) / "test.csv")
+        return DataLoader(samples, batch_size=1000)
 
     # --8<-- [start:loop]
     def train_an_epoch(self):
@@ -109,8 +110,7 @@ class DiabetesScheduler(FedAvgScheduler):  # ①
             loss = F.cross_entropy(self.model(inputs), labels)
             loss.backward()
             self.optimizer.step()
-
-    # --8<-- [end:loop]
+        # --8<-- [end:loop]
 
     def run_test(self):
         loss, accuracy = measure(self.model, self.test_loader)

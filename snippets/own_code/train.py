@@ -43,9 +43,7 @@ def train_an_epoch(model, loader, optimizer):
         loss = F.cross_entropy(model(inputs), labels)
         loss.backward()
         optimizer.step()
-
-
-# --8<-- [end:loop]
+    # --8<-- [end:loop]
 
 
 @torch.no_grad()
