@@ -1,15 +1,21 @@
-"""The page on one's own code: its tables say all that the SDK and this project have, its two programs agree."""
+"""The pages on one's own code: tables say all that the SDK and this project have, programs do what the text says of them."""
 
 import ast
 import inspect
+import json
 import re
+import runpy
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from alphafed.fed_avg import FedAvgScheduler
 from alphafed.scheduler import Scheduler
 from test_reference import REQUIRED, read, rows
 
+from alphamed_tutorials import new
 from alphamed_tutorials.target import VERIFY_FILES
 from pages import LANGUAGES, ROOT
 
@@ -125,3 +131,70 @@ def test_the_loop_is_the_same_apart_from_self():
     loop = next(node for node in scheduler.body if _is_named(node, "train_an_epoch"))
     moved = ast.unparse(loop.body).replace("self.", "").replace("train_loader", "loader")
     assert moved == ast.unparse(ast.parse(plain["train_an_epoch"]).body[0].body)
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch) -> Iterator[Path]:
+    """Yield an empty folder that programs run in, as the pages' do; they import each other."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(SNIPPETS)
+    yield tmp_path
+    for name in ("train", "my_task"):
+        sys.modules.pop(name, None)
+
+
+def test_a_test_after_each_epoch_changes_the_order_of_the_next(place):
+    import train
+
+    new("toy")
+
+    def parameters(tests_often: bool) -> list[torch.Tensor]:
+        torch.manual_seed(train.SEED)
+        model = train.build_network()
+        optimizer = torch.optim.Adam(model.parameters(), lr=train.LEARNING_RATE)
+        loader = train.DataLoader(train.read_samples(train.TRAIN_FILE), train.BATCH_SIZE, shuffle=True)
+        tests = train.DataLoader(train.read_samples(train.TEST_FILE), batch_size=1000)
+        for _ in range(2):
+            train.train_an_epoch(model, loader, optimizer)
+            if tests_often:
+                train.measure(model, tests)
+        return list(model.parameters())
+
+    once, again, often = (parameters(tests_often) for tests_often in (False, False, True))
+    assert all(map(torch.equal, once, again)) and not any(map(torch.equal, once, often))
+
+
+@pytest.mark.slow
+def test_early_stopping_saves_the_best_model(place):
+    found = runpy.run_path(str(SNIPPETS / "early_stopping.py"))
+    stopped, scheduler = found["stopped"], found["EarlyStopping"]()
+    losses = [row.value for row in stopped.rows if row.name == "validation/loss"]
+    assert len(losses) < scheduler.max_rounds and losses.index(min(losses)) == len(losses) - 1 - scheduler.patience
+    scheduler.data_dir = "toy/data/aggregator"
+    scheduler.load_state_dict(torch.load(stopped.path / "model.pt", weights_only=True))
+    assert found["measure"](scheduler.model, scheduler.validation_loader)[0] == min(losses)
+
+
+RECIPES = [file for file in sorted(SNIPPETS.glob("*.py")) if "(DiabetesScheduler):" in file.read_text("utf-8")]
+
+
+def as_file(recipe: Path) -> str:
+    """Return a recipe's imports and definitions below the task's file, as a reader would put them there."""
+    defined = [
+        ast.unparse(node)
+        for node in ast.parse(recipe.read_text("utf-8")).body
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.Import | ast.ImportFrom)
+        and getattr(node, "module", "") not in ("my_task", "alphamed_tutorials")
+    ]
+    return (SNIPPETS / "my_task.py").read_text("utf-8") + "\n\n" + "\n\n".join(defined) + "\n"
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda recipe: recipe.stem)
+def test_every_recipe_passes_the_check(recipe, place, start):
+    new("toy")
+    (place / "task.py").write_text(as_file(recipe), encoding="utf-8")
+    scheduler = runpy.run_path(str(SNIPPETS / "my_task.py"))["DiabetesScheduler"]()
+    torch.save(scheduler.build_model().state_dict(), "toy/data/aggregator/pretrained.pt")
+    done = start("check", "task.py", "--data", "toy/data", "--json", cwd=place)
+    assert {answer["answer"] for answer in json.loads(done.stdout)["rows"]} == {"ok"}, done.stdout
