@@ -10,9 +10,13 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from alphafed.fed_avg import FedAvgScheduler
-from alphafed.scheduler import DataChecker
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
+
+try:
+    from alphafed.scheduler import DataChecker
+except ImportError:  # an older SDK has none
+    DataChecker = object
 
 DATA_DIR = "/data/alphamed-federated-dataset/diabetes"  # on every node of AlphaMed
 
