@@ -21,6 +21,7 @@ run(
     seed=1,
     out="runs/one-owner",
 )
+
 # --8<-- [end:run]
 
 # --8<-- [start:compare]
