@@ -9,8 +9,9 @@ from browsing import DESKTOP, PHONE, opened, search
 axe_module = pytest.importorskip("axe_playwright_python.sync_playwright")
 
 DOCS = Path(__file__).parents[2] / "docs" / "zh"
-SOURCES = [*DOCS.rglob("*.md"), *DOCS.rglob("*.ipynb")]
-PAGES = sorted(file.relative_to(DOCS).with_suffix(".html").as_posix() for file in SOURCES)
+SOURCES = [file.relative_to(DOCS).with_suffix(".html").as_posix() for file in DOCS.rglob("*.md")]
+NOTEBOOKS = [f"notebooks/{Path(page).name}" for page in SOURCES if page.startswith("guides/")]
+PAGES = sorted(SOURCES + NOTEBOOKS)
 CHECKED_ON_PHONES = [page for page in PAGES if page == "index.html" or page.startswith("guides/")]
 
 pytestmark = pytest.mark.browser
