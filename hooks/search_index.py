@@ -15,7 +15,7 @@ SYNONYMS = Path(__file__).with_name("synonyms.toml")
 HEADINGS = ["h1", "h2", "h3", "h4"]
 BLOCKS = ["p", "li", "dt", "dd", "figcaption", "summary"]
 SKIPPED = "svg, script, style, .headerlink, .doc-labels, .output, .results, thead"
-LONGEST_LISTING = 12  # lines
+LONGEST_LISTING = 8  # lines
 
 found: dict[str, list[dict]] = {}  # a page's address → its sections
 
@@ -36,8 +36,10 @@ def sections(html: str, url: str) -> list[dict]:
             if block.get_text().strip().count("\n") < LONGEST_LISTING:
                 result[-1]["code"].append(text)
         elif block.name == "tr":
-            first, *others = [_words(cell.get_text()) for cell in block.find_all(["th", "td"])]
-            result[-1]["rows"].append([first, " · ".join(filter(None, others))])
+            cells = [_words(cell.get_text()) for cell in block.find_all(["th", "td"])]
+            if cells[0].isdigit() and len(cells) > 3:
+                del cells[0]  # the row's number
+            result[-1]["rows"].append([cells[0], " · ".join(filter(None, cells[1:]))])
         else:
             result[-1]["text"].append(text)
             result[-1]["bold"] += [_words(bold.get_text()) for bold in block.find_all("strong")]
