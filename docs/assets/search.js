@@ -158,7 +158,12 @@ function setUpSearch(box) {
   input.addEventListener("input", show);
   box.addEventListener("reset", () => { setTimeout(show); input.focus(); });
   box.addEventListener("submit", (event) => { event.preventDefault(); list.querySelector("a")?.click(); });
-  box.addEventListener("click", (event) => { if (event.target.closest("a")) open(false); });
+  box.addEventListener("click", (event) => {
+    if (!event.target.closest("a") || event.ctrlKey || event.metaKey) return;
+    open(false);
+    input.value = ""; // else it is the first place on the page that has the text to scroll to
+    show();
+  });
   box.addEventListener("focusout", ({ relatedTarget }) => { if (relatedTarget && !box.contains(relatedTarget)) open(false); });
   box.addEventListener("keydown", (event) => {
     const steps = { ArrowDown: 1, ArrowUp: -1 }, places = [input, ...list.querySelectorAll("a")];
