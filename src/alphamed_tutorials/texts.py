@@ -8,6 +8,7 @@ from typing import Any
 # What steers a terminal, turns the direction of writing, or is no character (a file's name need not be UTF-8).
 UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 NUMBERS = {text: float(text) for text in ("NaN", "Infinity", "-Infinity")}  # which JSON does not know
+AS_TEXT = re.compile(r"\\*(NaN|-?Infinity)")  # a text that says one of them gets one more backslash
 
 
 def to_json(content: Any, indent: int | None = None) -> str:
@@ -31,6 +32,8 @@ def _strict(value: Any) -> Any:
         return {name: _strict(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
         return [_strict(each) for each in value]
+    if isinstance(value, str) and AS_TEXT.fullmatch(value):
+        return f"\\{value}"
     return json.dumps(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -39,4 +42,6 @@ def _restored(value: Any) -> Any:
         return {name: _restored(each) for name, each in value.items()}
     if isinstance(value, list):
         return [_restored(each) for each in value]
-    return NUMBERS.get(value, value) if isinstance(value, str) else value
+    if isinstance(value, str) and AS_TEXT.fullmatch(value):
+        return NUMBERS.get(value, value[1:])
+    return value
