@@ -67,7 +67,10 @@ MEND_FIRST = "more problems (还有更多问题). Mend these first (请先处理
 
 
 class DataError(ValueError):
-    """Say which file is wrong, why, and what to do: one line for each problem."""
+    """Say which files are wrong, why, and what to do: one argument for each problem."""
+
+    def __str__(self) -> str:
+        return "\n".join(shown(self.args))
 
 
 def unreadable(path: Path, error: OSError) -> DataError:
@@ -193,7 +196,7 @@ def read_split(folder: Path, split: str) -> str:
     problems = [*find_layout_problems(text), *find_word_problems(text)]
     problems += find_repetitions(text, others)
     if problems:
-        raise DataError("\n".join(f"{path}: {problem}" for problem in problems))
+        raise DataError(*(f"{path}: {problem}" for problem in problems))
     return text
 
 
@@ -236,7 +239,7 @@ class DatasetVerify(DataChecker):
             try:
                 sound.append(check_split(Path(self.data_dir), split))
             except DataError as error:
-                problems += str(error).splitlines()
+                problems += error.args
             except Exception as error:  # the owner of the data has to see that, too
                 reason = f"{type(error).__name__}: {error} (意外错误)"
                 problems.append(f"{reason}. Ask the task's author (请联系任务作者)")
