@@ -27,6 +27,11 @@ def printable(text: str) -> str:
     return UNSAFE.sub(lambda found: repr(found[0])[1:-1], text)
 
 
+def in_line(text: str) -> str:
+    """Return a text that is printable and stays in its line."""
+    return printable(text).replace("\n", "\\n")
+
+
 def _strict(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _strict(each) for name, each in value.items()}

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import TutorialError
+from ..texts import in_line
 from .options import (
     AggregatorFolder,
     AsJson,
@@ -206,9 +207,9 @@ def metrics(
             write_whole(csv, (run / "metrics.csv").read_bytes())
         result |= {"run": str(run), "state": found.state, "outcome": found.outcome, "metrics": found.metrics}
         rounds = result["rounds"] = found.last_rounds
-        rows = [(name, number(value), str(rounds[name])) for name, value in found.metrics.items()]
+        rows = [(in_line(name), number(value), str(rounds[name])) for name, value in found.metrics.items()]
         show_table(f"{run}: {found.outcome}", ("metric", "last value", "round"), rows)
         left_out = [name for name in details(found.rows) if name not in rounds]
         if left_out:
-            say(f"{len(left_out)} more, such as {left_out[0]}, are in {run / 'metrics.csv'}")
+            say(f"{len(left_out)} more, such as {in_line(left_out[0])}, are in {run / 'metrics.csv'}")
         say_untested(found)
