@@ -126,7 +126,8 @@ def read_text(path: Path) -> str:
         problem = f"holds a zero byte at {content.index(0)} (含有空字节). {SAVE_AGAIN}"
     else:
         try:
-            return content.decode("utf-8-sig")
+            text = content.decode("utf-8-sig")
+            return text.replace("\r\n", "\n").replace("\r", "\n")
         except UnicodeDecodeError as error:
             line = content[: error.start].count(b"\n") + 1
             found = f"is not UTF-8 in line {line}, byte {error.start}"
@@ -136,7 +137,7 @@ def read_text(path: Path) -> str:
 
 def find_layout_problems(text: str) -> Iterator[str]:
     """Yield what keeps a text from being WikiText."""
-    lines = [line.rstrip("\r") for line in text.split("\n")]
+    lines = text.split("\n")
     if lines[-1].strip():
         found = f"breaks off in line {len(lines)} (文件不完整)"
         yield f"{found}. Copy it again (请重新拷贝)"
