@@ -167,7 +167,8 @@ def show_run(run: Any) -> None:
     rows = [(str(n), *(number(points[n]) if n in points else "" for points in curves.values())) for n in rounds]
     show_table(f"{run.path}: {run.outcome} in {run.record['seconds']:.1f} s", ("round", *curves), rows)
     say_untested(run)
-    say(f"Model: {run.path / 'model.pt'}. Next: playground export {run.path}")
+    following = shlex.join(["playground", "export", str(run.path)])
+    say(f"Model: {run.path / 'model.pt'}. Next: {following}")
 
 
 def say_untested(run: Any) -> None:
