@@ -148,7 +148,7 @@ def prepared_facts(data: str | Path | None) -> dict:
     try:
         facts = json.loads(file.read_text("utf-8-sig"))
     except UnicodeDecodeError:
-        raise WrongUse(f"{file} is no UTF-8 text: save it as UTF-8") from None
+        raise WrongUse(f"{file} is no UTF-8 text: save it as UTF-8, or {REMOVE}") from None
     except OSError as error:  # no permission, or a folder of that name
         raise WrongUse(f"{file} cannot be read ({error.strerror}): give yourself access, or move it away") from None
     except (ValueError, RecursionError) as error:
