@@ -1,5 +1,7 @@
 """What becomes of a model with BatchNorm when only its parameters travel."""
 
+from train_centralised import train_centralised
+
 # --8<-- [start:class]
 from alphamed_tutorials.examples.speech_commands.scheduler import SpeechCommandsScheduler
 
@@ -16,10 +18,25 @@ class WithoutBuffers(SpeechCommandsScheduler):
 # --8<-- [end:class]
 
 
-from alphamed_tutorials import prepare, run
+from alphamed_tutorials import prepare
 
 if __name__ == "__main__":
-    prepare("speech_commands", "data", num_nodes=2, partition="owners", seed=1)
-    task = WithoutBuffers(max_rounds=1, merge_epochs=1, seed=1)
-    finished = run(task, "data", seed=1)
-    print(finished.state, finished.metrics)
+    from train_centralised import run_test
+
+    prepare("speech_commands", "one-place", num_nodes=1, seed=1)
+    model, accuracy = train_centralised(
+        "one-place/nodes/node1", "one-place/nodes/aggregator", num_epochs=4, seed=1
+    )
+
+    # --8<-- [start:compare]
+    from alphamed_tutorials.examples.speech_commands.data import build_dataloader
+    from alphamed_tutorials.examples.speech_commands.model import M5
+
+    received = M5().eval()
+    received.load_state_dict(
+        dict(model.named_parameters()), strict=False
+    )  # parameters only
+    loader = build_dataloader("one-place/nodes/aggregator", train=False, batch_size=1000)
+    alone = run_test(received, loader, "cpu")
+    print(f"all entries: {accuracy:.3f}, parameters only: {alone:.3f}")
+    # --8<-- [end:compare]
