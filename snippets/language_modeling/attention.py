@@ -42,9 +42,9 @@ figure.savefig("attention.png", dpi=100)
 
 
 # --8<-- [start:order]
-def attend(vectors, mask=None):
+def attend(x, mask=None):
     with torch.no_grad():
-        return attention(vectors, vectors, vectors, attn_mask=mask, need_weights=False)[0]
+        return attention(x, x, x, attn_mask=mask, need_weights=False)[0]
 
 
 order = torch.tensor([*reversed(range(len(x) - 1)), len(x) - 1])  # the last stays last

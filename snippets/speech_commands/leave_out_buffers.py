@@ -1,7 +1,5 @@
 """What becomes of a model with BatchNorm when only its parameters travel."""
 
-from train_centralised import train_centralised
-
 # --8<-- [start:class]
 from alphamed_tutorials.examples.speech_commands.scheduler import SpeechCommandsScheduler
 
@@ -21,7 +19,7 @@ class WithoutBuffers(SpeechCommandsScheduler):
 from alphamed_tutorials import prepare
 
 if __name__ == "__main__":
-    from train_centralised import run_test
+    from train_centralised import run_test, train_centralised
 
     prepare("speech_commands", "one-place", num_nodes=1, seed=1)
     model, accuracy = train_centralised(
@@ -32,10 +30,9 @@ if __name__ == "__main__":
     from alphamed_tutorials.examples.speech_commands.data import build_dataloader
     from alphamed_tutorials.examples.speech_commands.model import M5
 
-    received = M5().eval()
-    received.load_state_dict(
-        dict(model.named_parameters()), strict=False
-    )  # parameters only
+    received = M5()
+    parameters = dict(model.named_parameters())  # no buffers among them
+    received.load_state_dict(parameters, strict=False)
     loader = build_dataloader("one-place/nodes/aggregator", train=False, batch_size=1000)
     alone = run_test(received, loader, "cpu")
     print(f"all entries: {accuracy:.3f}, parameters only: {alone:.3f}")
