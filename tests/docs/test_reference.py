@@ -117,6 +117,6 @@ def _kinds(annotation) -> list:
 
 
 def test_every_key_of_example_toml_is_documented(language):
-    table = rows(read(language, "quickstart"), "example-toml")
+    table = rows(read(language, "reference/task"), "example-toml")
     documented = [(key, cells[1] == REQUIRED[language]) for cells in table for key in re.findall("`([^`]+)`", cells[0])]
     assert dict(documented) == keys(Facts) and len(documented) == len(keys(Facts))
