@@ -26,8 +26,11 @@ print(indices, [words[index] for index in indices])
 # --8<-- [end:encode]
 
 # --8<-- [start:sample]
+import torch
+
 from alphamed_tutorials.examples.language_modeling.data import build_dataloader
 
+torch.manual_seed(1)  # the shuffling and the first weights below follow from it
 tokens, targets = next(iter(build_dataloader(node1, "train", words)))
 print(tokens.shape, tokens.dtype, targets.shape)
 print("in: ", " ".join(words[index] for index in tokens[0, :8]))

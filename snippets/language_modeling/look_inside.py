@@ -13,9 +13,9 @@ from alphamed_tutorials.examples.language_modeling.model import TransformerModel
 model = TransformerModel(words)
 for name, part in model.named_children():
     print(name, sum(parameter.numel() for parameter in part.parameters()))
-scores = model(tokens)
+logits = model(tokens)
 numbers = sum(entry.numel() for entry in model.state_dict().values())
-print(scores.shape, "sent each round:", numbers * 4, "bytes")
+print(logits.shape, "sent each round:", numbers * 4, "bytes")
 # --8<-- [end:shapes]
 
 # --8<-- [start:mask]
@@ -38,12 +38,13 @@ import torch.nn.functional as F
 
 model.train()
 optimizer = torch.optim.Adam(model.parameters(), lr=0.001)
-scores = model(tokens).flatten(0, 1)  # forward: [350, 4000]
-loss = F.cross_entropy(scores, targets.flatten())  # against [350]
+logits = model(tokens).flatten(0, 1)  # forward: [350, 4000]
+loss = F.cross_entropy(logits, targets.flatten())  # against [350]
 loss.backward()  # backward: the chain rule fills every .grad
 length = torch.nn.utils.clip_grad_norm_(model.parameters(), 0.5)  # all gradients together
 optimizer.step()
 optimizer.zero_grad()
+loss = loss.item()
 print(f"loss {loss:.2f}, perplexity {math.exp(loss):.0f}, gradient was {length:.2f} long")
 # --8<-- [end:step]
 

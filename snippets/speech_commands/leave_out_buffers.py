@@ -16,10 +16,24 @@ class WithoutBuffers(SpeechCommandsScheduler):
 # --8<-- [end:class]
 
 
-from alphamed_tutorials import prepare, run
+from alphamed_tutorials import prepare
 
 if __name__ == "__main__":
-    prepare("speech_commands", "data", num_nodes=2, partition="owners", seed=1)
-    task = WithoutBuffers(max_rounds=1, merge_epochs=1, seed=1)
-    finished = run(task, "data", seed=1)
-    print(finished.state, finished.metrics)
+    from train_centralised import run_test, train_centralised
+
+    prepare("speech_commands", "one-place", num_nodes=1, seed=1)
+    model, accuracy = train_centralised(
+        "one-place/nodes/node1", "one-place/nodes/aggregator", num_epochs=4, seed=1
+    )
+
+    # --8<-- [start:compare]
+    from alphamed_tutorials.examples.speech_commands.data import build_dataloader
+    from alphamed_tutorials.examples.speech_commands.model import M5
+
+    received = M5()
+    parameters = dict(model.named_parameters())  # no buffers among them
+    received.load_state_dict(parameters, strict=False)
+    loader = build_dataloader("one-place/nodes/aggregator", train=False, batch_size=1000)
+    alone = run_test(received, loader, "cpu")
+    print(f"all entries: {accuracy:.3f}, parameters only: {alone:.3f}")
+    # --8<-- [end:compare]
