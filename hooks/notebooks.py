@@ -12,6 +12,7 @@ from mkdocs.structure.files import File
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+from comments import in_chinese
 from outputs import Output, outputs, pictures_of, read, recording_of
 from pages import HEADING, Block, Page
 
@@ -49,7 +50,9 @@ def cells(page: Page) -> list[dict]:
     recorded = {block.first: output for block, output in zip(page.blocks, outputs(page), strict=True)}
     for piece in [*_pieces(page), "# end"]:
         if isinstance(piece, Block):
-            section += [*_markdown(text), *_code(piece, recorded[piece.first], recording_of(page).with_suffix(""))]
+            output, pictures = recorded[piece.first], recording_of(page).with_suffix("")
+            code = in_chinese(piece.text) if page.language == "zh" else piece.text
+            section += [*_markdown(text), *_code(code, pictures_of(piece), output, pictures)]
             text = ""
         elif heading := HEADING.fullmatch(piece):
             if section:  # what was gathered is kept, because there is code in it
@@ -90,12 +93,12 @@ def _markdown(text: str) -> list[dict]:
     return [new_markdown_cell(plain)] if plain else []
 
 
-def _code(block: Block, output: Output, pictures: Path) -> list[dict]:
-    """Return a cell with the block's code and what it printed, and one for each picture it drew."""
-    code = re.sub(r"# \((\d+)\)!", r"# (\1)", block.text).strip("\n")
+def _code(code: str, files: list[str], output: Output, pictures: Path) -> list[dict]:
+    """Return a cell with a block's code and what it printed, and one for each picture it drew."""
+    code = re.sub(r"# \((\d+)\)!", r"# (\1)", code).strip("\n")
     printed = [new_output("stream", name="stdout", text=output.printed)] if output.printed else []
     found = [new_code_cell(code, outputs=printed)]
-    for file, name in zip(pictures_of(block), output.pictures):
+    for file, name in zip(files, output.pictures):
         show = f'from IPython.display import Image\n\nImage("{file}", alt="{file}")'
         png = base64.b64encode((pictures / name).read_bytes()).decode()
         found.append(new_code_cell(show, outputs=[new_output("display_data", {"image/png": png})]))
