@@ -20,6 +20,8 @@ for row in mask[::8, ::4]:  # every eighth row, in characters
 # --8<-- [end:file]
 
 # --8<-- [start:sample]
+import torch
+
 from alphamed_tutorials.examples.object_detection.data import (
     PedestrianDataset,
     build_dataloader,
@@ -31,6 +33,7 @@ for entry, value in target.items():
     print(entry, value.dtype, value.shape)
 print(target["boxes"])
 
+torch.manual_seed(0)  # the same chance at every run
 images, targets = next(iter(build_dataloader(node1, train=True, batch_size=2)))
 print([image.shape for image in images], [len(target["boxes"]) for target in targets])
 # --8<-- [end:sample]

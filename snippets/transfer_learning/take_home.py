@@ -14,6 +14,8 @@ for form, outcome in export(first_run).items():
 # --8<-- [end:export]
 
 # --8<-- [start:predict]
+from pathlib import Path
+
 import torch
 from torchvision.io import ImageReadMode, decode_image, read_file
 
@@ -28,6 +30,7 @@ def predict(file):
     return pixels, predictor(pixels.unsqueeze(0))[0]
 
 
-pixels, probabilities = predict("data/nodes/aggregator/val/bees/0_8.jpg")
-print(dict(zip(("ants", "bees"), probabilities.tolist())))
+picture = sorted(Path("data/nodes/aggregator/val/bees").iterdir())[0]
+pixels, probabilities = predict(picture)
+print(picture.name, dict(zip(("ants", "bees"), probabilities.tolist())))
 # --8<-- [end:predict]
