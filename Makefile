@@ -7,7 +7,7 @@ SITE_READY := .venv-site/.ready
 INPUTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup start check test pages soak coverage test-torchtext site serve notebooks clean
+.PHONY: help setup start check test pages soak coverage test-torchtext site serve outputs clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -86,8 +86,9 @@ site/.built: $(if $(wildcard $(READY)),$(READY),$(SITE_READY)) $(SITE_SOURCES)
 	$(SITE_BIN)/python -m mkdocs build --strict --config-file mkdocs.en.yml
 	@touch $@
 
-notebooks: $(READY)  ## make the guides' notebooks anew, about five minutes
-	$(BIN)/python tools/notebooks.py
+PAGES ?=
+outputs: $(READY)  ## record what the pages' code prints and draws; one page: make outputs PAGES=guides/mnist
+	PYTHONPATH=hooks $(BIN)/python tools/record_outputs.py $(PAGES)
 
 PORT ?= 8000
 serve: site  ## build the site and serve it at http://127.0.0.1:8000

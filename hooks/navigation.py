@@ -43,6 +43,7 @@ def _paths(nav: list) -> list[str]:
 
 def on_config(config):
     docs = Path(config.docs_dir)
-    pages = [path for suffix in ("md", "ipynb") for path in docs.rglob(f"*.{suffix}")]
+    pages = [path.relative_to(docs).as_posix() for path in docs.rglob("*.md")]
+    notebooks = [f"notebooks/{path.stem}.ipynb" for path in docs.glob("guides/*.md")]  # made while the site is built
     names = [example.name for example in read_examples(Path(config.config_file_path).parent)]
-    config.nav = expand(config.nav, [path.relative_to(docs).as_posix() for path in pages], names)
+    config.nav = expand(config.nav, [*pages, *notebooks], names)

@@ -9,12 +9,10 @@ from pathlib import Path
 import names
 from pymdownx.snippets import SnippetPreprocessor
 
-from pages import HEADING, LANGUAGES, Block, Line, Page
+from pages import ANNOTATION, HEADING, LANGUAGES, RUN_LANGUAGES, Block, Line, Page
 
-RUN_LANGUAGES = ("python", "sh")
 SHOWN_LANGUAGES = ("csv", "html", "ini", "json", "markdown", "mermaid", "text", "toml", "yaml")
 INLINE_CODE = re.compile(r"(?<!`)(`+)(?!`)(?P<code>.+?)(?<!`)\1(?!`)")
-ANNOTATION = re.compile(r"#\s*\((\d+)\)!?")
 PROPER_NAMES = re.compile(r"AlphaMed|Flower|Python|PyTorch|TorchScript")  # these stay as they are in Chinese
 STEPS = (  # what every guide shows: file of snippets/<example> and section
     ("prepare_data.py", "prepare"),
@@ -94,16 +92,11 @@ def fences_are_known(page: Page) -> Iterator[str]:
             yield f"{line}: the code block is empty"
 
 
-def reasons_are_shown(page: Page) -> Iterator[str]:
-    """A block that is not run says why, in its comment and in visible words right above it."""
+def reasons_are_given(page: Page) -> Iterator[str]:
+    """A block that is not run says why, in its comment."""
     for block in page.blocks:
-        if block.not_run is None:
-            continue
-        if not block.not_run:
+        if block.not_run == "":
             yield f"{page.lines[block.first]}: `not run:` gives no reason"
-        before = next((line.text.strip() for line in reversed(page.lines[: block.first - 1]) if line.text.strip()), "#")
-        if re.match(r"#{1,6}\s|#$|===|```|~~~|<!--|---", before):
-            yield f"{page.lines[block.first]}: no words above the block tell the reader why it is not run"
 
 
 def annotations_are_explained(page: Page) -> Iterator[str]:
@@ -374,7 +367,7 @@ PAGE_RULES = (
     python_is_included,
     includes_resolve,
     fences_are_known,
-    reasons_are_shown,
+    reasons_are_given,
     annotations_are_explained,
     names_exist,
     commands_exist,

@@ -12,21 +12,22 @@ from pathlib import Path
 import pytest
 from preloaded import environment, stand_ins
 
-from pages import Line
+from pages import Block, Line
+from record_outputs import ENVIRONMENT, MARK, program, split
 
 TIME_LIMIT = 300  # seconds
 # -e alone stops without a word: this says which line failed.
 REPORT = Line("""trap 'echo "page.sh: line $LINENO: this command failed" >&2' ERR""", 0)
 
 
-def run_python(page: str, lines: list[Line], time_limit: float = TIME_LIMIT) -> str:
-    """Run `lines` as one Python program and return what it prints, or fail with the page's lines named."""
-    return _run(page, "page.py", lines, (str(stand_ins() / "python"), "page.py"), time_limit)
+def run_python(page: str, blocks: list[Block], time_limit: float = TIME_LIMIT) -> list[str]:
+    """Run `blocks` as one Python program and return what each prints, or fail with the page's lines named."""
+    return _run(page, "page.py", program(blocks), (str(stand_ins() / "python"), "page.py"), time_limit)
 
 
-def run_shell(page: str, lines: list[Line], time_limit: float = TIME_LIMIT) -> str:
-    """Run `lines` as one Bash program that stops at the first error, as `run_python` does."""
-    return _run(page, "page.sh", [REPORT, *lines], ("bash", "-Eeuo", "pipefail", "page.sh"), time_limit)
+def run_shell(page: str, blocks: list[Block], time_limit: float = TIME_LIMIT) -> list[str]:
+    """Run `blocks` as one Bash program that stops at the first error, as `run_python` does."""
+    return _run(page, "page.sh", [REPORT, *program(blocks)], ("bash", "-Eeuo", "pipefail", "page.sh"), time_limit)
 
 
 def run_file(path: Path, time_limit: float = TIME_LIMIT) -> str:
@@ -36,8 +37,8 @@ def run_file(path: Path, time_limit: float = TIME_LIMIT) -> str:
     """
     with tempfile.TemporaryDirectory() as folder:
         command = (str(stand_ins() / "python"), str(path))
-        status, output = _execute(command, folder, time_limit, STORE_OF_PREPARED_DATA=_store().name)
-    return _check(path.name, status, output, time_limit)
+        ended = _execute(command, folder, time_limit, STORE_OF_PREPARED_DATA=_store().name)
+    return _check(path.name, *ended, time_limit)
 
 
 @functools.cache
@@ -45,33 +46,41 @@ def _store() -> tempfile.TemporaryDirectory:
     return tempfile.TemporaryDirectory(prefix="prepared-")  # goes when the tests end
 
 
-def _run(page: str, name: str, lines: list[Line], command: tuple[str, ...], time_limit: float) -> str:
-    program = "".join(line.text + "\n" for line in lines)
+def _run(page: str, name: str, lines: list[Line], command: tuple[str, ...], time_limit: float) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder, name).write_text(program, encoding="utf-8")
-        status, output = _execute(command, folder, time_limit)
+        Path(folder, name).write_text("".join(line.text + "\n" for line in lines), encoding="utf-8")
+        status, *texts = _execute(command, folder, time_limit, **ENVIRONMENT)
 
     def origin(match: re.Match) -> str:
         return f"{page} {lines[min(int(match[1]), len(lines)) - 1]}"
 
-    output = re.sub(rf'(?:File "[^"\n]*\b{re.escape(name)}", line |{re.escape(name)}: line )(\d+)', origin, output)
-    return _check(page, status, output, time_limit)
+    place = re.compile(rf'(?:File "[^"\n]*\b{re.escape(name)}", line |{re.escape(name)}: line )(\d+)')
+    output, errors = (place.sub(origin, text).replace(folder, "…") for text in texts)
+    return split(_check(page, status, output, errors, time_limit), "sh" if command[0] == "bash" else "python")
 
 
-def _check(name: str, status: int | None, output: str, time_limit: float) -> str:
+def _check(name: str, status: int | None, output: str, errors: str, time_limit: float) -> str:
     reason = f"ran longer than {time_limit:g} seconds" if status is None else f"ended with exit status {status}"
     if status != 0:
-        pytest.fail(f"{name} {reason}:\n{output}", pytrace=False)
+        pytest.fail(f"{name} {reason}:\n{_without_marks(output)}{errors}", pytrace=False)
     return output
 
 
-def _execute(command: tuple[str, ...], folder: str, time_limit: float, **variables: str) -> tuple[int | None, str]:
+def _without_marks(output: str) -> str:
+    return output.replace(f"{MARK}\n", "")
+
+
+def _execute(command: tuple[str, ...], folder: str, time_limit: float, **variables: str) -> tuple[int | None, str, str]:
     """Run `command` in a folder, where `python FILE.py` and `playground` start at once.
 
     Returns:
-        The exit status, or None where the time limit stopped it, and all that was printed.
+        The exit status, or None where the time limit stopped it; what was printed; what a Python program printed as
+        errors and warnings. A shell shows these among the rest, as a terminal does.
     """
-    with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
+    with (
+        tempfile.TemporaryFile("w+", encoding="utf-8") as output,
+        tempfile.TemporaryFile("w+", encoding="utf-8") as errors,
+    ):
         process = subprocess.Popen(
             command,
             cwd=folder,
@@ -79,7 +88,7 @@ def _execute(command: tuple[str, ...], folder: str, time_limit: float, **variabl
             start_new_session=True,
             stdin=subprocess.DEVNULL,
             stdout=output,
-            stderr=subprocess.STDOUT,
+            stderr=subprocess.STDOUT if command[0] == "bash" else errors,
         )
         try:
             status = process.wait(time_limit)
@@ -90,4 +99,5 @@ def _execute(command: tuple[str, ...], folder: str, time_limit: float, **variabl
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         output.seek(0)
-        return status, output.read()
+        errors.seek(0)
+        return status, output.read(), errors.read()

@@ -2,9 +2,10 @@
 
 import pytest
 from built import code_blocks
-from gate import RUN_LANGUAGES
 
-from pages import PAGES, ROOT
+from pages import ROOT, RUN_LANGUAGES, find_pages
+
+PAGES = find_pages()
 
 FOLDERS = {"zh": "", "en": "en"}  # where each language lies in the built site
 

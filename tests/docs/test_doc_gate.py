@@ -3,7 +3,9 @@
 import gate
 import pytest
 
-from pages import LANGUAGES, PAGES, ROOT
+from pages import LANGUAGES, ROOT, find_pages
+
+PAGES = find_pages()
 
 BY_NAME = {(page.language, page.path.relative_to(ROOT / "docs" / page.language).as_posix()): page for page in PAGES}
 PAIRS = [

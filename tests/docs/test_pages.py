@@ -1,4 +1,4 @@
-"""Every page runs: its Python blocks as one program, its shell blocks as another, each in an empty folder."""
+"""Every page runs, and prints what its recording says: its Python blocks as one program, its shell blocks as another."""
 
 import re
 import time
@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 from runner import run_python, run_shell
 
-from pages import PAGES, Page
+from outputs import key, name_of, read, recording_of
+from pages import Page, find_pages
+from record_outputs import difference, record
+
+PAGES = find_pages()
 
 
 def test_there_are_pages():
@@ -18,21 +22,34 @@ def programs(language: str) -> list:
     """Return the pages' programs as parameters, each text once: the pages that hold it and its lines."""
     holders: dict[str, list[Page]] = {}
     for page in PAGES:
-        if lines := page.program(language):
-            holders.setdefault("\n".join(line.text for line in lines), []).append(page)
+        if blocks := page.program(language):
+            holders.setdefault("\n".join(block.text for block in blocks), []).append(page)
     return [pytest.param(pages, id="+".join(map(str, pages))) for pages in holders.values()]
+
+
+def compare(page: Page, run, language: str) -> None:
+    """Run a page's program and hold what each block prints against the page's recording."""
+    recorded = read(page)["blocks"]
+    blocks = page.program(language)
+    faults = [
+        f"{page} {page.lines[block.first]}: {fault}"
+        for block, printed in zip(blocks, run(page.name, blocks), strict=True)
+        if (fault := difference(recorded[key(block)]["printed"], printed) if key(block) in recorded else "not recorded")
+    ]
+    if faults:
+        pytest.fail("\n".join([*faults, f"if it is right so: make outputs PAGES={name_of(page)}"]), pytrace=False)
 
 
 @pytest.mark.pages
 @pytest.mark.parametrize("pages", programs("python"))
-def test_python_of_pages_runs(pages):
-    run_python(pages[0].name, pages[0].program("python"))
+def test_python_of_pages_runs_as_recorded(pages):
+    compare(pages[0], run_python, "python")
 
 
 @pytest.mark.pages
 @pytest.mark.parametrize("pages", programs("sh"))
-def test_shell_of_pages_runs(pages):
-    run_shell(pages[0].name, pages[0].program("sh"))
+def test_shell_of_pages_runs_as_recorded(pages):
+    compare(pages[0], run_shell, "sh")
 
 
 @pytest.mark.parametrize("language", ["python", "sh"])
@@ -41,7 +58,7 @@ def test_every_page_s_program_is_run(language):
     run = [page for parameter in programs(language) for page in parameter.values[0]]
     assert sorted(map(str, run)) == sorted(str(page) for page in PAGES if page.program(language))
     for pages in (parameter.values[0] for parameter in programs(language)):
-        assert len({"\n".join(line.text for line in page.program(language)) for page in pages}) == 1
+        assert len({"\n".join(block.text for block in page.program(language)) for page in pages}) == 1
 
 
 # The runner itself
@@ -102,7 +119,7 @@ def hidden():
 """,
     )
     output = run_python(page.name, page.program("python"))
-    assert output == "['page.py'] 42\ndef double(number):\n    return 2 * number\n\n[2, 4]\n"
+    assert "".join(output) == "['page.py'] 42\ndef double(number):\n    return 2 * number\n\n[2, 4]\n"
 
 
 def test_python_error_names_page_line_and_section(make_page):
@@ -130,7 +147,7 @@ def test_shell_error_names_page_line(make_page):
 
 def test_shell_finds_the_environment_and_an_empty_folder(make_page):
     page = make_page('```sh\npython -c "import torch; print(torch.get_num_threads())"\nls\n```\n')
-    assert run_shell(page.name, page.program("sh")) == "1\npage.sh\n"
+    assert run_shell(page.name, page.program("sh")) == ["1\npage.sh\n"]
 
 
 @pytest.mark.parametrize(
@@ -153,6 +170,20 @@ def test_time_limit_ends_the_program_and_its_children(make_page, block, seconds)
             return
         time.sleep(0.1)
     pytest.fail("the child goes on")
+
+
+def test_a_changed_number_makes_the_comparison_fail(make_page):
+    page = make_page(
+        '```python\n--8<-- "snippets/code.py:one"\n```\n', "# --8<-- [start:one]\nprint(0.9)\n# --8<-- [end:one]\n"
+    )
+    record([page])
+    compare(page, run_python, "python")
+    recording = recording_of(page)
+    recording.write_text(recording.read_text("utf-8").replace("0.9", "0.8"), encoding="utf-8")
+    with pytest.raises(
+        pytest.fail.Exception, match=r"line 1: recorded:\n  0.8\nnow:\n  0.9\n.*make outputs PAGES=page"
+    ):
+        compare(page, run_python, "python")
 
 
 def test_marked_block_does_not_run(make_page):

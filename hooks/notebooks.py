@@ -1,27 +1,22 @@
-"""Make every guide's notebook from the guide itself: its code, and the words around it, run once.
+"""Make every guide's notebook from the guide and its recording: its code, the words around it, what the code printed."""
 
-    python tools/notebooks.py [EXAMPLE ...]      (`make notebooks` makes all)
-
-Both languages hold the same code, so it runs once, and both notebooks show what it printed.
-"""
-
+import base64
 import re
-import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
-from nbclient import NotebookClient
+from mkdocs.plugins import event_priority
+from mkdocs.structure.files import File
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from pages import HEADING, LANGUAGES, ROOT, Block, Page
+from outputs import Output, outputs, pictures_of, read, recording_of
+from pages import HEADING, Block, Page
 
-TIME_LIMIT = 600  # seconds a cell
 LINK = re.compile(r"!?\[(?P<text>[^][]*)\]\((?P<target>[^()]*)\)(\{[^}]*\})?")
-PICTURE = re.compile(r'(?:plot|savefig|write_png)\(.*"(?P<file>[^"]+\.png)"')  # a file that the code draws
+_made = tempfile.TemporaryDirectory(prefix="notebooks-")  # goes when the build ends
 NOT_PROSE = re.compile(r"!!!|\?\?\?|===|\||<|\{\{|!\[|\[.*\]\(.*\)\{ \.md-button|\*\[")
 WORDS = {
     "zh": {
@@ -51,9 +46,10 @@ WORDS = {
 def cells(page: Page) -> list[dict]:
     """Return the page's sections that hold Python to run, as cells: headings, plain prose, code, pictures drawn."""
     found, section, text, titles = [], [], "", {}
+    recorded = {block.first: output for block, output in zip(page.blocks, outputs(page), strict=True)}
     for piece in [*_pieces(page), "# end"]:
         if isinstance(piece, Block):
-            section += [*_markdown(text), *_code(piece)]
+            section += [*_markdown(text), *_code(piece, recorded[piece.first], recording_of(page).with_suffix(""))]
             text = ""
         elif heading := HEADING.fullmatch(piece):
             if section:  # what was gathered is kept, because there is code in it
@@ -94,85 +90,49 @@ def _markdown(text: str) -> list[dict]:
     return [new_markdown_cell(plain)] if plain else []
 
 
-def _code(block: Block) -> list[dict]:
+def _code(block: Block, output: Output, pictures: Path) -> list[dict]:
+    """Return a cell with the block's code and what it printed, and one for each picture it drew."""
     code = re.sub(r"# \((\d+)\)!", r"# (\1)", block.text).strip("\n")
-    pictures = [f'from IPython.display import Image\n\nImage("{file}", alt="{file}")' for file in PICTURE.findall(code)]
-    return [new_code_cell(source) for source in (code, *pictures)]
+    printed = [new_output("stream", name="stdout", text=output.printed)] if output.printed else []
+    found = [new_code_cell(code, outputs=printed)]
+    for file, name in zip(pictures_of(block), output.pictures):
+        show = f'from IPython.display import Image\n\nImage("{file}", alt="{file}")'
+        png = base64.b64encode((pictures / name).read_bytes()).decode()
+        found.append(new_code_cell(show, outputs=[new_output("display_data", {"image/png": png})]))
+    return found
 
 
-def run(code: list[dict], time_limit: int = TIME_LIMIT) -> None:
-    """Run code cells one after another in a new kernel and an empty folder; their outputs are filled in.
-
-    Raises:
-        nbclient.exceptions.CellExecutionError: A cell failed.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        notebook = new_notebook(cells=code)
-        NotebookClient(notebook, timeout=time_limit, resources={"metadata": {"path": folder}}).execute()
-    for cell in code:
-        cell["metadata"] = {}
-        cell["outputs"] = _stdout_joined(cell["outputs"])
-
-
-def _stdout_joined(outputs: list[dict]) -> list[dict]:
-    """Return outputs as they would come at once, and without what libraries warn of on stderr."""
-    printed = "".join(output["text"] for output in outputs if output.get("name") == "stdout")
-    others = [output for output in outputs if output["output_type"] != "stream"]
-    return [*([new_output("stream", name="stdout", text=printed)] if printed else []), *others]
-
-
-def make(example: str) -> None:
-    """Write the notebook of an example's guide in every language."""
-    from alphamed_tutorials.runs.machine import machine, versions
-
-    pages = {language: Page(ROOT / "docs" / language / "guides" / f"{example}.md") for language in LANGUAGES}
-    contents = {language: cells(page) for language, page in pages.items()}
-    started = time.monotonic()
-    done = [cell for cell in contents[LANGUAGES[0]] if cell["cell_type"] == "code"]
-    run(done)
-    facts = {
-        "date": time.strftime("%Y-%m-%d"),
-        "seconds": round(time.monotonic() - started, 1),
-        "machine": machine(),
-        "versions": versions(),
-    }
-    for language, content in contents.items():
-        code = [cell for cell in content if cell["cell_type"] == "code"]
-        for cell, same in zip(code, done, strict=True):
-            if cell["source"] != same["source"]:
-                raise SystemExit(f"{pages[language]}: this code is not that of the other language:\n{cell['source']}")
-            cell.update(outputs=same["outputs"], execution_count=same["execution_count"])
-        file = notebook_of(pages[language])
-        file.parent.mkdir(exist_ok=True)
-        nbformat.write(assemble(pages[language], content, facts), file)
-
-
-def assemble(page: Page, content: list[dict], facts: dict) -> NotebookNode:
-    """Return the notebook: title, where it comes from, the guide's cells, how the outputs were recorded."""
-    words = WORDS[page.language]
-    versions = words["and"].join(
-        f"{name} {version}" for name, version in sorted(facts["versions"].items())
-    )  # as nbformat writes them
+def make(page: Page) -> NotebookNode:
+    """Return a guide's notebook: title, where it comes from, the guide's cells, how the outputs were recorded."""
+    words, content = WORDS[page.language], cells(page)
     name, _, lead = content[0]["source"].removeprefix("# ").partition("\n")
     all_cells = [
         new_markdown_cell(f"# Notebook{words['colon']}{name}\n\n{words['start']}"),
         *_markdown(lead),
         *content[1:],
-        new_markdown_cell(words["end"].format(**facts | facts["machine"] | {"versions": versions})),
+        *_markdown(_facts(read(page)["recorded"], words)),
     ]
     for number, cell in enumerate(all_cells):
-        cell["id"] = f"cell-{number}"  # else random: every making would change every line
+        cell["id"] = f"cell-{number}"  # else random: every build would change every line
+    for number, cell in enumerate((cell for cell in all_cells if cell["cell_type"] == "code"), start=1):
+        cell["execution_count"] = number
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    metadata = {"kernelspec": kernel, "language_info": {"name": "python"}, "recorded": facts}
-    return new_notebook(cells=all_cells, metadata=metadata)
+    return new_notebook(cells=all_cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
 
 
-def notebook_of(page: Page) -> Path:
-    """Return where a guide's notebook lies."""
-    return page.path.parents[1] / "notebooks" / f"{page.path.stem}.ipynb"
+def _facts(recorded: dict, words: dict[str, str]) -> str:
+    """Return the sentence about the recording; nothing for a page that is not recorded yet."""
+    if not recorded:
+        return ""
+    versions = words["and"].join(f"{name} {version}" for name, version in recorded["versions"].items())
+    return words["end"].format(**recorded | recorded["machine"] | {"versions": versions})
 
 
-if __name__ == "__main__":
-    for guide in sys.argv[1:] or [path.stem for path in sorted((ROOT / "docs/zh/guides").glob("*.md"))]:
-        print(f"{guide} …", flush=True)
-        make(guide)
+@event_priority(100)  # before mkdocs-jupyter looks for notebooks
+def on_files(files, config):
+    root, folder = Path(config.docs_dir).parents[1], Path(_made.name, config.theme["language"])
+    folder.joinpath("notebooks").mkdir(parents=True, exist_ok=True)
+    for guide in [file for file in files if file.src_uri.startswith("guides/") and file.src_uri.endswith(".md")]:
+        name = f"notebooks/{Path(guide.src_uri).stem}.ipynb"
+        nbformat.write(make(Page(Path(guide.abs_src_path), root)), folder / name)
+        files.append(File(name, str(folder), config.site_dir, config.use_directory_urls))

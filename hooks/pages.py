@@ -14,6 +14,8 @@ LANGUAGES = ("zh", "en")
 INCLUDE = re.compile(r"""\s*-+8<-+\s+(["'])(?P<name>.+)\1\s*""")
 FENCE = re.compile(r"(?P<indent>\s*)(?P<fence>`{3,}|~{3,})(?P<info>[^`]*)")
 HEADING = re.compile(r"(?P<level>#{1,6})\s+(?P<title>.*?)(?:\s*\{:?[^}]*#(?P<anchor>[\w-]+)[^}]*\})?\s*")
+ANNOTATION = re.compile(r"#\s*\((\d+)\)!?")
+RUN_LANGUAGES = ("python", "sh")
 NOT_RUN = re.compile(r"\s*<!--\s*not run:(?P<reason>.*)-->\s*")
 
 
@@ -45,8 +47,25 @@ class Block:
         return self.info.partition(" ")[0]
 
     @property
+    def runs(self) -> bool:
+        return self.language in RUN_LANGUAGES and self.not_run is None
+
+    @property
     def text(self) -> str:
         return "\n".join(line.text for line in self.lines)
+
+
+def find_fences(lines: list[str]) -> list[tuple[int, int]]:
+    """Return the places of the first and the last line of each fenced block; one that never ends has no last line."""
+    found, opened, first = [], None, 0
+    for index, line in enumerate(lines):
+        match = FENCE.fullmatch(line)
+        if match and opened is None:
+            opened, first = match, index
+        elif match and match["fence"].startswith(opened["fence"]) and not match["info"].strip():
+            found.append((first, index))
+            opened = None
+    return [*found, (first, len(lines))] if opened else found
 
 
 class Page:
@@ -69,10 +88,9 @@ class Page:
     def __repr__(self) -> str:
         return self.name
 
-    def program(self, language: str) -> list[Line]:
-        """Return the lines of the page's blocks in `language`, top to bottom, without those marked as not run."""
-        blocks = [block for block in self.blocks if block.language == language and block.not_run is None]
-        return [line for block in blocks for line in block.lines]
+    def program(self, language: str) -> list[Block]:
+        """Return the page's blocks in `language`, top to bottom, without those marked as not run."""
+        return [block for block in self.blocks if block.language == language and block.runs]
 
     def prose(self) -> list[Line]:
         """Return the lines outside code blocks."""
@@ -99,16 +117,12 @@ class Page:
         return lines
 
     def _find_blocks(self) -> list[Block]:
-        blocks, opened, first = [], None, 0
-        for index, line in enumerate(self.lines):
-            match = FENCE.fullmatch(line.text)
-            if match and opened is None:
-                opened, first = match, index
-            elif match and match["fence"].startswith(opened["fence"]) and not match["info"].strip():
-                blocks.append(self._make_block(opened, first, index))
-                opened = None
-        if opened:
-            self.problems.append(f"{self.lines[first]}: the code block never ends")
+        blocks = []
+        for first, last in find_fences([line.text for line in self.lines]):
+            if last == len(self.lines):
+                self.problems.append(f"{self.lines[first]}: the code block never ends")
+            else:
+                blocks.append(self._make_block(FENCE.fullmatch(self.lines[first].text), first, last))
         return blocks
 
     def _make_block(self, opened: re.Match, first: int, last: int) -> Block:
@@ -122,7 +136,7 @@ class Page:
 
 @functools.cache
 def _snippet_options() -> dict:
-    return load_config(str(ROOT / "mkdocs.yml")).mdx_configs["pymdownx.snippets"]
+    return load_config(str(ROOT / "mkdocs.yml"), hooks=[]).mdx_configs["pymdownx.snippets"]
 
 
 def make_expander(root: Path) -> SnippetPreprocessor:
@@ -132,9 +146,7 @@ def make_expander(root: Path) -> SnippetPreprocessor:
     return converter.preprocessors["snippet"]
 
 
+@functools.cache
 def find_pages(root: Path = ROOT) -> list[Page]:
     """Return every page of every language, in order of their names."""
     return [Page(path, root) for language in LANGUAGES for path in sorted((root / "docs" / language).rglob("*.md"))]
-
-
-PAGES = find_pages()

@@ -1,0 +1,136 @@
+"""Show under every code block what it printed and drew when the page was recorded: `make outputs`.
+
+A page's recording is `docs/results/outputs/<page>.json`, one for both languages; its pictures lie in the folder beside it.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from mkdocs.utils import get_relative_url
+
+from pages import FENCE, Block, Page, find_fences
+
+FOLDER = Path("docs", "results", "outputs")
+FOLDED = 16  # an output of more lines is folded …
+SHOWN = 8  # … after so many, or before the table that is there
+PICTURE = re.compile(r"""(?:plot|savefig|write_png)\(.*"(?P<python>[^"]+\.png)"|--plot[ =](?P<sh>\S+\.png)""")
+WORDS = {
+    "zh": {"output": "输出", "rest": "其余 {} 行", "picture": "上面的代码画出的图：{}"},
+    "en": {"output": "Output", "rest": "{} more lines", "picture": "What the code above draws: {}"},
+}
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a code block printed, and the names of the pictures it drew."""
+
+    printed: str = ""
+    pictures: tuple[str, ...] = ()
+
+
+def key(block: Block) -> str:
+    """Return what a block's output is kept under: a change of its code changes it."""
+    return hashlib.sha256(f"{block.language}\n{block.text.strip()}".encode()).hexdigest()[:12]
+
+
+def pictures_of(block: Block) -> list[str]:
+    """Return the files of the pictures that a block draws, as its code names them."""
+    return [match["python"] or match["sh"] for match in PICTURE.finditer(block.text)]
+
+
+def name_of(page: Page) -> str:
+    """Return a page's name without language and suffix, as `guides/mnist`."""
+    return page.path.relative_to(page.root / "docs" / page.language).with_suffix("").as_posix()
+
+
+def recording_of(page: Page) -> Path:
+    """Return where a page's recording lies; its pictures are in the folder of the same name without `.json`."""
+    return page.root / FOLDER / f"{name_of(page)}.json"
+
+
+def read(page: Page) -> dict:
+    """Return a page's recording: `recorded`, the facts of the run, and `blocks`, by their keys; empty if there is none."""
+    path = recording_of(page)
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"recorded": {}, "blocks": {}}
+
+
+def outputs(page: Page) -> list[Output]:
+    """Return the recorded output of each of a page's code blocks, in order; empty where a block has none."""
+    recorded = read(page)["blocks"]
+    found = []
+    for block in page.blocks:
+        kept = recorded.get(key(block), {}) if block.runs else {}
+        found.append(Output(kept.get("printed", ""), tuple(kept.get("pictures", ()))))
+    return found
+
+
+def insert(markdown: str, found: list[Output], language: str, pictures: str) -> str:
+    """Return a page's Markdown with its code blocks' outputs below them.
+
+    Args:
+        markdown: The page's text, includes not yet expanded.
+        found: An output for each fenced block of the text.
+        language: `zh` or `en`.
+        pictures: Where the pages' recorded pictures are, seen from the page.
+    """
+    lines = markdown.split("\n")
+    closed = [place for place in find_fences(lines) if place[1] < len(lines)]
+    for (first, last), output in reversed(list(zip(closed, found, strict=True))):
+        indent = FENCE.fullmatch(lines[first])["indent"]
+        shown = [f"{indent}{line}".rstrip() for line in render(output, language, pictures)]
+        place = _after_annotations(lines, last, len(indent))
+        lines[place:place] = shown
+    return "\n".join(lines)
+
+
+def _after_annotations(lines: list[str], last: int, indent: int) -> int:
+    """Return the place behind a block's last line and the list that explains its annotations, which must stay next to it."""
+    place = end = last + 1
+    while place < len(lines):
+        text = lines[place].lstrip()
+        deep = len(lines[place]) - len(text)
+        if text and not (deep > indent or (deep == indent and re.match(r"\d+\.\s", text))):
+            break
+        place += 1
+        end = place if text else end
+    return end if re.match(r"\s*\d+\.\s", "".join(lines[last + 1 : end])) else last + 1
+
+
+def render(output: Output, language: str, pictures: str) -> list[str]:
+    """Return the Markdown of an output: the text, folded where it is long, then the pictures."""
+    words, lines = WORDS[language], output.printed.rstrip("\n").split("\n") if output.printed.strip() else []
+    cut = len(lines) if len(lines) <= FOLDED else _cut(lines)
+    shown, rest = lines[:cut], lines[cut:]
+    markdown = _fence(shown, f'title="{words["output"]}"') if shown else []
+    if rest:
+        markdown += ["", f'??? output "{words["rest"].format(len(rest))}"', ""]
+        markdown += [f"    {line}" for line in _fence(rest, "")]
+    for picture in output.pictures:
+        name = Path(picture).name
+        markdown += ["", f"![{words['picture'].format(name)}]({pictures}/{name}){{ .output data-search-exclude }}"]
+    return ["", *markdown, ""] if markdown else []
+
+
+def _cut(lines: list[str]) -> int:
+    """Return how many lines of a long output are shown: no table is cut in two, but one that begins the output stays whole."""
+    tables = [index for index, line in enumerate(lines[:SHOWN]) if line.startswith("┏")]
+    if not tables:
+        return SHOWN
+    end = next((index for index, line in enumerate(lines) if line.startswith("└") and index > tables[-1]), SHOWN) + 1
+    return tables[-1] if tables[-1] > SHOWN // 2 else end
+
+
+def _fence(lines: list[str], options: str) -> list[str]:
+    marks = "`" * max([3, *(len(run) + 1 for line in lines for run in re.findall("`{3,}", line))])
+    return [f"{marks}{{ .text .output {options} }}", *lines, marks]
+
+
+def on_page_markdown(markdown, page, config, files):
+    if not page.file.src_uri.endswith(".md"):
+        return markdown
+    source = Page(Path(page.file.abs_src_path), Path(config.docs_dir).parents[1])
+    folder = f"assets/results/outputs/{name_of(source)}"
+    return insert(markdown, outputs(source), source.language, get_relative_url(folder, page.file.src_uri))

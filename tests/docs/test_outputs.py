@@ -1,0 +1,197 @@
+"""What code prints stands under it on the page, and what it prints now is held against what was recorded."""
+
+import json
+from pathlib import Path
+
+import pytest
+from bs4 import BeautifulSoup
+
+from outputs import FOLDED, Output, insert, key, name_of, outputs, pictures_of, read, recording_of, render
+from pages import ROOT, Page, find_pages
+from record_outputs import difference, record
+
+PAGES = [page for page in find_pages() if any(block.runs for block in page.blocks)]
+ADDRESS = {"zh": "", "en": "en/"}  # where each language lies in the built site
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_every_block_that_runs_is_recorded_as_it_is_now(page):
+    recorded, blocks = read(page)["blocks"], [block for block in page.blocks if block.runs]
+    missing = [str(page.lines[block.first]) for block in blocks if key(block) not in recorded]
+    assert not missing, f"make outputs PAGES={name_of(page)}"
+    for block in blocks:
+        assert recorded[key(block)].get("pictures", []) == [Path(name).name for name in pictures_of(block)]
+
+
+def test_nothing_is_kept_that_no_page_shows():
+    names = {name_of(page) for page in PAGES}
+    for file in (ROOT / "docs/results/outputs").rglob("*.json"):
+        assert file.relative_to(ROOT / "docs/results/outputs").with_suffix("").as_posix() in names
+        here = [page for page in PAGES if recording_of(page) == file]
+        blocks = json.loads(file.read_text("utf-8"))["blocks"]
+        assert set(blocks) == {key(block) for page in here for block in page.blocks if block.runs}
+        drawn = {name for block in blocks.values() for name in block.get("pictures", ())}
+        assert {path.name for path in file.with_suffix("").glob("*")} == drawn
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_every_block_that_prints_or_draws_shows_it_right_below(page, site):
+    html = (site.path / f"{ADDRESS[page.language]}{name_of(page)}.html").read_text("utf-8")
+    blocks = [
+        box for box in BeautifulSoup(html, "html.parser").select("div.highlight")
+        if {"language-python", "language-sh"} & set(box["class"]) and not box.find_parent(class_="doc")
+    ]  # fmt: skip
+    expected = [
+        output for block, output in zip(page.blocks, outputs(page), strict=True) if block.language in ("python", "sh")
+    ]
+    assert len(blocks) == len(expected)
+    for box, output in zip(blocks, expected):
+        shown, pictures = below(box)
+        assert shown.split("\n") == [line.rstrip() for line in output.printed.strip("\n").split("\n")]
+        assert pictures == list(output.pictures)
+
+
+def below(box) -> tuple[str, list[str]]:
+    """Return the text and the pictures marked as output that follow a code block."""
+    text, pictures = [], []
+    for element in box.find_next_siblings():
+        if element.name == "ol" and not text and not pictures:
+            continue  # what explains the block's annotations
+        found = element.select("img.output")
+        if "output" not in element.get("class", []) and not found:
+            break
+        text += [code.get_text().rstrip("\n") for code in element.select("pre code")]
+        pictures += [Path(picture["src"]).name for picture in found]
+    return "\n".join(line.rstrip() for part in text for line in part.split("\n")), pictures
+
+
+def test_no_path_of_the_machine_it_was_recorded_on_is_shown():
+    for page in PAGES:
+        text = "".join(output.printed for output in outputs(page))
+        assert "/tmp" not in text and "/home/" not in text and str(ROOT) not in text, page
+
+
+# How an output looks
+
+
+def test_a_long_output_is_folded_and_no_table_is_cut_in_two():
+    lines = [f"line {number}" for number in range(FOLDED + 1)]
+    text = "\n".join(render(Output("\n".join(lines)), "en", ""))
+    assert text.index("line 7") < text.index('??? output "9 more lines"') < text.index("    line 8")
+    table = ["title", "┏━┓", *["│ 1 │"] * FOLDED, "└─┘", "Next: x"]
+    text = "\n".join(render(Output("\n".join(table)), "zh", ""))
+    assert text.index("└─┘") < text.index('??? output "其余 1 行"')
+
+
+def test_an_output_is_as_deep_as_its_block_and_behind_the_list_of_its_annotations():
+    markdown = '=== "Tab"\n\n    ```python\n    x  # (1)!\n    ```\n\n    1. One\n\n    2. Two\n\nText\n'
+    shown = insert(markdown, [Output("printed\n", ("a.png",))], "en", "../pictures").split("\n")
+    place = shown.index('    ```{ .text .output title="Output" }')
+    assert shown.index("    2. Two") < place < shown.index("Text")
+    assert shown[place + 1] == "    printed"
+    assert "    ![What the code above draws: a.png](../pictures/a.png){ .output data-search-exclude }" in shown
+
+
+def test_an_output_that_holds_a_fence_stays_one_block():
+    assert render(Output("```\nx\n```"), "en", "")[1].startswith("````{ ")
+
+
+# What counts as the same
+
+
+@pytest.mark.parametrize(
+    ("recorded", "printed"),
+    [
+        ("accuracy 0.953", "accuracy 0.961"),
+        ("done in 3.8 s", "done in 11.4 s"),
+        ("用时 3.8 秒", "用时 12 秒"),
+        ("this is a 1 (99% sure)", "this is a 1 (97% sure)"),
+        ("difference 0.0", "difference 2.980232238769531e-07"),
+        ("│ model.py │  1905 │", "│ model.py │  1931 │"),
+        ("┃ a ┃ seconds ┃\n│ b │     3.1 │\n└───┴─────────┘", "┃ a ┃ seconds ┃\n│ b │    13.1 │\n└───┴─────────┘"),
+        ("┏━━━┓\n│ 0.5 │", "┏━━━━━┓\n│ 0.497 │"),
+    ],
+)
+def test_seconds_spaces_and_last_digits_may_differ(recorded, printed):
+    assert difference(recorded, printed) == ""
+
+
+@pytest.mark.parametrize(
+    ("recorded", "printed"),
+    [
+        ("accuracy 0.953", "accuracy 0.853"),
+        ("accuracy 0.953", "accuracy nan"),
+        ("360 images", "359 images"),
+        ("this is a 1", "this is a 7"),
+        ("torch.Size([64, 1, 28, 28])", "torch.Size([64, 3, 28, 28])"),
+        ("│ model.py │  1905 │", "│ model.py │  3931 │"),
+        ("one\ntwo", "one"),
+        ("one", "one\ntwo"),
+        ("", "printed"),
+        ("conv1.weight True", "conv1.weight False"),
+    ],
+)
+def test_anything_else_is_a_difference(recorded, printed):
+    assert difference(recorded, printed)
+
+
+# How it is recorded
+
+
+@pytest.fixture
+def make_page(tmp_path):
+    """Return a function that writes a page and its snippet, and reads the page."""
+
+    def make(code: str, shell: str = "true") -> Page:
+        for name, content in {
+            "snippets/code.py": f"# --8<-- [start:one]\n{code}\n# --8<-- [end:one]\nprint('hidden')\n",
+            "docs/en/page.md": f'# Page\n\n```python\n--8<-- "snippets/code.py:one"\n```\n\n```sh\n{shell}\n```\n',
+        }.items():
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content, encoding="utf-8")
+        return Page(tmp_path / "docs/en/page.md", tmp_path)
+
+    return make
+
+
+def printed(page: Page) -> list[str]:
+    return [output.printed for output in outputs(page)]
+
+
+def test_both_kinds_of_blocks_are_recorded_with_their_pictures(make_page):
+    page = make_page(
+        "from pathlib import Path\n\ndef savefig(name):\n    Path(name).write_bytes(b'drawn')\n\n"
+        'savefig("a.png")\nprint(Path.cwd())',
+        "echo one; echo two >&2; echo 'round 1/2: x'",
+    )
+    record([page])
+    assert printed(page) == ["…\n", "one\ntwo\n"]
+    assert outputs(page)[0].pictures == ("a.png",)
+    assert recording_of(page).with_name("page").joinpath("a.png").read_bytes() == b"drawn"
+    assert read(page)["recorded"]["versions"]["torch"]
+
+
+def test_a_recording_stays_byte_for_byte_when_only_a_clock_said_something_else(make_page):
+    page = make_page("import time\nprint(time.time_ns() % 977, 'ms')")
+    record([page])
+    before = recording_of(page).read_bytes()
+    record([page])
+    assert recording_of(page).read_bytes() == before
+
+
+def test_changed_code_has_no_output_until_it_is_recorded(make_page):
+    record([make_page("print(1)")])
+    page = make_page("print(2)")
+    assert printed(page)[0] == ""
+    record([page])
+    assert printed(page)[0] == "2\n" and len(read(page)["blocks"]) == 2
+
+
+def test_a_program_that_fails_leaves_the_recording_alone(make_page):
+    page = make_page("print(1)")
+    record([page])
+    before = recording_of(page).read_bytes()
+    with pytest.raises(SystemExit, match="python blocks end with exit status 1(.|\n)*ZeroDivisionError"):
+        record([make_page("1 / 0")])
+    assert recording_of(page).read_bytes() == before

@@ -1,0 +1,148 @@
+"""Record what the code blocks of the pages print and draw, for both languages and for the notebooks.
+
+    python tools/record_outputs.py [PAGE ...]      (`make outputs` records all; a page is named as `guides/mnist`)
+
+A page's blocks run as one program, as its reader would run them. What is recorded stays as it is where the new run
+prints the same but for what `difference` lets pass.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from outputs import key, name_of, pictures_of, read, recording_of
+from pages import RUN_LANGUAGES, Block, Line, Page, find_pages
+
+PROGRESS = re.compile(r"^(?:\S+: )?round \d+/\d+: .*\n", re.MULTILINE)  # a terminal has a bar there, which goes away
+MARK = "\x1e"  # stands in the output where a block ends
+MARKS = {"python": f'__name__ == "__main__" and print({MARK!r}, flush=True)', "sh": f"printf '{MARK}\\n'"}
+COMMANDS = {"python": [sys.executable, "page.py"], "sh": ["bash", "-Eeuo", "pipefail", "page.sh"]}
+ENVIRONMENT = {"COLUMNS": "80", "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg", "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
+SECONDS = re.compile(r"\b\d+(?:\.\d+)?(?= ?(?:s|ms|秒|seconds?)\b)")
+NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[-+]?\d+)?%?")
+TOLERANCE = 0.05  # of shares, numbers with a decimal point and big ones: training differs a little between processors
+BIG = 1000  # whole numbers below are compared as they are, such as counts of samples; file sizes are above
+NEAR_ZERO = 1e-4  # smaller differences between two computations are both nothing
+
+
+def program(blocks: list[Block]) -> list[Line]:
+    """Return blocks as one program that prints a mark after each of them."""
+    return [line for block in blocks for line in (*block.lines, Line(MARKS[block.language], 0))]
+
+
+def split(printed: str, language: str) -> list[str]:
+    """Return what each block of a program printed."""
+    return re.split(f"{MARK}\n", PROGRESS.sub("", printed) if language == "sh" else printed)[:-1]
+
+
+def difference(recorded: str, printed: str) -> str:
+    """Say where two outputs differ; nothing where they are the same but for seconds, spaces and the last digits."""
+    old, new = recorded.rstrip().split("\n"), printed.rstrip().split("\n")
+    for before, now, one, other in zip(old, new, _without_seconds(old), _without_seconds(new), strict=False):
+        if _words(one) != _words(other) or not all(map(_near, NUMBER.findall(one), NUMBER.findall(other))):
+            return f"recorded:\n  {before}\nnow:\n  {now}"
+    return "" if len(old) == len(new) else f"{len(old)} lines were recorded, and there are {len(new)} now"
+
+
+def _without_seconds(lines: list[str]) -> list[str]:
+    """Return lines without what a clock said: numbers before a unit, and a table's last column where it is so called."""
+    found, timed = [], False
+    for line in lines:
+        timed = (timed or bool(re.search(r"seconds\s*┃$", line))) and not line.startswith("└")
+        line = SECONDS.sub("", line)
+        found.append(re.sub(r"[\d.]+(?=\s*│$)", "", line) if timed else line)
+    return found
+
+
+def _words(line: str) -> list[str]:
+    """Return what stands between a line's numbers; spaces and frames, which fit themselves to numbers, count once."""
+    return re.sub(r"[ ─━═]+", " ", NUMBER.sub("\0", line)).split()
+
+
+def _near(one: str, other: str) -> bool:
+    first, second = float(one.rstrip("%")), float(other.rstrip("%"))
+    if one.lstrip("-").isdigit() and other.lstrip("-").isdigit() and max(abs(first), abs(second)) < BIG:
+        return first == second
+    near_zero = max(abs(first), abs(second)) < NEAR_ZERO
+    return near_zero or abs(first - second) <= TOLERANCE * max(abs(first), 1)
+
+
+def run(blocks: list[Block], folder: Path) -> list[str]:
+    """Run blocks of one language as a program in a folder and return what each printed; paths there are cut short."""
+    language = blocks[0].language
+    command = COMMANDS[language]
+    folder.joinpath(command[-1]).write_text("".join(f"{line.text}\n" for line in program(blocks)), "utf-8")
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    errors = subprocess.PIPE if language == "python" else subprocess.STDOUT  # libraries warn there; a shell talks there
+    done = subprocess.run(
+        command, cwd=folder, env=os.environ | ENVIRONMENT | {"PATH": path},
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True,
+    )  # fmt: skip
+    if done.returncode:
+        raise SystemExit(f"the {language} blocks end with exit status {done.returncode}:\n{done.stdout}{done.stderr}")
+    return [printed.replace(str(folder), "…") for printed in split(done.stdout, language)]
+
+
+def record(pages: list[Page]) -> None:
+    """Run a page's blocks and write down what they print and draw.
+
+    Args:
+        pages: The page in each of its languages; code that is the same in both runs once.
+    """
+    from alphamed_tutorials.runs.machine import machine, versions
+
+    path, before, blocks, started = recording_of(pages[0]), read(pages[0]), {}, time.monotonic()
+    drawn = path.with_suffix("")
+    with tempfile.TemporaryDirectory() as scratch:
+        fresh = Path(scratch, "pictures")
+        fresh.mkdir()
+        for language in RUN_LANGUAGES:
+            programs = {tuple(map(key, found)): found for page in pages if (found := page.program(language))}
+            for number, program_blocks in enumerate(programs.values()):
+                folder = Path(scratch, f"{language}{number}")
+                folder.mkdir()
+                for block, printed in zip(program_blocks, run(program_blocks, folder), strict=True):
+                    pictures = pictures_of(block)
+                    for picture in pictures:
+                        shutil.copy(folder / picture, fresh)
+                    names = [Path(picture).name for picture in pictures]
+                    old = before["blocks"].get(key(block), {}).get("printed", "")
+                    text = printed if difference(old, printed) else old
+                    blocks[key(block)] = {"printed": text} | ({"pictures": names} if names else {})
+        if blocks == before["blocks"]:
+            return
+        shutil.rmtree(drawn, ignore_errors=True)
+        if any(fresh.iterdir()):
+            shutil.copytree(fresh, drawn)
+    facts = {
+        "date": time.strftime("%Y-%m-%d"),
+        "seconds": round(time.monotonic() - started, 1),
+        "machine": machine(),
+        "versions": versions(),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        json.dumps({"recorded": facts, "blocks": blocks}, ensure_ascii=False, indent=1, sort_keys=False) + "\n", "utf-8"
+    )
+
+
+def pages_by_name() -> dict[str, list[Page]]:
+    """Return the pages with code that runs, each with its languages together."""
+    found: dict[str, list[Page]] = {}
+    for page in find_pages():
+        if any(block.runs for block in page.blocks):
+            found.setdefault(name_of(page), []).append(page)
+    return found
+
+
+if __name__ == "__main__":
+    known = pages_by_name()
+    for name in sys.argv[1:] or known:
+        print(f"{name} …", flush=True)
+        record(known[name])
