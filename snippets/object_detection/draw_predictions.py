@@ -36,15 +36,16 @@ def draw(image, target):
     return len(missed) + (~right).sum().item(), drawn
 
 
+# --8<-- [end:draw]
+
+# --8<-- [start:picture]
 test_pictures = PedestrianDataset("data/nodes/aggregator", train=False)
 drawings = sorted((draw(*sample) for sample in test_pictures), key=lambda each: each[0])
+chosen = drawings[:4] + drawings[-4:]  # the best and the worst
 figure = Figure(figsize=(9, 4), layout="constrained")
-for axes, (mistakes, drawn) in zip(
-    figure.subplots(2, 4).flat,
-    drawings[:4] + drawings[-4:],  # the best and the worst
-):
+for axes, (mistakes, drawn) in zip(figure.subplots(2, 4).flat, chosen):
     axes.imshow(drawn.permute(1, 2, 0))
     axes.set_title(f"mistakes: {mistakes}", fontsize=10)
     axes.axis("off")
-figure.savefig("predictions.png", dpi=120)
-# --8<-- [end:draw]
+figure.savefig("predictions.png", dpi=80)
+# --8<-- [end:picture]

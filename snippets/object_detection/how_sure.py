@@ -20,7 +20,7 @@ from alphamed_tutorials.examples.object_detection.model import build_model
 
 
 def precision(pairs):
-    evaluation = PooledEvaluation()  # numbers pictures anew: one drawn twice counts twice
+    evaluation = PooledEvaluation()  # one drawn twice counts twice
     for target, output in pairs:
         evaluation.add(target, output)
     return evaluation.average_precision()["box_ap50"]
@@ -35,5 +35,5 @@ torch.manual_seed(1)
 drawn = [torch.randint(len(pairs), (len(pairs),)).tolist() for _ in range(100)]
 draws = torch.tensor([precision([pairs[i] for i in each]) for each in drawn])
 low, high = draws.quantile(torch.tensor([0.025, 0.975]))
-print(f"AP50 {precision(pairs):.3f}, 95 % of 100 draws from {low:.3f} to {high:.3f}")
+print(f"AP50 {precision(pairs):.3f}, 95 % interval {low:.3f} to {high:.3f}")
 # --8<-- [end:bootstrap]

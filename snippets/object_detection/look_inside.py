@@ -59,10 +59,9 @@ print([list(each.shape) for each in proposals], "→", list(pooled.shape))
 ramp = torch.arange(9.0).expand(1, 1, 9, 9)  # a feature that says how far right it is
 for left in (2.0, 2.2, 2.4, 2.6):
     box = torch.tensor([[0, left, 2.0, left + 3, 5.0]])
-    values = [
-        roi_align(ramp, each, 1, aligned=True).item() for each in (box, box.round())
-    ]
-    print("box from {}: aligned {:.1f}, rounded {:.1f}".format(left, *values))
+    aligned = roi_align(ramp, box, 1, aligned=True).item()
+    rounded = roi_align(ramp, box.round(), 1, aligned=True).item()
+    print(f"box from {left}: aligned {aligned:.1f}, rounded {rounded:.1f}")
 # --8<-- [end:roi_align]
 
 # --8<-- [start:adamw]

@@ -20,11 +20,11 @@ for name, finished in (("frozen", first_run), ("finetuned", finetuned)):
     predictor, _ = load_predictor(finished)
     with torch.no_grad():
         right = [
-            (predictor.model(image[None]).argmax() == label) for image, label in pictures
+            predictor.model(image[None]).argmax() == label for image, label in pictures
         ]
     right = torch.tensor(right).float()
     draws = right[torch.randint(len(right), (1000, len(right)))].mean(1)
     low, high = draws.quantile(torch.tensor([0.025, 0.975]))
     count = int(right.sum())
-    print(f"{name}: {count} of {len(right)} right, 95 % from {low:.0%} to {high:.0%}")
+    print(f"{name}: {count} of {len(right)} right, 95 % interval {low:.0%} to {high:.0%}")
 # --8<-- [end:bootstrap]
