@@ -1,6 +1,7 @@
 """Replace the placeholders for recorded results in a page. The figures come from `docs/results/<example>.json` only.
 
 {{ result: mnist/iid/federated }}     the last value of the example's metric
+{{ result-interval: mnist/iid/federated }}   between what it lies, as far as the test data tell
 {{ results-table: mnist/iid }}        one row a run
 {{ results-chart: mnist/iid }}        one curve a run, the data folded below
 {{ results-counts: mnist/iid }}       samples of each class on each node
@@ -22,7 +23,7 @@ DRAW = {
     "results-counts": results_html.counts,
     "results-matrix": results_html.matrix,
 }
-WANTED = {"result": 3, "results-machine": 1} | dict.fromkeys(DRAW, 2)  # how many names each takes
+WANTED = {"result": 3, "result-interval": 3, "results-machine": 1} | dict.fromkeys(DRAW, 2)  # how many names each takes
 PLACEHOLDER = re.compile(r"\{\{\s*(results?\b[\w-]*)\s*:?\s*([^{}]*?)\s*\}\}")
 
 
@@ -58,8 +59,10 @@ def answer(kind: str, target: str, folder: Path, language: str) -> str:
         if kind == "results-machine":
             return results_html.machine(record, language)
         experiment = pick("experiment", record["experiments"], names[1])
-        if kind == "result":
-            return results_html.last(record, record["metric"], pick("run", experiment["runs"], names[2]))
+        if kind in ("result", "result-interval"):
+            run = pick("run", experiment["runs"], names[2])
+            is_last = kind == "result"
+            return results_html.last(record, record["metric"], run) if is_last else results_html.interval(record, run)
         return DRAW[kind](record, experiment, language)
     except KeyError as missing:
         raise ResultError(f"{names[0]}.json has no {missing} there") from missing

@@ -1,11 +1,15 @@
 """Turn recorded results into a page's HTML: text, tables, charts; Chinese and English."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from html import escape
 
 import chart
 
 WORDS = {
     "zh": {
+        "comma": "、",
+        "gap": "",
         "run": "训练方式",
         "round": "轮次",
         "node": "数据方",
@@ -18,6 +22,11 @@ WORDS = {
         "federated": "联邦学习",
         "alone": "{} 单独训练",
         "data": "图中的数据",
+        "interval": "95% 区间",
+        "less": "联邦学习减去它",
+        "seeds": "种子 {} 的范围",
+        "sure": "区间和差值来自对 {count} {unit}的 1,000 次自助抽样（bootstrap）；差值的区间不含 0，才算分得出高下。",
+        "one_seed": "只用了一个种子。",
         "end": "{}最终为 {}",
         "and": "；",
         "stop": "。",
@@ -30,6 +39,8 @@ WORDS = {
         "种子：{seeds}；软件版本：{versions}。",
     },
     "en": {
+        "comma": ", ",
+        "gap": " ",
         "run": "Training",
         "round": "Round",
         "node": "Data owner",
@@ -42,6 +53,12 @@ WORDS = {
         "federated": "Federated",
         "alone": "{} alone",
         "data": "The data of this chart",
+        "interval": "95% interval",
+        "less": "Federated less this",
+        "seeds": "Range over seeds {}",
+        "sure": "Intervals and differences: 1,000 bootstrap samples of the {count} {unit} tested. Where a difference's interval "
+        "holds 0, the two cannot be told apart.",
+        "one_seed": "One seed only.",
         "end": "{} ends at {}",
         "and": "; ",
         "stop": ".",
@@ -94,25 +111,56 @@ def setting(experiment: dict, words: dict) -> str:
 
 
 def table(record: dict, experiment: dict, language: str) -> str:
-    """Return one row a run: its last test metrics, its seconds, the size of a message."""
+    """Return one row a run: its last test metrics, how sure the first one is, its seconds, the size of a message."""
     words, runs = WORDS[language], experiment["runs"]
     metrics = sorted((name for name in runs[0]["metrics"] if name.startswith("test/")), key=record["metric"].__ne__)
-    head = [
-        words["run"],
-        *(escape(metric_facts(record, name)[language]) for name in metrics),
-        words["seconds"],
-        words["message"],
-    ]
-    rows = [
-        [
-            escape(label(run, words)),
-            *(last(record, name, run) for name in metrics),
-            f"{run['seconds']:.1f}",
-            f"{run['bytes_per_message'] / 1000:,.0f} kB" if run["name"] == "federated" else "–",
-        ]
-        for run in runs
-    ]
-    return f'<div class="results">{html_table(head, rows)}<p>{escape(setting(experiment, words))}</p></div>'
+    columns = {words["run"]: lambda run: escape(label(run, words))}
+    columns |= {escape(metric_facts(record, name)[language]): partial(last, record, name) for name in metrics[:1]}
+    columns |= certainty(record, experiment, words)
+    columns |= {escape(metric_facts(record, name)[language]): partial(last, record, name) for name in metrics[1:]}
+    columns[words["seconds"]] = lambda run: f"{run['seconds']:.1f}"
+    columns[words["message"]] = lambda run: (
+        f"{run['bytes_per_message'] / 1000:,.0f} kB" if run["name"] == "federated" else "–"
+    )
+    rows = [[cell(run) for cell in columns.values()] for run in runs]
+    note = setting(experiment, words)
+    if "interval" in runs[0]:
+        sure = words["sure"].format(count=runs[0]["units"], unit=record["independent"][language])
+        notes = [note + words["stop"], sure, *([] if "more_seeds" in runs[0] else [words["one_seed"]])]
+        note = words["gap"].join(notes)
+    return f'<div class="results">{html_table(list(columns), rows)}<p>{escape(note)}</p></div>'
+
+
+def interval(record: dict, run: dict) -> str:
+    """Return the interval of the example's metric of a run, where it was recorded."""
+    return span(run["interval"], metric_facts(record, record["metric"])["format"])
+
+
+def span(bounds: Sequence[float], format_spec: str) -> str:
+    """Return two values with what stands between them."""
+    return " – ".join(show(bound, format_spec) for bound in bounds)
+
+
+def certainty(record: dict, experiment: dict, words: dict) -> dict[str, Callable[[dict], str]]:
+    """Return the columns that say how sure the example's metric is, as far as this was recorded."""
+    name, runs = record["metric"], experiment["runs"]
+    format_spec = metric_facts(record, name)["format"]
+
+    columns = {}
+    if "interval" in runs[0]:
+        columns[words["interval"]] = partial(interval, record)
+        columns[words["less"]] = lambda run: (
+            span(run["federated_less_this"], f"+{format_spec}") if "federated_less_this" in run else "–"
+        )
+    if "more_seeds" in runs[0]:
+        seeds = words["comma"].join(map(str, [experiment["seed"], *experiment["more_seeds"]]))
+
+        def over_seeds(run: dict) -> str:
+            values = [run["metrics"][name][-1][1], *(again[name] for again in run["more_seeds"])]
+            return span([min(values), max(values)], format_spec)
+
+        columns[words["seeds"].format(seeds)] = over_seeds
+    return columns
 
 
 def chart_data(curves: list[chart.Curve], format_spec: str, words: dict) -> str:

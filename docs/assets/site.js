@@ -1,7 +1,4 @@
 // What the theme leaves unnamed or out of reach for those who use a screen reader or the keyboard.
-const search = document.querySelector(".md-search");
-search?.setAttribute("aria-label", search.querySelector("input").placeholder);
-
 function repair() {
   document.querySelectorAll(".md-annotation__index:not([aria-label])").forEach((link) => {
     const number = link.querySelector("[data-md-annotation-id]")?.dataset.mdAnnotationId;

@@ -28,3 +28,18 @@ print(f"from {image.min():.2f} to {image.max():.2f}")
 batch, targets = next(iter(build_dataloader(node1, train=True, batch_size=64)))
 print(batch.shape, targets.shape)
 # --8<-- [end:sample]
+
+# --8<-- [start:workers]
+import torch
+from torch.utils.data import DataLoader
+
+
+def first_labels(**workers):
+    torch.manual_seed(1)
+    return next(iter(DataLoader(dataset, batch_size=64, shuffle=True, **workers)))[1]
+
+
+alone = first_labels(num_workers=0)  # this process reads, then trains, then reads
+ahead = first_labels(num_workers=2, multiprocessing_context="fork")  # two read ahead
+print("the same batch:", torch.equal(alone, ahead))
+# --8<-- [end:workers]

@@ -9,7 +9,7 @@ from alphamed_tutorials import run
 from alphamed_tutorials.examples.mnist.scheduler import MNISTScheduler
 
 task = MNISTScheduler(max_rounds=15, seed=1)
-first_run = run(task, "data", seed=1, out="first-run")
+first_run = run(task, "data", seed=1, out="runs/first")
 print(first_run.state, f"accuracy {first_run.metrics['test/accuracy']:.3f}")
 # --8<-- [end:run]
 
@@ -18,5 +18,5 @@ from alphamed_tutorials import curves, plot
 
 for number, accuracy in curves(first_run.rows)["test/accuracy"]["aggregator"]:
     print(f"round {number}: {accuracy:.3f}")
-plot(curves(first_run.rows), "first-run/metrics.png")
+plot(curves(first_run.rows), "runs/first/metrics.png")
 # --8<-- [end:metrics]

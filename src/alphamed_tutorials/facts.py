@@ -124,14 +124,32 @@ class MetricFacts(Table):
     format: Annotated[str, AfterValidator(_is_format)] = ".3g"
 
 
+class Independent(Table):
+    """`[independent]`: what in the test data is independent, over which recorded results get an interval.
+
+    Attributes:
+        zh, en: What a reader calls several of them, as in "35 speakers".
+    """
+
+    zh: Text
+    en: Text
+
+
 class Experiment(Table):
-    """`[[experiment]]`: what `playground record` runs; settings are arguments of the scheduler."""
+    """`[[experiment]]`: what `playground record` runs.
+
+    Attributes:
+        seed: Of the split and of every run.
+        more_seeds: It is run again with each of these, to see how far its figures move.
+        settings: Arguments of the scheduler.
+    """
 
     name: Text
     partition: Text
     nodes: PositiveInt
     rounds: PositiveInt
     seed: int = Field(ge=0)
+    more_seeds: tuple[Annotated[int, Field(ge=0)], ...] = ()
     settings: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -161,6 +179,7 @@ class Facts(Table):
     run: RunFacts = RunFacts()
     requirements: tuple[str, ...] = ()
     metric: Annotated[tuple[MetricFacts, ...], AfterValidator(_has_own_names)] = ()
+    independent: Independent | None = None
     experiment: Annotated[tuple[Experiment, ...], AfterValidator(_has_own_names)] = ()
     download: tuple[Download, ...] = ()
 

@@ -2,11 +2,10 @@
 
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
+from oldsdk import VERSIONS, unpack
 
 from alphamed_tutorials.catalogue import find_all
 from alphamed_tutorials.data import limits
@@ -342,24 +341,10 @@ def test_a_named_folder_that_is_none(given):
 # ---- ours: on today's SDK, and on those of before, which know no DataChecker
 
 
-@pytest.fixture(scope="session", params=["installed", "alphafed==0.1.1", "alphamed-federated==0.1.2"])
+@pytest.fixture(scope="session", params=["installed", *VERSIONS])
 def sdk(request, tmp_path_factory) -> Path | None:
-    """Return a folder that holds an old SDK and what it imports to log; None for the one that is installed."""
-    if request.param == "installed":
-        return None
-    wheels = tmp_path_factory.getbasetemp().parent / "old-sdk" / request.param.replace("==", "-")
-    packages = [request.param, "concurrent-log-handler", "portalocker"]
-    command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--dest", str(wheels), *packages]
-    wheels.parent.mkdir(exist_ok=True)
-    with FileLock(f"{wheels}.lock"):  # tests may run in several processes
-        if len(list(wheels.glob("*.whl"))) < len(packages):
-            done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-            if done.returncode:
-                pytest.skip(f"{request.param} cannot be downloaded here: {(done.stderr.splitlines() or ['?'])[-1]}")
-    folder = tmp_path_factory.mktemp("old-sdk")
-    for wheel in wheels.glob("*.whl"):
-        zipfile.ZipFile(wheel).extractall(folder)
-    return folder
+    """Return a folder that holds an old SDK; None for the one that is installed."""
+    return None if request.param == "installed" else unpack(request.param, tmp_path_factory)
 
 
 PROGRAM = """

@@ -1,5 +1,6 @@
 """The reference tables say all that the code has, in both languages: options, questions of `check`, keys of `example.toml`."""
 
+import json
 import re
 
 import names
@@ -9,10 +10,11 @@ from pydantic import BaseModel
 
 from alphamed_tutorials.experiments.check.questions import QUESTIONS
 from alphamed_tutorials.facts import Facts
+from options import PLACEHOLDER
 from pages import HEADING, LANGUAGES, ROOT, Page
+from record_options import EVERYWHERE, FILE, read_options
 
 COMMANDS = sorted(names.command_options().keys() - {""})
-EVERYWHERE = {"--help", "--json"}  # said once for all commands
 REQUIRED = {"zh": "必填", "en": "required"}
 
 
@@ -43,12 +45,42 @@ def test_every_command_has_a_section(language):
     assert set(COMMANDS) <= anchors
 
 
+def test_the_recorded_options_are_those_of_the_command():
+    """After a change: `PYTHONPATH=hooks python tools/record_options.py`."""
+    assert json.loads(FILE.read_text("utf-8")) == read_options()
+
+
+def test_no_option_is_left_out():
+    found = {
+        command: {option["name"].split(" ")[0] for option in options} for command, options in read_options().items()
+    }
+    for command, options in found.items():
+        assert options == {name for name in names.command_options()[command] if name.startswith("--")} - EVERYWHERE
+
+
+def test_every_option_says_what_it_takes():
+    assert not [option for options in read_options().values() for option in options if "None" in option["name"]]
+
+
+def test_every_text_about_an_option_has_its_chinese():
+    chinese = json.loads(FILE.with_suffix(".zh.json").read_text("utf-8"))
+    options = [option for command in read_options().values() for option in command]
+    helps = {option["help"] for option in options}
+    words = {text for text in (option.get("default", "") for option in options) if " " in text or "'" in text}
+    assert chinese.keys() == helps | words
+    assert all(re.search("[\u4e00-\u9fff]", text) for text in chinese.values())
+
+
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_option_is_documented_once(command, language):
-    cells = [cells[0] for cells in rows(read(language, "reference/cli"), command)]
-    documented = [option for cell in cells for option in re.findall(r"`(--[a-z-]+)", cell)]
-    options = {name for name in names.command_options()[command] if name.startswith("--")}  # not its arguments
-    assert sorted(documented) == sorted(options - EVERYWHERE)
+def test_the_options_of_every_command_are_drawn_once(command, language):
+    section, drawn = "", []
+    for line in read(language, "reference/cli").prose():
+        if heading := HEADING.fullmatch(line.text):
+            section = heading["anchor"]
+        elif placeholder := PLACEHOLDER.fullmatch(line.text):
+            drawn.append((section, placeholder[1]))
+    assert drawn.count((command, command)) == bool(read_options()[command])
+    assert all(section == name for section, name in drawn)
 
 
 def plain(cell: str) -> str:
@@ -85,6 +117,6 @@ def _kinds(annotation) -> list:
 
 
 def test_every_key_of_example_toml_is_documented(language):
-    table = rows(read(language, "quickstart"), "example-toml")
+    table = rows(read(language, "reference/task"), "example-toml")
     documented = [(key, cells[1] == REQUIRED[language]) for cells in table for key in re.findall("`([^`]+)`", cells[0])]
     assert dict(documented) == keys(Facts) and len(documented) == len(keys(Facts))

@@ -16,6 +16,7 @@ from tasks import at, build, same, state_of
 
 from alphamed_tutorials.engines.local import run_local
 from alphamed_tutorials.engines.node import NodeFailed
+from alphamed_tutorials.experiments.intervals import tested
 
 SNIPPETS = Path(__file__).parents[2] / "snippets"
 
@@ -192,6 +193,17 @@ def test_nothing_but_the_models_entries_travels(example, finished, small):
 def test_it_learns(example, learn):
     run = learn(example.name)
     assert contribution_of(example.name).has_learned(run), run.metrics
+
+
+def test_outcomes_unit_by_unit_make_the_metric(example, learn):
+    run = learn(example.name)
+    found = tested(run, example)
+    if found is None:
+        pytest.skip(f"{example.name} has no outcomes.py: its recorded results have no intervals")
+    metric = run.metrics[example.facts.metrics[0]]
+    assert found.metric(found.outcomes) == pytest.approx(metric, rel=1e-5)
+    low, high = found.interval()
+    assert low <= metric * 1.00001 and metric <= high * 1.00001
 
 
 def test_the_exported_model_predicts_what_python_predicts(example, export_learned):

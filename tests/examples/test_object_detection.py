@@ -8,6 +8,7 @@ import re
 import shutil
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -34,6 +35,7 @@ from alphamed_tutorials.examples.object_detection.data import (
 )
 from alphamed_tutorials.examples.object_detection.dataset_verify import DataError, DatasetVerify
 from alphamed_tutorials.examples.object_detection.model import COCO_FILE, LiteBackbone, Predictor, build_model
+from alphamed_tutorials.examples.object_detection.outcomes import metric, outcomes
 from alphamed_tutorials.examples.object_detection.prepare import draw_pictures
 from alphamed_tutorials.examples.object_detection.scheduler import ObjectDetectionScheduler
 from alphamed_tutorials.runs import export as exporting
@@ -441,6 +443,26 @@ def test_pooled_precision_is_not_the_mean_over_owners(drawn):
     pairs = [(targets[0], perfect(targets[0], 0.5)), (targets[1], wrong), (targets[2], perfect(targets[2], 0.4))]
     separate = [evaluate([pair])["box_ap50"] for pair in pairs]
     assert evaluate(pairs)["box_ap50"] < sum(separate) / 3 - 0.05
+
+
+def test_outcomes_picture_by_picture_make_the_pooled_precision(drawn):
+    """Right boxes, boxes beside them, missed and invented ones: AP50 of all pictures is that of COCO's evaluation."""
+    generator, pairs = torch.Generator().manual_seed(1), []
+    for number in range(6):
+        target = PedestrianDataset(drawn, False)[number][1]
+        found = perfect(target)
+        moved = torch.randn(found["boxes"].shape, generator=generator) * 12
+        boxes = torch.cat([found["boxes"] + moved, torch.tensor([[0.0, 0, 9, 9]])])[number % 2 :]
+        shown = {"boxes": boxes, "scores": torch.rand(len(boxes), generator=generator)}
+        shown |= {"labels": torch.ones(len(boxes), dtype=torch.int64)}
+        pairs.append((target, shown | {"masks": torch.zeros(len(boxes), 1, *target["masks"].shape[-2:])}))
+    answers = iter([output for _, output in pairs])
+    scheduler = SimpleNamespace(
+        test_loader=[([None], [target]) for target, _ in pairs], model=lambda images: [next(answers) for _ in images]
+    )
+    found = outcomes(scheduler)
+    expected = evaluate(pairs)["box_ap50"]
+    assert 0.05 < expected < 0.95 and metric(found) == pytest.approx(expected)
 
 
 # ---- the model

@@ -101,6 +101,7 @@ def small(tmp_path_factory) -> Target:
     shutil.copytree(EXAMPLES / "mnist", folder, ignore=shutil.ignore_patterns("__pycache__"))
     facts = (folder / "example.toml").read_text()
     facts = re.sub(r"(?s)(\[\[experiment\]\].*?)rounds = \d+", r"\1rounds = 1", facts).replace("nodes = 3", "nodes = 2")
+    facts = facts.replace("more_seeds = [2, 3]", "more_seeds = [2]", 1).replace("more_seeds = [2, 3]\n", "")
     (folder / "example.toml").write_text(facts)
     return find(str(folder))
 
@@ -132,6 +133,7 @@ def test_the_recorded_file_has_what_the_pages_read(recorded):
         "machine",
         "versions",
         "data",
+        "independent",
         "experiments",
     }
     assert content["example"] == "small_mnist" and content["metric"] == "test/accuracy" and content["seconds"] > 0
@@ -155,6 +157,20 @@ def test_the_recorded_file_has_what_the_pages_read(recorded):
             assert [point[0] for point in run["metrics"]["test/accuracy"]] == [1]
 
 
+def test_every_run_has_an_interval_and_the_first_experiment_more_seeds(recorded):
+    content = recorded[1][0]
+    assert content["independent"] == {"zh": "个数字", "en": "digits"}
+    for experiment in content["experiments"]:
+        for run in experiment["runs"]:
+            (low, high), accuracy = run["interval"], run["metrics"]["test/accuracy"][-1][1]
+            assert low <= accuracy <= high and len(run["outcomes"]) == run["units"] == 360
+            assert run["outcomes"].count("1") == round(360 * accuracy)
+            assert ("federated_less_this" in run) == (run["name"] != "federated")
+    again = [run["more_seeds"] for run in content["experiments"][0]["runs"]]
+    assert all(len(seeds) == 1 and seeds[0].keys() == {"test/accuracy", "test/loss"} for seeds in again)
+    assert not any("more_seeds" in run for run in content["experiments"][1]["runs"])
+
+
 def test_recording_again_gives_the_same_but_for_times(recorded):
     first, second = recorded[1]
     assert without_times(first) == without_times(second) and first["experiments"]
@@ -169,7 +185,7 @@ def test_pictures_lie_beside_the_file(recorded):
 
 def test_progress_names_the_experiment_and_its_rounds(recorded):
     started = [event for event in recorded[2] if event["event"] == "started"]
-    assert [event["run"] for event in started[:8]] == [f"{x}, {name}" for x in ("iid", "label_skew") for name in NAMES]
+    assert [event["run"] for event in started[:8]] == [f"{x}, {name}" for x in ("iid", "iid-seed-2") for name in NAMES]
     assert {event["rounds"] for event in started} == {1}
 
 
@@ -180,14 +196,14 @@ def test_an_interrupted_record_leaves_the_old_one(recorded, small, tmp_path, mon
 
     def interrupted(example, out, **_):
         experiments.append(out.name)
-        if len(experiments) == 2:
+        if len(experiments) == 3:
             raise KeyboardInterrupt
         return {"counts": {}, "runs": []}
 
     monkeypatch.setattr(recording, "compare", interrupted)
     with pytest.raises(KeyboardInterrupt):
         record(small, results, tmp_path / "work", None)
-    assert experiments == ["iid", "label_skew"]
+    assert experiments == ["iid", "iid-seed-2", "label_skew"]
     assert {path: path.read_bytes() for path in results.rglob("*") if path.is_file()} == before
 
 
@@ -255,9 +271,10 @@ def test_an_experiment_sets_arguments_of_the_scheduler(tmp_path, monkeypatch):
 
     monkeypatch.setattr(recording, "compare", compare)
     record(find("transfer_learning"), tmp_path, tmp_path / "work", None)
-    assert given == [plan.settings for plan in find("transfer_learning").facts.experiment]
-    assert given[2] == {"freeze_backbone": False, "learning_rate": 0.005}
-    scheduler = find("transfer_learning").build_scheduler(4, 1, given[2])
+    plans = find("transfer_learning").facts.experiment
+    assert given == [plan.settings for plan in plans for _ in (plan.seed, *plan.more_seeds)]
+    assert given[-1] == {"freeze_backbone": False, "learning_rate": 0.005}
+    scheduler = find("transfer_learning").build_scheduler(4, 1, given[-1])
     assert (scheduler.freeze_backbone, scheduler.learning_rate, scheduler.max_rounds) == (False, 0.005, 4)
 
 

@@ -76,7 +76,7 @@ def test_what_is_imported_is_declared(folder, groups):
 
 
 BY_OPTION = {"pytest-xdist": "--numprocesses", "pytest-cov": "--cov", "pytest-codeblocks": "--codeblocks"}
-OTHERS_IMPORT_IT = {"jieba", "onnxscript"}  # Material's search of Chinese pages, and torch.onnx, where they find it
+OTHERS_IMPORT_IT = {"onnxscript"}  # torch.onnx, where it finds it
 
 
 def words_of(folder: Path) -> set[str]:

@@ -1,77 +1,25 @@
 """The built site in a real browser: no fault, no outside request, no overflow; search, copy, language switch, file://."""
 
-import contextlib
-import functools
-import http.server
 import shutil
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from browsing import DESKTOP, PHONE, opened, search
 
-sync_api = pytest.importorskip("playwright.sync_api")
 axe_module = pytest.importorskip("axe_playwright_python.sync_playwright")
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-         "--disable-component-update", "--disable-sync"]  # fmt: skip
 DOCS = Path(__file__).parents[2] / "docs" / "zh"
-SOURCES = [*DOCS.rglob("*.md"), *DOCS.rglob("*.ipynb")]
-PAGES = sorted(file.relative_to(DOCS).with_suffix(".html").as_posix() for file in SOURCES)
+SOURCES = [file.relative_to(DOCS).with_suffix(".html").as_posix() for file in DOCS.rglob("*.md")]
+NOTEBOOKS = [f"notebooks/{Path(page).name}" for page in SOURCES if page.startswith("guides/")]
+PAGES = sorted(SOURCES + NOTEBOOKS)
 CHECKED_ON_PHONES = [page for page in PAGES if page == "index.html" or page.startswith("guides/")]
-DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 375, "height": 800}
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(
-        CHROMIUM is None, reason="there is no Chromium on this machine (Debian: apt-get install chromium)"
-    ),
-]
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serve without a log."""
-
-    def log_message(self, format: str, *args) -> None: ...
-
-
-@pytest.fixture(scope="module")
-def address(site) -> Iterator[str]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=site.path))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
 def axe():
     return axe_module.Axe()
-
-
-@contextlib.contextmanager
-def opened(browser, address: str, size: dict = DESKTOP, scheme: str = "light") -> Iterator:
-    """Yield a page on which anything wrong, and any request that leaves `address`, fails the test in the end."""
-    faults = []
-    context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce")
-    page = context.new_page()
-    page.on("console", lambda message: message.type == "error" and faults.append(message.text))
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on(
-        "request", lambda request: request.url.startswith((address, "data:", "blob:")) or faults.append(request.url)
-    )
-    page.on("response", lambda response: response.status >= 400 and faults.append(f"{response.status} {response.url}"))
-    yield page
-    context.close()
-    assert not faults
 
 
 # Whether text can be read follows from its colour, size and weight, its line's colour, and what lies behind it: one
@@ -137,24 +85,6 @@ def test_text_that_cannot_be_read_is_found(browser, address, axe, selector):
         page.evaluate("selector => { document.querySelector(selector).style.opacity = 0.2 }", selector)
         (fault,) = accessibility_faults(axe, page, "dark")
         assert fault.startswith("color-contrast")
-
-
-def search(page, words: str) -> list[str]:
-    """Type words into the search field and return the titles found."""
-    page.fill(".md-search__input", "")
-    page.click(".md-search__input")
-    page.keyboard.type(words)
-    page.keyboard.press("Shift")  # Chinese text alone sends no key event
-    page.wait_for_selector(".md-search-result__item h1, .md-search-result__item h2")
-    return page.locator(".md-search-result__item :is(h1, h2)").all_inner_texts()
-
-
-@pytest.mark.parametrize("language", ["", "en/"])
-@pytest.mark.parametrize("words", ["标签偏斜", "scheduler"])
-def test_search_finds_chinese_and_english(browser, address, language, words):
-    with opened(browser, address) as page:
-        page.goto(address + language + "index.html")
-        assert search(page, words)
 
 
 def test_copy_button_copies_the_block(browser, address):

@@ -7,6 +7,7 @@ import sys
 
 import markdown
 import pytest
+from mkdocs.config import load_config
 from mkdocs.exceptions import PluginError
 
 import catalogue
@@ -15,6 +16,8 @@ import chinese
 import glossary
 import languages
 import navigation
+import options
+import repository
 import results
 import results_html
 import shared_files
@@ -79,6 +82,25 @@ def test_the_table_shows_the_size_of_a_message_where_messages_travel(recorded):
 def test_the_table_s_first_figure_is_the_example_s_metric(recorded):
     html = replaced("{{ results-table: mnist/iid }}", recorded)
     assert html.index("Test accuracy") < html.index("Test loss")
+
+
+def test_the_table_says_how_sure_its_first_figure_is(recorded):
+    record = copy.deepcopy(RECORD) | {"independent": {"zh": "个数字", "en": "digits"}}
+    experiment = record["experiments"][0]
+    for run in experiment["runs"]:
+        run |= {"interval": [0.9, 0.95], "units": 360, "federated_less_this": [-0.01, 0.03]}
+    del experiment["runs"][-1]["federated_less_this"]
+    (recorded / "mnist.json").write_text(json.dumps(record), encoding="utf-8")
+    html = replaced("{{ results-table: mnist/iid }}", recorded).replace("\N{NO-BREAK SPACE}", " ")
+    assert "<td>90.0 % – 95.0 %</td><td>-1.0 % – +3.0 %</td>" in html
+    assert "1,000 bootstrap samples of the 360 digits tested" in html and "One seed only." in html
+    assert replaced("{{ result-interval: mnist/iid/federated }}", recorded).startswith("90.0")
+    for run in experiment["runs"]:
+        run["more_seeds"] = [{"test/accuracy": 0.5}, {"test/accuracy": 0.99}]
+    experiment["more_seeds"] = [2, 3]
+    (recorded / "mnist.json").write_text(json.dumps(record), encoding="utf-8")
+    html = replaced("{{ results-table: mnist/iid }}", recorded, "zh").replace("\N{NO-BREAK SPACE}", " ")
+    assert "种子 1、2、3 的范围" in html and "50.0 % – 99.0 %" in html and "只用了一个种子" not in html
 
 
 def test_the_matrix_shows_what_each_class_was_taken_for(recorded):
@@ -306,3 +328,58 @@ def test_chinese_lines_join_without_a_gap():
     text = "数据不出医院，\n模型一起训练。\n再来 `一\n行` code\nnext"
     html = markdown.markdown(text, extensions=[chinese.ChineseLines()])
     assert html == "<p>数据不出医院，模型一起训练。再来 <code>一\n行</code> code\nnext</p>"
+
+
+# Options of the command
+
+
+OPTIONS = [
+    {"name": "--out DIR", "help": "New folder", "required": "yes"},
+    {"name": "--how iid|owners", "help": "The split by `key` & more", "default": "iid"},
+    {"name": "--nodes N", "help": "New folder", "default": "the example's"},
+    {"name": "--now", "help": "New folder"},
+]
+CHINESE = {"New folder": "新建的目录", "The split by `key` & more": "按 `key` 划分", "the example's": "取自示例"}
+
+
+def test_options_are_a_table_without_a_backslash():
+    english, chinese = (options.table(OPTIONS, language, CHINESE) for language in ("en", "zh"))
+    rows = [
+        "New folder (required)",
+        "by <code>key</code> &amp; more; default: <code>iid</code>",
+        "; default: the example's",
+    ]
+    for row in [*rows, "--how</span> iid<wbr>|owners</code>", "--now</span></code></td><td>New folder</td>"]:
+        assert row in english
+    for row in ("新建的目录（必填）", "按 <code>key</code> 划分。默认：<code>iid</code>", "。默认：取自示例"):
+        assert row in chinese
+
+
+def test_an_option_without_chinese_and_an_unknown_command_stop_the_build(tmp_path):
+    (tmp_path / "options.json").write_text(json.dumps({"run": OPTIONS}), encoding="utf-8")
+    (tmp_path / "options.zh.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(PluginError, match="zh/cli.md: {{ options: run }}: .* has no 'New folder'"):
+        options.replace("a\n\n{{ options: run }}\n", "zh/cli.md", tmp_path, "zh")
+    with pytest.raises(PluginError, match="has no 'jump'"):
+        options.replace("{{ options: jump }}", "en/cli.md", tmp_path, "en")
+    assert options.replace("{{ options: run }}\n", "en/cli.md", tmp_path, "en").startswith("<table>")
+
+
+# The repository's address
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_without_an_address_there_is_advice_and_no_command_to_clone(language):
+    page = "Text.\n\n    {{ repository: clone }}\n\nMore."
+    unset = repository.replace(page, "", language)
+    assert "```" not in unset and "alphamed-tutorials" in unset and "{{" not in unset
+    found = repository.replace(page, "https://example.org/tutorials.git", language).split("\n")
+    assert "    git clone https://example.org/tutorials.git alphamed-tutorials" in found
+    assert found.count("    ```sh") == found.count("    ```") == 1 and found[-1] == "More."
+
+
+def test_the_address_comes_from_one_setting(monkeypatch):
+    for address in ("", "https://example.org/tutorials.git"):
+        monkeypatch.setenv("REPOSITORY_URL", address)
+        for name in ("mkdocs.yml", "mkdocs.en.yml"):
+            assert load_config(str(ROOT / name)).extra["repository"] == (address or None)

@@ -34,7 +34,7 @@ def list_examples(as_json: AsJson = False) -> None:
 def record(
     example: ExampleName,
     source: Source = None,
-    results: Annotated[Path, typer.Option(help="Folder of recorded results")] = Path("docs/results"),
+    results: Annotated[Path, typer.Option(metavar="DIR", help="Folder of recorded results")] = Path("docs/results"),
     only: Annotated[
         list[str], typer.Option(metavar="NAME", help="Run this experiment only, keep the others; may be repeated")
     ] = [],

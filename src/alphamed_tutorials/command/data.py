@@ -32,7 +32,7 @@ app = typer.Typer()
 @app.command(epilog=example_of_use("playground prepare mnist --nodes 3 --partition dirichlet:0.3 --out data"))
 def prepare(
     example: ExampleName,
-    out: Annotated[Path, typer.Option(help="New folder for the nodes' data")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="New folder for the nodes' data")],
     num_nodes: NumNodes = None,
     source: Source = None,
     partition: PartitionText = "iid",
@@ -69,7 +69,14 @@ def show_counts(counts: dict[str, dict[str, dict[str, int]]]) -> None:
 @app.command(epilog=example_of_use("playground verify mnist --data data"))
 def verify(
     target: TargetName,
-    data: Annotated[Path | None, typer.Option(help="A folder with one sub-folder a node, or one node's folder")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="A folder with one sub-folder for each node, or one node's folder",
+            show_default="the target's",
+        ),
+    ] = None,
     nodes: NodeFolders = [],
     aggregator: AggregatorFolder = None,
     as_json: AsJson = False,
@@ -96,7 +103,7 @@ def _without(node: str, reason: str) -> str:
 @app.command(epilog=example_of_use("playground fetch mnist --out mnist"))
 def fetch(
     example: ExampleName,
-    out: Annotated[Path, typer.Option(help="Folder for the official data set")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the official data set")],
     as_json: AsJson = False,
 ) -> None:
     """Download the official data set, checked and resumable."""

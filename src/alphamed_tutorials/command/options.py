@@ -22,22 +22,30 @@ ExampleName = Annotated[str, typer.Argument(metavar="EXAMPLE", help="An example,
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder, such as runs/mnist-1")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, everything else on stderr")]
 NumNodes = Annotated[
-    int | None, typer.Option("--nodes", help="Number of data owners", min=1, show_default="the example's")
+    int | None, typer.Option("--nodes", metavar="N", help="Number of data owners", min=1, show_default="the example's")
 ]
-NumRounds = Annotated[int | None, typer.Option("--rounds", help="Number of rounds", min=1, show_default="the target's")]
-Seed = Annotated[int, typer.Option(help="Start of all random numbers", min=0)]
+NumRounds = Annotated[
+    int | None, typer.Option("--rounds", metavar="N", help="Number of rounds", min=1, show_default="the target's")
+]
+Seed = Annotated[int, typer.Option(metavar="N", help="Start of all random numbers", min=0)]
 PartitionText = Annotated[
     str, typer.Option(metavar="iid|dirichlet:ALPHA|skew:SHARE|owners", help="How the data is split over the nodes")
 ]
-Source = Annotated[Path | None, typer.Option(help="The real data set, folder or archive", show_default="embedded data")]
+Source = Annotated[
+    Path | None, typer.Option(metavar="PATH", help="The real data set, folder or archive", show_default="embedded data")
+]
 Data = Annotated[
     Path | None,
-    typer.Option(help="A folder with one sub-folder for each node", show_default="embedded data"),
+    typer.Option(
+        metavar="DIR", help="A folder with one sub-folder for each node", show_default="the target's, or embedded data"
+    ),
 ]
 NodeFolders = Annotated[
     list[str], typer.Option("--node", metavar="NAME=DIR", help="The folder of one data owner; may be repeated")
 ]
-AggregatorFolder = Annotated[Path | None, typer.Option("--aggregator", help="The folder with the test data")]
+AggregatorFolder = Annotated[
+    Path | None, typer.Option("--aggregator", metavar="DIR", help="The folder with the test data")
+]
 SettingTexts = Annotated[
     list[str], typer.Option("--set", metavar="NAME=VALUE", help="An argument of the scheduler; may be repeated")
 ]

@@ -83,7 +83,9 @@ def compare(
     source: Source = None,
     seed: Seed = 0,
     settings: SettingTexts = [],
-    out: Annotated[Path | None, typer.Option(help="New folder", show_default="runs/TARGET-compare-NUMBER")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="New folder", show_default="runs/TARGET-compare-NUMBER")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare training in one place, on each node alone, and federated."""

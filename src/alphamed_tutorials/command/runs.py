@@ -80,7 +80,9 @@ def run(
     show_settings: Annotated[
         bool, typer.Option("--settings", help="Show the scheduler's arguments, defaults and meanings, and run nothing")
     ] = False,
-    out: Annotated[Path | None, typer.Option(help="New run folder", show_default="runs/TARGET-NUMBER")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="New run folder", show_default="runs/TARGET-NUMBER")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a federated task on this machine: an example, or your own folder or file."""
@@ -178,8 +180,12 @@ def say_untested(run: Any) -> None:
 @app.command(epilog=example_of_use("playground metrics runs/mnist-1 --csv metrics.csv --plot metrics.png"))
 def metrics(
     run: RunFolder,
-    csv: Annotated[Path | None, typer.Option(help="Write round, node, name, value to this file")] = None,
-    plot: Annotated[Path | None, typer.Option(help="Draw every metric to this file (.png, .svg, .pdf)")] = None,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write round, node, name, value to this file")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw every metric to this file (.png, .svg, .pdf)")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show a run's metrics, and save them as a table or a picture.

@@ -31,7 +31,7 @@ def new(
 @app.command(epilog=example_of_use("playground pack my_task --out upload --set learning_rate=0.01"))
 def pack(
     target: TargetName,
-    out: Annotated[Path, typer.Option(help="New folder for what goes to AlphaMed")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="New folder for what goes to AlphaMed")],
     num_rounds: NumRounds = None,
     settings: SettingTexts = [],
     as_json: AsJson = False,

@@ -13,7 +13,8 @@ from ..facts import Experiment
 from ..runs.folder import Run
 from ..runs.machine import machine, versions
 from ..runs.writing import write_json
-from .compare import compare, metrics_of
+from .compare import FEDERATED, compare, metrics_of
+from .intervals import tested
 
 
 def record(
@@ -69,6 +70,7 @@ def record(
         "machine": conditions["machine"],
         "versions": conditions["versions"],
         "data": {"source": conditions["source"], **_size(experiments[wanted[0]]["counts"])},
+        "independent": example.facts.independent.model_dump() if example.facts.independent else None,
         "experiments": [experiments[name] for name in plans],
     }
     pictures = results / example.name
@@ -88,19 +90,47 @@ def _run(
     on_event: Callable[[dict[str, Any]], None],
 ) -> dict[str, Any]:
     """Return what came of one `[[experiment]]` table."""
-    name = plan.name
-    compared = compare(
-        example,
-        num_nodes=plan.nodes,
-        num_rounds=plan.rounds,
-        partition=plan.partition,
-        source=source,
-        seed=plan.seed,
-        settings=plan.settings,
-        out=work / name,
-        on_event=lambda event: on_event({**event, "run": f"{name}, {event['run']}"}),
-    )
-    return {"name": name} | {key: value for key, value in compared.items() if key not in ("folder", "metrics")}
+
+    def compared(seed: int, folder: Path) -> dict[str, Any]:
+        return compare(
+            example,
+            num_nodes=plan.nodes,
+            num_rounds=plan.rounds,
+            partition=plan.partition,
+            source=source,
+            seed=seed,
+            settings=plan.settings,
+            out=folder,
+            on_event=lambda event: on_event({**event, "run": f"{folder.name}, {event['run']}"}),
+        )
+
+    found = compared(plan.seed, work / plan.name)
+    found["runs"] = _with_intervals(found["runs"], work / plan.name, example)
+    for seed in plan.more_seeds:
+        again = {run["name"]: run for run in compared(seed, work / f"{plan.name}-seed-{seed}")["runs"]}
+        for run in found["runs"]:
+            last = {name: points[-1][1] for name, points in again[run["name"]]["metrics"].items()}
+            run.setdefault("more_seeds", []).append(last)
+    seeds = {"more_seeds": list(plan.more_seeds)} if plan.more_seeds else {}
+    return {
+        "name": plan.name,
+        **{key: value for key, value in found.items() if key not in ("folder", "metrics")},
+        **seeds,
+    }
+
+
+def _with_intervals(runs: list[dict[str, Any]], folder: Path, example: Target) -> list[dict[str, Any]]:
+    """Return the rows of runs with what their tests gave unit by unit, where the example can tell."""
+    found = {run["name"]: tested(Run.open(folder / run["name"]), example) for run in runs}
+    federated = found.get(FEDERATED)
+    rows = []
+    for run in runs:
+        own = found[run["name"]]
+        if own is None or federated is None:
+            return runs
+        row = {**run, "interval": own.interval(), "units": len(own.outcomes), "outcomes": own.compact()}
+        rows.append(row if own is federated else {**row, "federated_less_this": federated.difference(own)})
+    return rows
 
 
 def _kept(file: Path, conditions: dict[str, Any], names: Collection[str]) -> dict[str, dict[str, Any]]:

@@ -1,0 +1,83 @@
+"""What the MNIST guide says in words, and no block of it prints, holds."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from alphamed_tutorials.data.prepare import prepare
+from alphamed_tutorials.examples.mnist.data import build_dataloader
+from alphamed_tutorials.examples.mnist.model import ConvNet
+from alphamed_tutorials.examples.mnist.prepare import hold_out
+from alphamed_tutorials.examples.mnist.scheduler import MNISTScheduler
+from pages import ROOT
+
+RECORD = json.loads((ROOT / "docs/results/mnist.json").read_text("utf-8"))
+
+
+def recorded(experiment: str) -> tuple[dict, dict[str, list[float]]]:
+    """Return an experiment and the test accuracies of its runs, round by round."""
+    found = next(each for each in RECORD["experiments"] if each["name"] == experiment)
+    return found, {run["name"]: [value for _, value in run["metrics"]["test/accuracy"]] for run in found["runs"]}
+
+
+def test_the_slow_start_is_no_matter_of_averaging():
+    experiment, accuracy = recorded("iid")
+    alone = [values[0] for name, values in accuracy.items() if name.startswith("node")]
+    assert len(alone) == 3 and max(alone) < accuracy["federated"][0] < accuracy["centralised"][0]
+    counts = experiment["counts"]
+    digits = [sum(counts[node]["train"].values()) for node in ("node1", "node2", "node3")]
+    size = experiment["settings"]["batch_size"]
+    assert {math.ceil(count / size) for count in digits} == {42} and math.ceil(sum(digits) / size) == 125
+
+
+def test_every_recorded_digit_is_one_of_the_official_test_file():
+    data = RECORD["data"]
+    assert (data["train"], data["test"]) == (8_000, 2_000)
+    experiment, _ = recorded("iid")
+    official = [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]  # digits 0 to 9 of t10k
+    splits = [split for node in experiment["counts"].values() for split in node.values()]
+    assert [sum(split[str(digit)] for split in splits) for digit in range(10)] == official
+    train, test = hold_out(np.arange(10_000), np.zeros(10_000))
+    assert (len(train[0]), len(test[0])) == (8_000, 2_000)
+
+
+def test_a_digit_may_sit_a_little_beside_the_middle_but_not_at_the_edge(tmp_path):
+    prepare("mnist", tmp_path / "data", num_nodes=1, seed=1)
+    task = MNISTScheduler(seed=1)
+    torch.manual_seed(1)
+    model = ConvNet()
+    optimizer = task.build_optimizer(model)
+    for _ in range(8):
+        for images, labels in build_dataloader(tmp_path / "data/nodes/node1", train=True, batch_size=64):
+            optimizer.zero_grad()
+            torch.nn.functional.nll_loss(model(images), labels).backward()
+            optimizer.step()
+    model.eval()
+    images, labels = next(iter(build_dataloader(tmp_path / "data/nodes/aggregator", train=False, batch_size=1000)))
+    background = images.min()
+    with torch.no_grad():
+        right = [
+            (model((images - background).roll(pixels, 3) + background).argmax(1) == labels).float().mean().item()
+            for pixels in (0, 1, 4)  # the digits are 20 wide, 4 from each edge
+        ]
+    assert right[0] > 0.9 and right[1] > right[0] - 0.1 and right[2] < 0.5
+
+
+def test_the_formula_of_the_interval_agrees_with_the_bootstrap():
+    torch.manual_seed(1)
+    for digits, share in ((360, 0.9), (2_000, 0.96)):
+        right = (torch.arange(digits) < share * digits).float()
+        drawn = right[torch.randint(digits, (2_000, digits))].mean(1)
+        low, high = drawn.quantile(torch.tensor([0.025, 0.975])).tolist()
+        assert (high - low) / 2 == pytest.approx(1.96 * math.sqrt(share * (1 - share) / digits), rel=0.1)
+
+
+@pytest.mark.parametrize("experiment", ["iid", "label_skew"])
+def test_federation_gains_with_skew_and_little_without(experiment):
+    _, accuracy = recorded(experiment)
+    best = max(values[-1] for name, values in accuracy.items() if name.startswith("node"))
+    gain = accuracy["federated"][-1] - best
+    assert abs(gain) < 0.01 if experiment == "iid" else gain > 0.1

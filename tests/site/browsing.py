@@ -1,0 +1,36 @@
+"""A browser for the built site, and how tests look at its pages."""
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+         "--disable-component-update", "--disable-sync"]  # fmt: skip
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 375, "height": 800}
+
+
+@contextlib.contextmanager
+def opened(browser, address: str, size: dict = DESKTOP, scheme: str = "light") -> Iterator:
+    """Yield a page on which anything wrong, and any request that leaves `address`, fails the test in the end."""
+    faults = []
+    context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce")
+    page = context.new_page()
+    page.on("console", lambda message: message.type == "error" and faults.append(message.text))
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on(
+        "request", lambda request: request.url.startswith((address, "data:", "blob:")) or faults.append(request.url)
+    )
+    page.on("response", lambda response: response.status >= 400 and faults.append(f"{response.status} {response.url}"))
+    yield page
+    context.close()
+    assert not faults
+
+
+def search(page, words: str) -> list[str]:
+    """Type words into the search field and return what the hits say."""
+    page.fill(".md-search__input", "")
+    page.click(".md-search__input")
+    page.keyboard.type(words)
+    page.wait_for_selector(".md-search-result__item")
+    return page.locator(".md-search-result__item").all_inner_texts()

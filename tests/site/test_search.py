@@ -1,0 +1,122 @@
+"""What readers type leads to what answers it: error texts, options, names in code, and their own words."""
+
+import gzip
+import json
+import re
+import tomllib
+
+import pytest
+from browsing import opened, search
+
+from search_index import SYNONYMS, sections
+
+# Chinese query, English query; the first hit's address, and what its section says.
+QUERIES = [
+    ("数据验证", "data verification", r"#(data-)?verif", "验证|verif"),
+    ("DatasetVerify", "DatasetVerify", r"#verify|own-code|alphamed|#contract|#data-verification", "DatasetVerify"),
+    ("任务状态不对", "任务状态不对", r"#trouble", "任务状态不对"),
+    ("一直在验证中", "verification never ends", r"#trouble", "验证|verif"),
+    ("词表", "vocabulary", r"language_modeling", "词表|vocabulary"),
+    ("momentum", "momentum", r"guides/|own-code", "动量|momentum"),
+    ("BatchNorm", "BatchNorm", r"guides/|own-code", "BatchNorm"),
+    ("--partition", "--partition", r"cli\.html#(prepare|compare)", "--partition"),
+    ("prepare --out", "prepare --out", r"#prepare", "--out"),
+    ("mnist:", "mnist:", r"mnist|cli\.html#", "mnist"),
+    ("size mismatch", "size mismatch", r"", "size mismatch"),
+    ("TorchScript", "TorchScript", r"#(export|torchscript)", "TorchScript"),
+    ("num_batches_tracked", "num_batches_tracked", r"guides/|own-code", "num_batches_tracked"),
+    ("resume", "resume", r"cli\.html#resume|quickstart\.html#run|guides/\w+\.html#run", "resume"),
+    ("perplexity", "perplexity", r"language_modeling", "困惑度|perplexity"),
+    ("怎么安装", "how to install", r"quickstart\.html#install", "安装|install"),
+    ("内存不够", "out of memory", r"#trouble", "内存|memory"),
+    ("断点续训", "continue training", r"cli\.html#resume|quickstart\.html#run|#run$", "resume"),
+    ("预训练权重", "pretrained weights", r"guides/|own-code", "预训练权重|pretrained"),
+    ("gpu", "gpu", r"", "显卡|graphics card|gpu"),
+    ("Windows", "Windows", r"quickstart\.html#(install|machines)", "Linux"),
+    ("评估指标", "evaluation metrics", r"#(metrics|results|ap|report)", "指标|metrics"),
+    ("Too few results gathered", "Too few results gathered", r"#(trouble|timeout)", "Too few results gathered"),
+    ("submit task", "submit task", r"alphamed", "submit"),
+]  # fmt: skip
+IN_VIEW = """words => {
+    const { top } = [...document.querySelectorAll("td")].find(cell => cell.innerText.includes(words)).getBoundingClientRect();
+    return 0 < top && top < innerHeight;
+}"""
+LANGUAGES = {"zh": "", "en": "en/"}
+
+
+def read_index(site, language: str) -> dict:
+    script = (site.path / LANGUAGES[language] / "search" / "index.js").read_text("utf-8")
+    return json.loads(script[script.index("{") : script.rindex("}") + 1])
+
+
+def says(section: dict) -> str:
+    return "\n".join([section["title"], *section["text"], *map("\n".join, section["rows"]), *section["code"]])
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_search_finds_what_answers(browser, address, site, language):
+    said = {section["url"]: says(section) for section in read_index(site, language)["sections"]}
+    with opened(browser, address) as page:
+        fetched = []
+        page.on("request", lambda request: fetched.append(request.url))
+        page.goto(address + LANGUAGES[language] + "guides/mnist.html")
+        assert not [url for url in fetched if "index.js" in url], "the index is fetched when search is used"
+        hits = search(page, "任务状态不对")
+        assert "任务状态不对" in hits[0]
+        heights = page.evaluate(
+            "[...document.querySelectorAll('.md-search-result__item')].map(hit => hit.offsetHeight)"
+        )
+        assert max(heights) < 200
+        wrong = {}
+        for *queries, place, words in QUERIES:
+            query = queries[language == "en"]
+            first = page.evaluate(
+                "query => findSections(readIndex(window.searchIndex), query)[0]?.section.url ?? ''", query
+            )
+            if not (re.search(place, first) and re.search(words, said.get(first, ""), re.IGNORECASE)):
+                wrong[query] = first
+        assert len(wrong) <= 2, wrong
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/*#trouble*")
+        page.wait_for_function(IN_VIEW, arg="任务状态不对")  # the row, not only its section
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_index_is_small_and_holds_no_notebook_and_no_listing(site, language):
+    size = len(gzip.compress((site.path / LANGUAGES[language] / "search" / "index.js").read_bytes()))
+    assert size < 120_000
+    for section in read_index(site, language)["sections"]:
+        assert "notebooks/" not in section["url"]
+        assert all(len(code) < 1500 for code in section["code"])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_synonym_leads_to_a_word_that_pages_have(site, language):
+    index = read_index(site, language)
+    said = "\n".join(map(says, index["sections"])).lower()
+    synonyms = tomllib.loads(SYNONYMS.read_text("utf-8"))[language]
+    assert index["synonyms"] == synonyms
+    added = {word for theirs, ours in synonyms.items() for word in ours.split() if word not in theirs}
+    assert {word for word in added if word not in said} == set()
+    assert all(theirs == theirs.lower() for theirs in synonyms), "queries are compared in lower case"
+
+
+def test_a_page_is_cut_at_its_headings():
+    html = """<h1 id="page">Page<a class="headerlink">¶</a></h1><p>Some <strong>words</strong>.</p>
+    <h2 id="part">Part</h2><ul><li>One<ul><li>Two</li></ul></li></ul>
+    <table><thead><tr><th>Symptom</th></tr></thead><tbody><tr><td><code>Error</code></td><td><p>Why</p></td><td>Cure</td></tr>
+    <tr><td>2</td><td>Mistake</td><td>Why</td><td>Cure</td></tr></tbody></table>
+    <div class="results"><p>recorded</p></div><pre><code>short</code></pre>"""
+    long = "<pre><code>" + 20 * "line\n" + "</code></pre>"
+    first, second = sections(html + long, "page.html")
+    assert first["url"] == "page.html" and first["text"] == ["Some words."] and first["bold"] == ["words"]
+    assert second == {
+        "url": "page.html#part",
+        "title": "Part",
+        "page": "Page",
+        "text": ["One", "Two"],
+        "bold": [],
+        "rows": [["Error", "Why · Cure"], ["Mistake", "Why · Cure"]],
+        "code": ["short"],
+    }
