@@ -18,9 +18,8 @@ print(f"one message: {first_run.record['bytes_per_message']:,} bytes")
 # --8<-- [end:run]
 
 # --8<-- [start:metrics]
-from alphamed_tutorials import curves, plot
+from alphamed_tutorials import curves
 
 for number, precision in curves(first_run.rows)["test/box_ap50"]["aggregator"]:
     print(f"round {number}: {precision:.3f}")
-plot(curves(first_run.rows), "first-run/metrics.png")
 # --8<-- [end:metrics]
