@@ -182,3 +182,11 @@ def test_code_that_fails_while_it_is_loaded_is_named_with_its_line(write, text, 
     file = write("failing.py", text)
     with pytest.raises(TutorialError, match=rf"failing.py.*{reason}"):
         _ = find(file).scheduler_class
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "utf-16"])
+def test_code_that_was_saved_in_another_encoding_is_named_with_the_cure(write, encoding):
+    file = write("saved.py", "")
+    file.write_bytes("name = '肺炎'\n".encode(encoding))
+    with pytest.raises(TutorialError, match=r"saved.py.*SyntaxError: .*Save this file as UTF-8$"):
+        _ = find(file).scheduler_class

@@ -17,6 +17,12 @@ def test_json_is_strict_and_comes_back():
     assert math.isnan(from_json(to_json([math.nan]))[0])
 
 
+def test_a_text_that_says_nan_stays_a_text():
+    texts = ["NaN", "-Infinity", "\\NaN", "\\\\Infinity", "nan", "NaN!", "\\"]
+    assert from_json(to_json({"texts": texts})) == {"texts": texts}
+    assert [json.loads(to_json(value)) for value in (math.nan, "NaN", "nan")] == ["NaN", "\\NaN", "nan"]
+
+
 @pytest.mark.parametrize("text", ["\x1b[31mred", "\x9b31m", "\u202egnp", "\udce4\udcb8", "a\x07b\x7f"])
 def test_what_steers_a_terminal_is_shown_and_not_obeyed(text):
     assert printable(text).isprintable() and printable(text) != text

@@ -4,17 +4,6 @@ import torch
 
 batch, targets = torch.zeros(64, 1, 28, 28), torch.zeros(64, dtype=torch.long)
 
-# --8<-- [start:twins]
-import torch
-import torch.nn.functional as F
-from torch import nn
-
-x = torch.randn(2, 3)
-print(torch.equal(nn.ReLU()(x), F.relu(x)))  # nothing to learn: take either
-layer = nn.Linear(3, 4)  # keeps weight and bias
-print(torch.equal(layer(x), F.linear(x, layer.weight, layer.bias)))
-# --8<-- [end:twins]
-
 # --8<-- [start:shapes]
 from alphamed_tutorials.examples.mnist.model import ConvNet
 
@@ -25,6 +14,9 @@ print(log_probabilities.shape, f"{log_probabilities[0].exp().sum():.4f}")
 # --8<-- [end:shapes]
 
 # --8<-- [start:step]
+import torch
+import torch.nn.functional as F
+
 optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.5)
 loss = F.nll_loss(model(batch), targets)  # forward: every operation is noted
 weight = model.fc2.weight

@@ -16,7 +16,7 @@ print(first_run.state, f"accuracy {first_run.metrics['test/accuracy']:.3f}")
 # --8<-- [start:metrics]
 from alphamed_tutorials import curves, plot
 
-for number, accuracy in curves(first_run.rows)["test/accuracy"]["aggregator"]:
-    print(f"round {number}: {accuracy:.3f}")
+accuracy = dict(curves(first_run.rows)["test/accuracy"]["aggregator"])  # by round
+print({number: round(accuracy[number], 3) for number in (1, 2, 3, 5, 10, 15)})
 plot(curves(first_run.rows), "runs/first/metrics.png")
 # --8<-- [end:metrics]

@@ -1,10 +1,12 @@
 """Errors a user can do something about: their text is all that is shown, their code ends the command."""
 
+import re
 import sysconfig
 import traceback
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
+NO_TEXT = re.compile(r"utf-8|null bytes", re.IGNORECASE)  # what Python calls a file that was saved in another encoding
 
 
 class TutorialError(Exception):
@@ -24,7 +26,8 @@ def said_of(error: BaseException) -> str:
     own = user_frame(error)
     where = f"{own.filename}, line {own.lineno}: " if own else ""
     if not isinstance(error, SystemExit):
-        return f"{where}{type(error).__name__}: {error}"
+        cure = ". Save this file as UTF-8" if isinstance(error, SyntaxError) and NO_TEXT.search(str(error)) else ""
+        return f"{where}{type(error).__name__}: {error}{cure}"
     return (
         f"{where}SystemExit: {error.code}. A task's files are imported, and must not end the program that does it: what "
         "reads the command line or exits belongs below if __name__ == '__main__'"

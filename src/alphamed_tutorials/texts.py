@@ -8,6 +8,7 @@ from typing import Any
 # What steers a terminal, turns the direction of writing, or is no character (a file's name need not be UTF-8).
 UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 NUMBERS = {text: float(text) for text in ("NaN", "Infinity", "-Infinity")}  # which JSON does not know
+AS_TEXT = re.compile(r"\\*(NaN|-?Infinity)")  # a text that says one of them gets one more backslash
 
 
 def to_json(content: Any, indent: int | None = None) -> str:
@@ -26,11 +27,18 @@ def printable(text: str) -> str:
     return UNSAFE.sub(lambda found: repr(found[0])[1:-1], text)
 
 
+def in_line(text: str) -> str:
+    """Return a text that is printable and stays in its line."""
+    return printable(text).replace("\n", "\\n")
+
+
 def _strict(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _strict(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
         return [_strict(each) for each in value]
+    if isinstance(value, str) and AS_TEXT.fullmatch(value):
+        return f"\\{value}"
     return json.dumps(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -39,4 +47,6 @@ def _restored(value: Any) -> Any:
         return {name: _restored(each) for name, each in value.items()}
     if isinstance(value, list):
         return [_restored(each) for each in value]
-    return NUMBERS.get(value, value) if isinstance(value, str) else value
+    if isinstance(value, str) and AS_TEXT.fullmatch(value):
+        return NUMBERS.get(value, value[1:])
+    return value

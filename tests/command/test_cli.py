@@ -167,10 +167,12 @@ def test_damaged_data_is_refused_by_node_and_file(chain, playground, tmp_path):
     assert "node2" in verdicts["node2"]["reason"] and file.name in verdicts["node2"]["reason"]
 
 
-def test_what_is_named_as_next_can_be_copied(playground):
-    finished = playground("prepare", "mnist", "--nodes", "1", "--out", "数据 mnist $x")
-    command = re.sub(r"\s+", " ", finished.out + finished.err).partition("Next: ")[2]
-    assert playground(*shlex.split(command)[1:]).code == 0
+def test_what_is_named_as_next_can_be_copied(playground, finished_run, tmp_path):
+    run = shutil.copytree(finished_run, tmp_path / "运行 $1")
+    for command in (["prepare", "mnist", "--nodes", "1", "--out", "数据 mnist $x"], ["resume", run]):
+        finished = playground(*command)
+        following = re.sub(r"\s+", " ", finished.out + finished.err).partition("Next: ")[2]
+        assert playground(*shlex.split(following)[1:]).code == 0
 
 
 def test_one_node_can_be_verified_alone(chain, playground):

@@ -110,6 +110,14 @@ def test_nothing_is_lost_on_a_narrow_terminal(capsys, monkeypatch):
     assert "…" not in shown and shown.count("j") == 4
 
 
+def test_a_name_with_a_line_break_stays_in_its_line(capsys):
+    with progress.RunProgress(1) as shown:
+        shown({"event": "round_done", "round": 1, "metrics": {"two\nlines": 0.5}})
+    progress.show_table("title", ["two\nlines"], [["0.5"]])
+    out, err = capsys.readouterr()
+    assert err == "round 1/1: two\\nlines 0.5000\n" and "two\\nlines" in out
+
+
 def test_a_message_is_shown_as_it_is_and_in_one_line(capsys):
     progress.say("[red]folder/" + "x" * 100)
     assert capsys.readouterr().err == "[red]folder/" + "x" * 100 + "\n"

@@ -1,5 +1,6 @@
 """Any DatasetVerify can be asked about any folder, and whatever it does ends in a verdict with file and line."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -315,6 +316,18 @@ def test_the_folder_with_the_test_data_is_no_owner_too(tmp_path):
 def test_names_that_would_not_do(tmp_path, name):
     with pytest.raises(WrongUse, match="is no name for a node|cannot be called aggregator"):
         find_nodes(nodes={name: tmp_path}, aggregator=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\x1b[31mred", os.fsdecode("节点".encode("gbk"))])
+def test_folders_whose_names_would_not_do_are_refused_in_one_line(tmp_path, playground, name):
+    root = make_folders(tmp_path / "data", "aggregator", "node1", name)
+    for command in ("run", "verify"):
+        finished = playground(command, "mnist", "--data", str(root))
+        assert finished.code == 2 and finished.err.count("\n") == 1 and "has to be renamed" in finished.err
+
+
+def test_a_blank_of_another_script_is_a_blank(tmp_path):
+    assert "协和　医院" in find_nodes(make_folders(tmp_path, "aggregator", "协和　医院"))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What holds for every example's data: how they are prepared, and what `DatasetVerify` says of good and bad ones."""
 
+import ast
 import io
 import json
 import os
@@ -10,6 +11,7 @@ import pytest
 from contributions import contribution_of
 from verifying import assert_locked_is_refused, check, open_folder
 
+from alphamed_tutorials.catalogue import find_all
 from alphamed_tutorials.data.prepare import prepare
 from alphamed_tutorials.data.verify import verify
 from alphamed_tutorials.errors import TutorialError
@@ -107,6 +109,33 @@ def test_a_flood_of_faults_is_cut(example, node):
     ok, text = check(example.verify_class, node)
     lines = text.splitlines()
     assert not ok and len(lines) <= 21 and (len(lines) < 21 or " more problems" in lines[-1])
+
+
+def test_a_name_with_a_line_break_stays_in_its_line(example, node):
+    place = node.rename(node.with_name("two\nlines"))
+    file = largest_file(place)
+    DAMAGES["web page"](file)
+    ok, text = check(example.verify_class, place)
+    assert not ok and str(file).replace("\n", "\\n") in text
+    assert all(line.startswith("hospital: ") for line in text.splitlines())
+
+
+SHARED = {
+    "logger", "MOST_LINES", "GIVE_ACCESS", "IN_THE_WAY", "COPY_AGAIN", "MEND_FIRST", "DataError", "unreadable", "shown",
+    "__init__", "run",
+}  # fmt: skip
+
+
+def test_what_each_dataset_verify_repeats_is_the_same_everywhere():
+    """Each travels alone, so what they share cannot be imported from one place."""
+    found: dict[str, set[str]] = {}
+    for example in find_all():
+        tree = ast.parse((example.folder / "dataset_verify.py").read_text("utf-8"))
+        for part in [*tree.body, *tree.body[-1].body]:
+            name = part.targets[0].id if isinstance(part, ast.Assign) else getattr(part, "name", "")
+            if name in SHARED:
+                found.setdefault(name, set()).add(ast.dump(part))
+    assert set(found) == SHARED and [name for name, forms in found.items() if len(forms) > 1] == []
 
 
 def test_a_missing_or_empty_folder_is_refused_with_its_name(example, tmp_path):

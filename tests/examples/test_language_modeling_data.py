@@ -180,7 +180,8 @@ def test_a_piece_and_its_targets_are_one_word_apart(node):
 
 @pytest.mark.parametrize("change", [
     lambda text: text, lambda text: text.replace("\n", "\r\n"), lambda text: text + " \n \n ", lambda text: "\ufeff" + text,
-], ids=["as it is", "Windows line ends", "stray blanks", "byte order mark"])  # fmt: skip
+    lambda text: text.replace("\n", "\r"),
+], ids=["as it is", "Windows line ends", "stray blanks", "byte order mark", "old Mac line ends"])  # fmt: skip
 def test_sound_text_is_accepted(node, change):
     (node / FILE).write_bytes(change(articles()).encode())
     ok, reason = check(node)

@@ -25,6 +25,7 @@ from alphamed_tutorials.data.prepare import prepare
 from alphamed_tutorials.engines.local import run_local
 from alphamed_tutorials.errors import TutorialError, WrongUse
 from alphamed_tutorials.experiments.pooled import CannotPool, join, pooled
+from alphamed_tutorials.faults import CannotWrite
 from alphamed_tutorials.runs.folder import Run
 
 OWNERS = {"东院 1": 8, "b": 12}  # a name in Chinese, with a blank
@@ -308,3 +309,13 @@ def test_a_failing_run_is_named_with_what_lies_where(data, tmp_path):
     assert text.startswith("b: b failed in round 1") and "my bug" in text
     assert f"Logs: {tmp_path / 'out/b/logs'}. The runs so far lie in {tmp_path / 'out'}" in text
     assert Run.open(tmp_path / "out/centralised").state == "done" and Run.open(tmp_path / "out/b").state == "failed"
+
+
+def test_where_no_run_could_be_kept_no_place_is_named(data, tmp_path, monkeypatch):
+    def refuse(self, **_):
+        raise CannotWrite("no room")
+
+    monkeypatch.setattr(Run, "update", refuse)
+    with pytest.raises(TutorialError) as caught:
+        compare(Tiny, data, num_rounds=1, out=tmp_path / "out")
+    assert str(caught.value) == "centralised: no room" and not (tmp_path / "out").exists()

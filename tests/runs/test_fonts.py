@@ -53,7 +53,8 @@ def test_a_font_that_has_the_characters_is_found_whatever_its_name(bare_machine,
 
 
 def test_names_are_drawn_as_they_are(tmp_path):
-    panels = {"$\\frac$ of $x$": {"_a$b$": CURVE}, "\x1b[31m": {"n": [(1, float("nan")), (2, float("inf"))]}}
+    beyond = [(1, float("nan")), (2, float("inf")), (3, 1e308), (4, -1e308)]
+    panels = {"$\\frac$ of $x$": {"_a$b$": CURVE}, "\x1b[31m": {"n": beyond}}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         plot(panels, tmp_path / "names.svg")

@@ -10,6 +10,7 @@ from torch import nn
 from alphamed_tutorials.engines.failures import NodeFailed
 from alphamed_tutorials.engines.local import run_local
 from alphamed_tutorials.runs.calls import ExportError
+from alphamed_tutorials.runs.export import export
 from alphamed_tutorials.runs.exportable import load_exportable
 from alphamed_tutorials.runs.folder import Run
 from alphamed_tutorials.runs.wrapped import bare
@@ -70,6 +71,24 @@ def test_what_torchscript_compiled_is_refused_by_name(tmp_path):
     run = run_with(tmp_path, lambda: torch.jit.script(build_network()))
     with pytest.raises(ExportError, match=r"build_model\(\) of Task returns what torch.jit.script made"):
         load_exportable(run)
+
+
+class Scripted(nn.Module):
+    """Hold a part that torch.jit made, as a Predictor does of a task whose network it made."""
+
+    def __init__(self):
+        super().__init__()
+        self.network = torch.jit.script(build_network())
+
+    def forward(self, inputs):
+        return self.network(inputs)
+
+
+def test_what_torchscript_alone_can_hold_says_so_of_the_other_forms(tmp_path):
+    report = export(run_with(tmp_path, Scripted))
+    assert report["torchscript"]["max_difference"] == 0
+    for form in ("torch_export", "onnx"):
+        assert "let build_model() return the network itself" in report[form]["error"]
 
 
 def test_a_run_that_cannot_be_resumed_never_advises_it(tmp_path):

@@ -134,6 +134,16 @@ def test_dataset_verify_refuses_and_names_the_file(own, damage):
     assert is_sound is False and str(file) in reason and checker.run() is False
 
 
+@pytest.mark.parametrize("encoding", ["gbk", "utf-16"])
+def test_dataset_verify_says_how_to_save_a_file_of_another_encoding(own, encoding):
+    file = own / "data" / "hospital_a" / "train.csv"
+    text = file.read_text("utf-8") + "年龄"
+    file.write_bytes(text.encode(encoding))
+    checker = load_verify(own / "dataset_verify.py")
+    checker.data_dir = str(file.parent)
+    assert checker.verify_data() == (False, f"{file}: 请另存为 UTF-8 is no UTF-8 text: save it as UTF-8")
+
+
 def test_dataset_verify_takes_what_excel_writes(own):
     file = own / "data" / "hospital_a" / "train.csv"
     file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes().replace(b"\n", b"\r\n"))

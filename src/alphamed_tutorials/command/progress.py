@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..prints import no_bars
-from ..texts import printable
+from ..texts import in_line, printable
 
 console = Console(stderr=True, highlight=False, markup=False)
 PIPE_WIDTH = 200  # of tables that no terminal shows: nothing there should be folded at 80
@@ -48,7 +48,7 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str |
     table = Table()
     for name, cells in zip(columns, zip(*rows) if rows else [()] * len(columns)):
         is_number = all(str(cell).replace(".", "").isdigit() for cell in cells)
-        table.add_column(printable(name), justify="right" if is_number else "left", overflow="fold")
+        table.add_column(in_line(name), justify="right" if is_number else "left", overflow="fold")
     for row in rows:
         table.add_row(*row)
     width = None if sys.stdout.isatty() else PIPE_WIDTH
@@ -99,7 +99,7 @@ class RunProgress:
                 self.bar, description=f"{run}round {event['round']}, {printable(event['node'])} trains"
             )
         elif event["event"] == "round_done":
-            text = ", ".join(f"{name} {number(value)}" for name, value in event["metrics"].items())
+            text = ", ".join(f"{in_line(name)} {number(value)}" for name, value in event["metrics"].items())
             self.progress.update(self.bar, completed=event["round"], description=f"{run}round {event['round']}")
             say(f"{run}round {event['round']}/{self.num_rounds or '?'}: {text}")
         elif event["event"] == "warning" and event["text"] not in self.warned:

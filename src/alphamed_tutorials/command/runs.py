@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import TutorialError
+from ..texts import in_line
 from .options import (
     AggregatorFolder,
     AsJson,
@@ -168,7 +169,8 @@ def show_run(run: Any) -> None:
     rows = [(str(n), *(number(points[n]) if n in points else "" for points in curves.values())) for n in rounds]
     show_table(f"{run.path}: {run.outcome} in {run.record['seconds']:.1f} s", ("round", *curves), rows)
     say_untested(run)
-    say(f"Model: {run.path / 'model.pt'}. Next: playground export {run.path}")
+    following = shlex.join(["playground", "export", str(run.path)])
+    say(f"Model: {run.path / 'model.pt'}. Next: {following}")
 
 
 def say_untested(run: Any) -> None:
@@ -212,9 +214,9 @@ def metrics(
             write_whole(csv, (run / "metrics.csv").read_bytes())
         result |= {"run": str(run), "state": found.state, "outcome": found.outcome, "metrics": found.metrics}
         rounds = result["rounds"] = found.last_rounds
-        rows = [(name, number(value), str(rounds[name])) for name, value in found.metrics.items()]
+        rows = [(in_line(name), number(value), str(rounds[name])) for name, value in found.metrics.items()]
         show_table(f"{run}: {found.outcome}", ("metric", "last value", "round"), rows)
         left_out = [name for name in details(found.rows) if name not in rounds]
         if left_out:
-            say(f"{len(left_out)} more, such as {left_out[0]}, are in {run / 'metrics.csv'}")
+            say(f"{len(left_out)} more, such as {in_line(left_out[0])}, are in {run / 'metrics.csv'}")
         say_untested(found)

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from ..errors import WrongUse
 from ..target import Target
+from ..texts import printable
 
 REMOVE = "remove this file, and the data are taken as they lie, or prepare another folder"
 AGGREGATOR = "aggregator"  # the node that tests; all others own training data
@@ -73,8 +74,10 @@ def find_folders(
         WrongUse: A folder is missing, or a name will not do.
     """
     found = {} if data is None else _inside(Path(data))
+    for name in (*found, *nodes):
+        _refuse_unfit(name)
     for name, folder in nodes.items():
-        _refuse_name(name, found)
+        _refuse_taken(name, found)
         found[name] = _existing(folder, f"of node {name}")
     if aggregator is not None:
         tests = _existing(aggregator, "with the test data").resolve()
@@ -94,9 +97,15 @@ def _inside(data: Path) -> dict[str, Path]:
     return {path.name: path for path in home.iterdir() if path.is_dir() and not is_system_name(path.name)}
 
 
-def _refuse_name(name: str, known: Mapping[str, Path]) -> None:
-    if not name.strip() or name.startswith(".") or re.search(r"[/\\\0\n\r\t]", name):
-        raise WrongUse(f"{name!r} is no name for a node: it names files, so take letters, digits and blanks")
+def _refuse_unfit(name: str) -> None:
+    if not name.strip() or name.startswith(".") or re.search(r"[/\\\n\t]", name) or printable(name) != name:
+        raise WrongUse(
+            f"{name!r} is no name for a node: it names files and stands in tables, so take letters, digits and blanks, "
+            "in UTF-8; a folder that is called so has to be renamed"
+        )
+
+
+def _refuse_taken(name: str, known: Mapping[str, Path]) -> None:
     if name == AGGREGATOR:
         raise WrongUse(
             f"a data owner cannot be called {AGGREGATOR}: give the folder with the test data as --aggregator DIR"
@@ -139,7 +148,7 @@ def prepared_facts(data: str | Path | None) -> dict:
     try:
         facts = json.loads(file.read_text("utf-8-sig"))
     except UnicodeDecodeError:
-        raise WrongUse(f"{file} is no UTF-8 text: save it as UTF-8") from None
+        raise WrongUse(f"{file} is no UTF-8 text: save it as UTF-8, or {REMOVE}") from None
     except OSError as error:  # no permission, or a folder of that name
         raise WrongUse(f"{file} cannot be read ({error.strerror}): give yourself access, or move it away") from None
     except (ValueError, RecursionError) as error:

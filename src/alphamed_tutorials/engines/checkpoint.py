@@ -16,6 +16,7 @@ import cloudpickle
 import torch
 
 from ..runs.folder import RunError
+from .memory import span
 
 Key = tuple[str, str]  # a node, and the name of one of its objects
 
@@ -87,8 +88,8 @@ def _is_released(tensor: torch.Tensor) -> bool:
 
 def _undefined(kind, memory, offset, shape, stride, dtype, device, requires_grad, attributes) -> torch.Tensor:
     tensor = torch.empty(0, dtype=dtype, device=device)
-    length = offset + 1 + sum((size - 1) * step for size, step in zip(shape, stride))
-    tensor.set_(memory.take(length * tensor.element_size(), device), offset, shape, stride)
+    num_bytes = (offset + span(shape, stride)) * tensor.element_size()
+    tensor.set_(memory.take(num_bytes, device), offset, shape, stride)
     if issubclass(kind, torch.nn.Parameter):
         tensor = kind(tensor, requires_grad)
     vars(tensor).update(attributes)

@@ -5,7 +5,7 @@ Between its turns a data owner needs no memory for parameters that the next roun
 
 import contextlib
 import ctypes
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch
 from alphafed.fed_avg import FedAvgScheduler
@@ -42,6 +42,11 @@ def reclaim(scheduler: FedAvgScheduler, sizes: list[int]) -> None:
 def share_memory(one: FedAvgScheduler, other: FedAvgScheduler) -> bool:
     """Return whether the models of two schedulers lie, in part, in the same memory."""
     return bool({s.data_ptr() for s in _storages(one)} & {s.data_ptr() for s in _storages(other)} - {0})
+
+
+def span(shape: Sequence[int], stride: Sequence[int]) -> int:
+    """Return how many numbers of memory a tensor spans, from its first to its last; it is not empty."""
+    return 1 + sum((size - 1) * step for size, step in zip(shape, stride))
 
 
 def _resizable(scheduler: FedAvgScheduler) -> Iterator[torch.UntypedStorage]:

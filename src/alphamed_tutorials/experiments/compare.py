@@ -195,9 +195,13 @@ def _new_folder(out: str | Path | None, name: str) -> Iterator[Path]:
     try:
         yield folder
     except BaseException:
-        if not any(folder.glob("*/run.json")):
+        if not _holds_runs(folder):
             shutil.rmtree(folder)
         raise
+
+
+def _holds_runs(folder: Path) -> bool:
+    return any(folder.glob("*/run.json"))
 
 
 @contextlib.contextmanager
@@ -208,6 +212,5 @@ def _said(name: str, folder: Path) -> Iterator[None]:
     except WrongUse:
         raise
     except TutorialError as error:
-        raise TutorialError(
-            f"{name}: {error}\nLogs: {folder / name / 'logs'}. The runs so far lie in {folder}"
-        ) from error
+        places = f"\nLogs: {folder / name / 'logs'}. The runs so far lie in {folder}" if _holds_runs(folder) else ""
+        raise TutorialError(f"{name}: {error}{places}") from error

@@ -86,6 +86,11 @@ def _tried(
     file: Path, exportable: Exportable, write: Write, predict: Predict, tolerance: float = TOLERANCE
 ) -> dict[str, Any]:
     """Write a form that is a courtesy: for inputs of any size, else for those of one shape; else say why not."""
+    if any(isinstance(part, torch.jit.ScriptModule) for part in exportable.model.modules()):
+        return {
+            "error": "what torch.jit.script or torch.jit.trace made, in the network or as all of it, TorchScript alone can "
+            "hold: let build_model() return the network itself, export compiles it"
+        }
     fixed = exportable.as_first
     for each in [fixed] if len(fixed.calls) == len(exportable.calls) else [exportable, fixed]:
         try:

@@ -133,11 +133,12 @@ def predict_onnx(file: Path, calls: Sequence[Call]) -> list[list[torch.Tensor]]:
 def in_short(error: BaseException) -> str:
     """Return an exporter's long error in one line, with the line of the reader's code that its text names."""
     text = str(error).strip()
+    reason = error.__cause__ or error  # ONNX's exporter tells first how it can be reported
     outside = (sysconfig.get_path("stdlib"), str(Path(__file__).parent), "<")
     places = [
         f"{file}, line {line}: "
         for file, line in re.findall(r'File "([^"]+)", line (\d+)', text)
         if not file.startswith(outside) and not {"site-packages", "dist-packages"} & set(Path(file).parts)
     ]
-    first_line = text.splitlines()[0].rstrip(":") if text else "no reason given"
-    return f"{places[-1] if places else ''}{type(error).__name__}: {first_line}"
+    first_line = (str(reason).strip() or "no reason given").splitlines()[0].rstrip(":")
+    return f"{places[-1] if places else ''}{type(reason).__name__}: {first_line}"

@@ -1,6 +1,7 @@
 """Draw the metrics of a run, and how many samples each node holds."""
 
 import io
+import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ Counts = Mapping[str, Mapping[str, Mapping[str, int]]]  # node -> split -> class
 MOST_NAMED = 12  # lines in one panel that a legend can still tell apart
 COLUMNS = 4  # of panels side by side
 MOST_PANELS = 60  # which is as large as a picture may become
+LARGEST = 1e300  # of a number: what is more is left out as infinity is, matplotlib cannot find an axis for it
 
 
 def plot(panels: Mapping[str, Mapping[str, Curve]], file: str | Path) -> str:
@@ -55,7 +57,8 @@ def plot(panels: Mapping[str, Mapping[str, Curve]], file: str | Path) -> str:
 
 def _draw(axes: Any, name: str, lines: Mapping[str, Curve]) -> None:
     for label, points in lines.items():
-        axes.plot(*zip(*points), marker="." if len(points) < 30 else None, label=_shown(label))
+        drawn = [(number, value if abs(value) < LARGEST else math.nan) for number, value in points]
+        axes.plot(*zip(*drawn), marker="." if len(points) < 30 else None, label=_shown(label))
     axes.set(title=_shown(name), xlabel="round")
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(alpha=0.3)

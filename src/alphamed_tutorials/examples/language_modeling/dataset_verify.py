@@ -67,7 +67,10 @@ MEND_FIRST = "more problems (还有更多问题). Mend these first (请先处理
 
 
 class DataError(ValueError):
-    """Say which file is wrong, why, and what to do: one line for each problem."""
+    """Say which files are wrong, why, and what to do: one argument for each problem."""
+
+    def __str__(self) -> str:
+        return "\n".join(shown(self.args))
 
 
 def unreadable(path: Path, error: OSError) -> DataError:
@@ -123,7 +126,8 @@ def read_text(path: Path) -> str:
         problem = f"holds a zero byte at {content.index(0)} (含有空字节). {SAVE_AGAIN}"
     else:
         try:
-            return content.decode("utf-8-sig")
+            text = content.decode("utf-8-sig")
+            return text.replace("\r\n", "\n").replace("\r", "\n")
         except UnicodeDecodeError as error:
             line = content[: error.start].count(b"\n") + 1
             found = f"is not UTF-8 in line {line}, byte {error.start}"
@@ -133,7 +137,7 @@ def read_text(path: Path) -> str:
 
 def find_layout_problems(text: str) -> Iterator[str]:
     """Yield what keeps a text from being WikiText."""
-    lines = [line.rstrip("\r") for line in text.split("\n")]
+    lines = text.split("\n")
     if lines[-1].strip():
         found = f"breaks off in line {len(lines)} (文件不完整)"
         yield f"{found}. Copy it again (请重新拷贝)"
@@ -193,7 +197,7 @@ def read_split(folder: Path, split: str) -> str:
     problems = [*find_layout_problems(text), *find_word_problems(text)]
     problems += find_repetitions(text, others)
     if problems:
-        raise DataError("\n".join(f"{path}: {problem}" for problem in problems))
+        raise DataError(*(f"{path}: {problem}" for problem in problems))
     return text
 
 
@@ -236,7 +240,7 @@ class DatasetVerify(DataChecker):
             try:
                 sound.append(check_split(Path(self.data_dir), split))
             except DataError as error:
-                problems += str(error).splitlines()
+                problems += error.args
             except Exception as error:  # the owner of the data has to see that, too
                 reason = f"{type(error).__name__}: {error} (意外错误)"
                 problems.append(f"{reason}. Ask the task's author (请联系任务作者)")

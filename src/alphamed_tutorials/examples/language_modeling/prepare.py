@@ -61,9 +61,9 @@ def load_folder(source: Path) -> tuple[list[Article], list[Article]]:
         try:
             texts[split] = [read_split(part, split) for part in parts]
         except DataError as error:
-            problems += str(error).splitlines()
+            problems += error.args
     if problems:
-        raise DataError("\n".join(problems))
+        raise DataError(*problems)
     train, test = (
         take(articles("\n".join(texts[split])), most)
         for split, most in MOST_TOKENS.items()

@@ -7,9 +7,9 @@ from torch import nn
 
 # Of the 60,000 official training images. They travel with the task: no node measures its own.
 MEAN, STD = 0.1307, 0.3081
+
+
 # --8<-- [end:imports]
-
-
 # --8<-- [start:model]
 class ConvNet(nn.Module):
     """Classify 28×28 grey images of digits."""

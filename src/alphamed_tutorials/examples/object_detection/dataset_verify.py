@@ -70,7 +70,10 @@ MEND_FIRST = "more problems (还有更多问题). Mend these first (请先处理
 
 
 class DataError(ValueError):
-    """Say which file is wrong, why, and what to do: one line for each problem."""
+    """Say which files are wrong, why, and what to do: one argument for each problem."""
+
+    def __str__(self) -> str:
+        return "\n".join(shown(self.args))
 
 
 def unreadable(path: Path, error: OSError) -> DataError:
@@ -206,9 +209,9 @@ def check_folder(folder: Path) -> dict[str, int]:
         try:
             counts[name] = check_picture(folder, name)
         except DataError as error:
-            problems.append(str(error))
+            problems += error.args
     if problems:
-        raise DataError("\n".join(problems))
+        raise DataError(*problems)
     return counts
 
 
@@ -252,7 +255,7 @@ class DatasetVerify(DataChecker):
             try:
                 sound.append(check_split(Path(self.data_dir), split))
             except DataError as error:
-                problems += str(error).splitlines()
+                problems += error.args
             except Exception as error:  # the owner of the data has to see that, too
                 reason = f"{type(error).__name__}: {error} (意外错误)"
                 problems.append(f"{reason}. Ask the task's author (请联系任务作者)")

@@ -61,7 +61,10 @@ IN_THE_WAY = "Move away what lies there, and put the data in its place (请移�
 
 
 class DataError(ValueError):
-    """Say which file is wrong, why, and what to do: one line for each problem."""
+    """Say which files are wrong, why, and what to do: one argument for each problem."""
+
+    def __str__(self) -> str:
+        return "\n".join(shown(self.args))
 
 
 def unreadable(path: Path, error: OSError) -> DataError:
@@ -130,9 +133,9 @@ def read_test_list(folder: Path) -> set[Path]:
             if clip := find_test_clip(folder, line):
                 clips.add(clip)
         except DataError as error:
-            problems.append(str(error))
+            problems += error.args
     if problems:
-        raise DataError("\n".join(problems))
+        raise DataError(*problems)
     return clips
 
 
@@ -256,7 +259,7 @@ def speaker_of(clip: Path) -> str:
 def check_split(folder: Path, split: str) -> str:
     """Read every clip of a split; return what is sound, or raise with every problem."""
     if problems := list(find_folder_problems(folder)):
-        raise DataError("\n".join(problems))
+        raise DataError(*problems)
     both = {each: list_clips(folder, each) for each in ("train", "test")}
     problems, clips = list(find_shared_speakers(folder, both)), both[split]
     for path in clips:
@@ -268,12 +271,12 @@ def check_split(folder: Path, split: str) -> str:
             if samples.min() == samples.max():
                 problems.append(f"{path}: is silent (没有声音). {REPLACE}")
         except DataError as error:
-            problems.append(str(error))
+            problems += error.args
     if not clips:
         found = f"holds no {split} clip (没有样本)"
         problems.append(f"{folder}: {found}. Give this node data (请为本节点准备数据)")
     if problems:
-        raise DataError("\n".join(problems))
+        raise DataError(*problems)
     words = len({path.parent.name for path in clips})
     speakers = len(set(map(speaker_of, clips)))
     found = f"{len(clips)} {split} clips of {words} words by {speakers} speakers"
@@ -313,7 +316,7 @@ class DatasetVerify(DataChecker):
             try:
                 sound.append(check_split(Path(self.data_dir), split))
             except DataError as error:
-                problems += str(error).splitlines()
+                problems += error.args
             except Exception as error:  # the owner of the data has to see that, too
                 reason = f"{type(error).__name__}: {error} (意外错误)"
                 problems.append(f"{reason}. Ask the task's author (请联系任务作者)")

@@ -68,9 +68,9 @@ def check(folder: Path) -> None:
         try:
             check_split(folder, split)
         except DataError as error:
-            problems += str(error).splitlines()
+            problems += error.args
     if problems:
-        raise DataError("\n".join(problems))
+        raise DataError(*problems)
 
 
 def choose_test(folder: Path, clips: Sequence[Path]) -> set[Path]:

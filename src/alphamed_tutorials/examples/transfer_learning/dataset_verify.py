@@ -65,7 +65,10 @@ MEND_FIRST = "more problems (还有更多问题). Mend these first (请先处理
 
 
 class DataError(ValueError):
-    """Say which file is wrong, why, and what to do: one line for each problem."""
+    """Say which files are wrong, why, and what to do: one argument for each problem."""
+
+    def __str__(self) -> str:
+        return "\n".join(shown(self.args))
 
 
 def unreadable(path: Path, error: OSError) -> DataError:
@@ -182,7 +185,7 @@ def list_pictures(folder: Path) -> list[Path]:
     if not problems and not pictures:
         problems = [f"{folder}: {NO_PICTURE}"]
     if problems:
-        raise DataError("\n".join(problems))
+        raise DataError(*problems)
     return pictures
 
 
@@ -206,7 +209,7 @@ def check_split(data_dir: Path, split: str, seen: dict[str, Path]) -> str:
         pictures = list_pictures(folder)
     except DataError as error:
         others = find_other_folders(folder) if MISSING_CLASS in str(error) else ()
-        raise DataError("\n".join([*others, str(error)])) from None
+        raise DataError(*others, *error.args) from None
     problems = list(find_other_folders(folder))
     for path in pictures:
         counts[path.parent.name] += 1
@@ -214,14 +217,14 @@ def check_split(data_dir: Path, split: str, seen: dict[str, Path]) -> str:
             read_picture(path)
             key = hashlib.sha256(read_bytes(path)).hexdigest()
         except DataError as error:
-            problems.append(str(error))
+            problems += error.args
             continue
         other = seen.setdefault(key, path)
         if other.parent != path.parent:
             found = f"is the same picture as {other} (与该图片相同)"
             problems.append(f"{path}: {found}. Keep it in one place only (只保留一处)")
     if problems:
-        raise DataError("\n".join(problems))
+        raise DataError(*problems)
     numbers = ", ".join(f"{number} {name}" for name, number in counts.items())
     return f"the {split} pictures are sound: {numbers} (数据可用)"
 
@@ -262,7 +265,7 @@ class DatasetVerify(DataChecker):
             try:
                 sound.append(check_split(Path(self.data_dir), split, seen))
             except DataError as error:
-                problems += str(error).splitlines()
+                problems += error.args
             except Exception as error:  # the owner of the data has to see that, too
                 reason = f"{type(error).__name__}: {error} (意外错误)"
                 problems.append(f"{reason}. Ask the task's author (请联系任务作者)")

@@ -62,9 +62,9 @@ def refuse_damaged(folder: Path) -> None:
         try:
             check_split(folder, split, seen)
         except DataError as error:
-            problems.append(str(error))
+            problems += error.args
     if problems:
-        raise DataError("\n".join(problems))
+        raise DataError(*problems)
 
 
 def write_embedded(folder: Path) -> Path:

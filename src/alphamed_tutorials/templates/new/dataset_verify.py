@@ -18,6 +18,7 @@ LIMITS = {
     "body_mass_index": (8, 100),
     "has_diabetes": (0, 1),
 }
+SAVE_AS_UTF8 = "请另存为 UTF-8 is no UTF-8 text: save it as UTF-8"
 
 
 def find_problems(file: Path) -> Iterator[str]:
@@ -67,6 +68,8 @@ class DatasetVerify(DataChecker):
             file = Path(self.data_dir) / f"{split}.csv"
             try:
                 problems += [f"{file}: {problem}" for problem in find_problems(file)]
-            except (OSError, ValueError, csv.Error) as error:  # missing, locked, no text
+            except UnicodeDecodeError:
+                problems.append(f"{file}: {SAVE_AS_UTF8}")
+            except (OSError, ValueError, csv.Error) as error:  # missing, locked
                 problems.append(f"{file}: 无法读取 cannot be read: {error}")
         return not problems, "\n".join(problems[:20]) or "数据可用 the data are sound"
