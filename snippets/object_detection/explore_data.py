@@ -16,7 +16,7 @@ picture = read_image(str(folder / "PNGImages" / f"{name}.png"))
 mask = read_image(str(folder / "PedMasks" / f"{name}_mask.png"))[0]
 print(name, picture.shape, picture.dtype, mask.shape, mask.unique().tolist())
 for row in mask[::8, ::4]:  # every eighth row, in characters
-    print("".join(" 123"[number] for number in row.tolist()))
+    print("".join(".123"[number] for number in row.tolist()))
 # --8<-- [end:file]
 
 # --8<-- [start:sample]
