@@ -14,7 +14,7 @@ class WeightedScheduler(MNISTScheduler):
     def state_dict(self):
         entries = {**self.model.state_dict(), "samples": self.samples}
         if self.is_aggregator:
-            return entries  # the very tensors: the SDK sums up in them
+            return entries  # the very tensors: zeros in copies would be lost
         count = len(self.train_loader.dataset)
         return {name: value * count for name, value in entries.items()}
 

@@ -15,9 +15,9 @@ torch.jit.script(predictor).save("first-run/model.ts")  # as export does
 
 # --8<-- [start:draw]
 import torch
-from torchvision.io import write_png
+from matplotlib.figure import Figure
 from torchvision.ops import box_iou
-from torchvision.utils import draw_bounding_boxes, draw_segmentation_masks, make_grid
+from torchvision.utils import draw_bounding_boxes, draw_segmentation_masks
 
 from alphamed_tutorials.examples.object_detection.data import PedestrianDataset
 
@@ -33,13 +33,19 @@ def draw(image, target):
     drawn = draw_segmentation_masks(picture, masks > 0.5, alpha=0.5, colors="#00a0ff")
     drawn = draw_bounding_boxes(drawn, boxes, colors=colours, width=2)
     drawn = draw_bounding_boxes(drawn, missed, colors="#ffffff", width=2)
-    canvas = torch.zeros(3, 128, 160, dtype=torch.uint8)  # the largest embedded picture
-    canvas[:, : picture.shape[1], : picture.shape[2]] = drawn
-    return len(missed) + (~right).sum().item(), canvas
+    return len(missed) + (~right).sum().item(), drawn
 
 
+# --8<-- [end:draw]
+
+# --8<-- [start:picture]
 test_pictures = PedestrianDataset("data/nodes/aggregator", train=False)
 drawings = sorted((draw(*sample) for sample in test_pictures), key=lambda each: each[0])
-chosen = [canvas for _, canvas in drawings[:4] + drawings[-4:]]  # best and worst
-write_png(make_grid(chosen, nrow=4), "predictions.png")
-# --8<-- [end:draw]
+chosen = drawings[:4] + drawings[-4:]  # the best and the worst
+figure = Figure(figsize=(9, 4), layout="constrained")
+for axes, (mistakes, drawn) in zip(figure.subplots(2, 4).flat, chosen):
+    axes.imshow(drawn.permute(1, 2, 0))
+    axes.set_title(f"mistakes: {mistakes}", fontsize=10)
+    axes.axis("off")
+figure.savefig("predictions.png", dpi=80)
+# --8<-- [end:picture]

@@ -20,10 +20,12 @@ print(image.shape, image.dtype, f"from {image.min():.2f} to {image.max():.2f}")
 # --8<-- [end:file]
 
 # --8<-- [start:sample]
+import torch
 from torch.utils.data import DataLoader
 
 from alphamed_tutorials.examples.transfer_learning.data import PictureDataset
 
+torch.manual_seed(1)  # the same chance at every run
 dataset = PictureDataset(node1, "train", augment=True)
 print(len(dataset), dataset.samples[0][1], dataset.samples[-1][1])
 first, again = dataset[0][0], dataset[0][0]

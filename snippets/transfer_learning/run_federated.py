@@ -22,10 +22,9 @@ print(f"{sizes[1] // sizes[0]} times as much")
 # --8<-- [end:finetune]
 
 # --8<-- [start:metrics]
-from alphamed_tutorials import curves, plot
+from alphamed_tutorials import curves
 
 for number, accuracy in curves(first_run.rows)["test/accuracy"]["aggregator"]:
     print(f"round {number}: {accuracy:.3f}")
 print({name: first_run.metrics[f"test/{name}_accuracy"] for name in ("ants", "bees")})
-plot(curves(first_run.rows), "first-run/metrics.png")
 # --8<-- [end:metrics]

@@ -14,20 +14,17 @@ for form, outcome in export(first_run).items():
 # --8<-- [end:export]
 
 # --8<-- [start:predict]
+from pathlib import Path
+
 import torch
 from torchvision.io import ImageReadMode, decode_image, read_file
 
 predictor = torch.jit.load("first-run/model.ts")  # torch and a file
-
-
-@torch.no_grad()
-def predict(file):
-    content = read_file(str(file))
-    # Of any size; upright, whichever way the camera was held.
-    pixels = decode_image(content, ImageReadMode.RGB, apply_exif_orientation=True)
-    return pixels, predictor(pixels.unsqueeze(0))[0]
-
-
-pixels, probabilities = predict("data/nodes/aggregator/val/bees/0_8.jpg")
-print(dict(zip(("ants", "bees"), probabilities.tolist())))
+picture = sorted(Path("data/nodes/aggregator/val/bees").iterdir())[0]
+content = read_file(str(picture))
+# Of any size; upright, whichever way the camera was held.
+pixels = decode_image(content, ImageReadMode.RGB, apply_exif_orientation=True)
+with torch.no_grad():
+    probabilities = predictor(pixels.unsqueeze(0))[0]
+print(picture.name, dict(zip(("ants", "bees"), probabilities.tolist())))
 # --8<-- [end:predict]

@@ -70,7 +70,7 @@ class TransferScheduler(FedAvgScheduler):  # (1)!
         """The head, which takes features, or the whole model, which takes images."""
         return self.model.head if self.freeze_backbone else self.model
 
-    def state_dict(self) -> dict[str, torch.Tensor]:  # (4)!
+    def state_dict(self) -> dict[str, torch.Tensor]:
         return self.trained.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, torch.Tensor]) -> None:
@@ -92,7 +92,7 @@ class TransferScheduler(FedAvgScheduler):  # (1)!
         return self.build_dataloader(dataset, shuffle=False)
 
     def build_dataloader(self, dataset: Dataset, shuffle: bool) -> DataLoader:
-        if self.freeze_backbone:  # (5)!
+        if self.freeze_backbone:  # (4)!
             dataset = extract_features(self.model, dataset, self.device)
         return DataLoader(dataset, batch_size=self.batch_size, shuffle=shuffle)
 
@@ -114,7 +114,7 @@ class TransferScheduler(FedAvgScheduler):  # (1)!
 
     @torch.no_grad()
     def run_test(self) -> None:
-        self.trained.eval()  # (6)!
+        self.trained.eval()  # (5)!
         total_loss = 0.0
         count = correct = torch.zeros(len(CLASSES))  # of each class
         for inputs, labels in self.test_loader:

@@ -1,0 +1,54 @@
+"""What the guides on transfer learning and object detection say of the SDK and of the data is so."""
+
+import io
+from types import SimpleNamespace
+
+import pytest
+import torch
+from schedulers import Tiny
+from torch import nn
+from torchvision.io import read_image, write_png
+
+from alphamed_tutorials.examples.object_detection.data import PedestrianDataset
+from alphamed_tutorials.examples.object_detection.dataset_verify import DataError
+from alphamed_tutorials.examples.object_detection.prepare import draw_pictures
+
+
+class One(Tiny):
+    """A network of one parameter, which is 1 on the aggregator."""
+
+    def build_model(self):
+        model = nn.Linear(1, 1, bias=False)
+        nn.init.ones_(model.weight)
+        return model
+
+
+class Copied(One):
+    def state_dict(self):
+        return {name: value.clone() for name, value in super().state_dict().items()}
+
+
+def saved(value: float) -> bytes:
+    buffer = io.BytesIO()
+    torch.save({"weight": torch.tensor([[value]])}, buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(("kind", "mean"), [(One, 3.0), (Copied, 10 / 3)])
+def test_copies_lose_the_zeroing_and_mix_the_old_parameters_into_the_sdks_mean(kind, mean):
+    task = kind(max_rounds=1)
+    task.id, task.gethered, task.push_log = "aggregator", ["a", "b", "c"], lambda _: None
+    task.contractor = SimpleNamespace(notify_ready_for_aggregation=lambda round: None)
+    task.data_channel = SimpleNamespace(batch_receive_stream=lambda **_: dict.fromkeys(task.gethered, saved(3.0)))
+    task._process_aggregation()
+    assert task.model.weight.item() == pytest.approx(mean)
+
+
+def test_a_picture_that_marks_nobody_is_refused_when_it_is_read(tmp_path):
+    folder = tmp_path / "PennFudanPed"
+    folder.mkdir()
+    draw_pictures(folder, 1)
+    mask = str(folder / "PedMasks" / "DayPed00001_mask.png")
+    write_png(torch.zeros_like(read_image(mask)), mask)
+    with pytest.raises(DataError, match="DayPed00001_mask.png: marks nobody"):
+        PedestrianDataset(tmp_path, train=True)[0]
