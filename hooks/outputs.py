@@ -25,7 +25,7 @@ WORDS = {
 
 @dataclass(frozen=True)
 class Output:
-    """What a code block printed, and the names of the pictures it drew."""
+    """What a code block printed, and the pictures it drew: the beginning of its key, a dash, and their names in its code."""
 
     printed: str = ""
     pictures: tuple[str, ...] = ()
@@ -109,8 +109,8 @@ def render(output: Output, language: str, pictures: str) -> list[str]:
         markdown += ["", f'??? output "{words["rest"].format(len(rest))}"', ""]
         markdown += [f"    {line}" for line in _fence(rest, "")]
     for picture in output.pictures:
-        name = Path(picture).name
-        markdown += ["", f"![{words['picture'].format(name)}]({pictures}/{name}){{ .output data-search-exclude }}"]
+        alternative = words["picture"].format(picture.partition("-")[2])
+        markdown += ["", f"![{alternative}]({pictures}/{picture}){{ .output data-search-exclude }}"]
     return ["", *markdown, ""] if markdown else []
 
 

@@ -97,29 +97,18 @@ def record(pages: list[Page]) -> None:
     """
     from alphamed_tutorials.runs.machine import machine, versions
 
-    path, before, blocks, started = recording_of(pages[0]), read(pages[0]), {}, time.monotonic()
-    drawn = path.with_suffix("")
+    path, before, started = recording_of(pages[0]), read(pages[0])["blocks"], time.monotonic()
     with tempfile.TemporaryDirectory() as scratch:
-        fresh = Path(scratch, "pictures")
-        fresh.mkdir()
+        pictures = Path(scratch, "pictures")
+        pictures.mkdir()
+        blocks: dict[str, dict] = {}
         for language in RUN_LANGUAGES:
-            programs = {tuple(map(key, found)): found for page in pages if (found := page.program(language))}
-            for number, program_blocks in enumerate(programs.values()):
-                folder = Path(scratch, f"{language}{number}")
-                folder.mkdir()
-                for block, printed in zip(program_blocks, run(program_blocks, folder), strict=True):
-                    pictures = pictures_of(block)
-                    for picture in pictures:
-                        shutil.copy(folder / picture, fresh)
-                    names = [Path(picture).name for picture in pictures]
-                    old = before["blocks"].get(key(block), {}).get("printed", "")
-                    text = printed if difference(old, printed) else old
-                    blocks[key(block)] = {"printed": text} | ({"pictures": names} if names else {})
-        if blocks == before["blocks"]:
+            blocks |= _recorded(pages, language, before, pictures)
+        if blocks == before:
             return
-        shutil.rmtree(drawn, ignore_errors=True)
-        if any(fresh.iterdir()):
-            shutil.copytree(fresh, drawn)
+        shutil.rmtree(path.with_suffix(""), ignore_errors=True)
+        if any(pictures.iterdir()):
+            shutil.copytree(pictures, path.with_suffix(""))
     facts = {
         "date": time.strftime("%Y-%m-%d"),
         "seconds": round(time.monotonic() - started, 1),
@@ -127,9 +116,23 @@ def record(pages: list[Page]) -> None:
         "versions": versions(),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        json.dumps({"recorded": facts, "blocks": blocks}, ensure_ascii=False, indent=1, sort_keys=False) + "\n", "utf-8"
-    )
+    path.write_text(json.dumps({"recorded": facts, "blocks": blocks}, ensure_ascii=False, indent=1) + "\n", "utf-8")
+
+
+def _recorded(pages: list[Page], language: str, before: dict[str, dict], pictures: Path) -> dict[str, dict]:
+    """Return what the blocks of one kind print, by their keys, and put what they draw into a folder."""
+    recorded = {}
+    for blocks in {tuple(map(key, found)): found for page in pages if (found := page.program(language))}.values():
+        with tempfile.TemporaryDirectory() as folder:
+            for block, printed in zip(blocks, run(blocks, Path(folder)), strict=True):
+                old = before.get(key(block), {}).get("printed", "")
+                entry = recorded[key(block)] = {"printed": printed if difference(old, printed) else old}
+                names = [f"{key(block)[:4]}-{Path(picture).name}" for picture in pictures_of(block)]
+                for picture, name in zip(pictures_of(block), names):
+                    shutil.copy(Path(folder, picture), pictures / name)
+                if names:
+                    entry["pictures"] = names
+    return recorded
 
 
 def pages_by_name() -> dict[str, list[Page]]:

@@ -14,6 +14,15 @@ from pages import ANNOTATION, HEADING, LANGUAGES, RUN_LANGUAGES, Block, Line, Pa
 SHOWN_LANGUAGES = ("csv", "html", "ini", "json", "markdown", "mermaid", "text", "toml", "yaml")
 INLINE_CODE = re.compile(r"(?<!`)(`+)(?!`)(?P<code>.+?)(?<!`)\1(?!`)")
 PROPER_NAMES = re.compile(r"AlphaMed|Flower|Python|PyTorch|TorchScript")  # these stay as they are in Chinese
+ONE_TERM = {  # what the glossary, and with it every Chinese page, calls otherwise
+    "遮罩": "因果掩码",
+    "归一化": "标准化",
+    "本地轮数": "本地遍数（epoch）",
+    "带回家": "导出模型，离线使用",
+    "逐比特": "逐位相同",
+    "区域建议网络": "区域提议网络（RPN）",
+    "语料": "文本",
+}
 STEPS = (  # what every guide shows: file of snippets/<example> and section
     ("prepare_data.py", "prepare"),
     ("explore_data.py", "file"),
@@ -223,6 +232,13 @@ def headings_are_chinese(page: Page) -> Iterator[str]:
             yield f"the heading {heading['title']!r} is not Chinese"
 
 
+def terms_are_those_of_the_glossary(page: Page) -> Iterator[str]:
+    """One thing has one name on all Chinese pages."""
+    if page.language == "zh":
+        for line in page.prose():
+            yield from (f"{line}: {word!r}: write {ours}" for word, ours in ONE_TERM.items() if word in line.text)
+
+
 # Rules about the two languages of a page
 
 
@@ -373,6 +389,7 @@ PAGE_RULES = (
     commands_exist,
     headings_have_anchors,
     headings_are_chinese,
+    terms_are_those_of_the_glossary,
 )
 LANGUAGE_RULES = (same_headings, same_includes, same_blocks)
 PROJECT_RULES = (

@@ -119,6 +119,7 @@ BAD_PAGES = [
     (gate.headings_have_anchors, "# T\n\n## A { #a }\n\n### B {: #a }\n", "the anchor #a is there twice"),
     (gate.headings_have_anchors, "## Part { #part }\n", "exactly one title"),
     (gate.headings_are_chinese, "# 标题\n\n## Train the `model` on MNIST { #train }\n", "is not Chinese"),
+    (gate.terms_are_those_of_the_glossary, "# 标题\n\n用遮罩挡住。\n", "line 3: '遮罩': write 因果掩码"),
 ]
 
 

@@ -20,7 +20,8 @@ def test_every_block_that_runs_is_recorded_as_it_is_now(page):
     missing = [str(page.lines[block.first]) for block in blocks if key(block) not in recorded]
     assert not missing, f"make outputs PAGES={name_of(page)}"
     for block in blocks:
-        assert recorded[key(block)].get("pictures", []) == [Path(name).name for name in pictures_of(block)]
+        drawn = [f"{key(block)[:4]}-{Path(name).name}" for name in pictures_of(block)]
+        assert recorded[key(block)].get("pictures", []) == drawn
 
 
 def test_nothing_is_kept_that_no_page_shows():
@@ -85,11 +86,11 @@ def test_a_long_output_is_folded_and_no_table_is_cut_in_two():
 
 def test_an_output_is_as_deep_as_its_block_and_behind_the_list_of_its_annotations():
     markdown = '=== "Tab"\n\n    ```python\n    x  # (1)!\n    ```\n\n    1. One\n\n    2. Two\n\nText\n'
-    shown = insert(markdown, [Output("printed\n", ("a.png",))], "en", "../pictures").split("\n")
+    shown = insert(markdown, [Output("printed\n", ("1a2b-a.png",))], "en", "../pictures").split("\n")
     place = shown.index('    ```{ .text .output title="Output" }')
     assert shown.index("    2. Two") < place < shown.index("Text")
     assert shown[place + 1] == "    printed"
-    assert "    ![What the code above draws: a.png](../pictures/a.png){ .output data-search-exclude }" in shown
+    assert "    ![What the code above draws: a.png](../pictures/1a2b-a.png){ .output data-search-exclude }" in shown
 
 
 def test_an_output_that_holds_a_fence_stays_one_block():
@@ -167,8 +168,9 @@ def test_both_kinds_of_blocks_are_recorded_with_their_pictures(make_page):
     )
     record([page])
     assert printed(page) == ["…\n", "one\ntwo\n"]
-    assert outputs(page)[0].pictures == ("a.png",)
-    assert recording_of(page).with_name("page").joinpath("a.png").read_bytes() == b"drawn"
+    (picture,) = outputs(page)[0].pictures
+    assert picture.endswith("-a.png")
+    assert recording_of(page).with_name("page").joinpath(picture).read_bytes() == b"drawn"
     assert read(page)["recorded"]["versions"]["torch"]
 
 

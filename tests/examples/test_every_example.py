@@ -16,7 +16,7 @@ from tasks import at, build, same, state_of
 
 from alphamed_tutorials.engines.local import run_local
 from alphamed_tutorials.engines.node import NodeFailed
-from alphamed_tutorials.experiments.intervals import tested
+from alphamed_tutorials.experiments.intervals import outcomes_of
 
 SNIPPETS = Path(__file__).parents[2] / "snippets"
 
@@ -197,7 +197,7 @@ def test_it_learns(example, learn):
 
 def test_outcomes_unit_by_unit_make_the_metric(example, learn):
     run = learn(example.name)
-    found = tested(run, example)
+    found = outcomes_of(run, example)
     if found is None:
         pytest.skip(f"{example.name} has no outcomes.py: its recorded results have no intervals")
     metric = run.metrics[example.facts.metrics[0]]

@@ -60,7 +60,7 @@ class Outcomes:
         return [[round(float(number), 4) for number in outcome] for outcome in self.outcomes]
 
 
-def tested(run: Run, task: Target) -> Outcomes | None:
+def outcomes_of(run: Run, task: Target) -> Outcomes | None:
     """Test a finished run's model once more, unit by unit.
 
     Args:

@@ -14,7 +14,7 @@ from ..runs.folder import Run
 from ..runs.machine import machine, versions
 from ..runs.writing import write_json
 from .compare import FEDERATED, compare, metrics_of
-from .intervals import tested
+from .intervals import outcomes_of
 
 
 def record(
@@ -121,7 +121,7 @@ def _run(
 
 def _with_intervals(runs: list[dict[str, Any]], folder: Path, example: Target) -> list[dict[str, Any]]:
     """Return the rows of runs with what their tests gave unit by unit, where the example can tell."""
-    found = {run["name"]: tested(Run.open(folder / run["name"]), example) for run in runs}
+    found = {run["name"]: outcomes_of(Run.open(folder / run["name"]), example) for run in runs}
     federated = found.get(FEDERATED)
     rows = []
     for run in runs:
