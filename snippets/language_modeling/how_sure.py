@@ -32,7 +32,7 @@ for article in re.split(r"(?m)^ = [^=]+ = $", text)[1:]:
 
 
 def interval(groups):
-    """Draw as many groups as there are, with repetition, five hundred times."""
+    """Draw as many groups as there are, with replacement, five hundred times."""
     sums = torch.tensor([group.sum() for group in groups])
     sizes = torch.tensor([len(group) for group in groups])
     draws = torch.randint(len(groups), (500, len(groups)))

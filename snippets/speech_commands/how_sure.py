@@ -22,7 +22,7 @@ speakers = [path.name.partition("_")[0] for path, _ in clips]
 
 
 def interval(groups):
-    """Draw as many groups as there are, with repetition, five hundred times."""
+    """Draw as many groups as there are, with replacement, five hundred times."""
     names = sorted(set(groups))
     index = torch.tensor([names.index(group) for group in groups])
     hits, sizes = index[right].bincount(minlength=len(names)), index.bincount()

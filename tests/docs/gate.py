@@ -210,6 +210,16 @@ def headings(page: Page) -> list[re.Match]:
     return [match for line in page.prose() if (match := HEADING.fullmatch(line.text))]
 
 
+def figures_differ(page: Page) -> Iterator[str]:
+    """No figure stands on a page twice: one of the two is not what its caption says."""
+    seen: dict[str, Line] = {}
+    for line in page.prose():
+        if line.text.lstrip().startswith("<svg"):
+            if line.text in seen:
+                yield f"{line}: the figure of {seen[line.text]} again"
+            seen[line.text] = line
+
+
 def headings_have_anchors(page: Page) -> Iterator[str]:
     """A page has one title, and every heading below it its own anchor: links hold in both languages."""
     found = headings(page)
@@ -387,6 +397,7 @@ PAGE_RULES = (
     annotations_are_explained,
     names_exist,
     commands_exist,
+    figures_differ,
     headings_have_anchors,
     headings_are_chinese,
     terms_are_those_of_the_glossary,

@@ -118,6 +118,7 @@ BAD_PAGES = [
     (gate.headings_have_anchors, "# Title\n\n## Part\n", "the heading 'Part' needs an anchor"),
     (gate.headings_have_anchors, "# T\n\n## A { #a }\n\n### B {: #a }\n", "the anchor #a is there twice"),
     (gate.headings_have_anchors, "## Part { #part }\n", "exactly one title"),
+    (gate.figures_differ, "<svg>a</svg>\n\n<svg>a</svg>\n", "line 3: the figure of line 1 again"),
     (gate.headings_are_chinese, "# 标题\n\n## Train the `model` on MNIST { #train }\n", "is not Chinese"),
     (gate.terms_are_those_of_the_glossary, "# 标题\n\n用遮罩挡住。\n", "line 3: '遮罩': write 因果掩码"),
 ]
