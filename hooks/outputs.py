@@ -14,8 +14,10 @@ from mkdocs.utils import get_relative_url
 from pages import FENCE, Block, Page, find_fences
 
 FOLDER = Path("docs", "results", "outputs")
-FOLDED = 16  # an output of more lines is folded …
-SHOWN = 8  # … after so many, or before the table that is there
+FOLDED = 16  # an output of more lines is folded: so many are shown, …
+SHOWN = 8
+TABLE = 24  # … or fewer before what is folded and, behind it, the table that ends the output, if it has no more lines
+BEFORE_TABLE = 3
 PICTURE = re.compile(r"""(?:plot|savefig|write_png)\(.*"(?P<python>[^"]+\.png)"|--plot[ =](?P<sh>\S+\.png)""")
 WORDS = {
     "zh": {"output": "输出", "rest": "其余 {} 行", "picture": "上面的代码画出的图：{}"},
@@ -102,25 +104,30 @@ def _after_annotations(lines: list[str], last: int, indent: int) -> int:
 def render(output: Output, language: str, pictures: str) -> list[str]:
     """Return the Markdown of an output: the text, folded where it is long, then the pictures."""
     words, lines = WORDS[language], output.printed.rstrip("\n").split("\n") if output.printed.strip() else []
-    cut = len(lines) if len(lines) <= FOLDED else _cut(lines)
-    shown, rest = lines[:cut], lines[cut:]
+    shown, rest, table = _parts(lines)
     markdown = _fence(shown, f'title="{words["output"]}"') if shown else []
     if rest:
         markdown += ["", f'??? output "{words["rest"].format(len(rest))}"', ""]
         markdown += [f"    {line}" for line in _fence(rest, "")]
+    if table:
+        markdown += ["", *_fence(table, "")]
     for picture in output.pictures:
         alternative = words["picture"].format(picture.partition("-")[2])
         markdown += ["", f"![{alternative}]({pictures}/{picture}){{ .output data-search-exclude }}"]
     return ["", *markdown, ""] if markdown else []
 
 
-def _cut(lines: list[str]) -> int:
-    """Return how many lines of a long output are shown: no table is cut in two, but one that begins the output stays whole."""
-    tables = [index for index, line in enumerate(lines[:SHOWN]) if line.startswith("┏")]
-    if not tables:
-        return SHOWN
-    end = next((index for index, line in enumerate(lines) if line.startswith("└") and index > tables[-1]), SHOWN) + 1
-    return tables[-1] if tables[-1] > SHOWN // 2 else end
+def _parts(lines: list[str]) -> tuple[list[str], list[str], list[str]]:
+    """Return the lines of an output that are shown, those that are folded, and the table that ends it."""
+    if len(lines) <= FOLDED:
+        return lines, [], []
+    starts = [index for index, line in enumerate(lines) if line.startswith("┏")]
+    start = max(starts[-1] - 1, 0) if starts else len(lines)  # with its title
+    if len(lines) - start > TABLE or not starts:
+        return lines[:SHOWN], lines[SHOWN:], []
+    if start <= SHOWN:
+        return lines, [], []
+    return lines[:BEFORE_TABLE], lines[BEFORE_TABLE:start], lines[start:]
 
 
 def _fence(lines: list[str], options: str) -> list[str]:

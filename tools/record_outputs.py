@@ -19,7 +19,6 @@ from pathlib import Path
 from outputs import key, name_of, pictures_of, read, recording_of
 from pages import RUN_LANGUAGES, Block, Line, Page, find_pages
 
-PROGRESS = re.compile(r"^(?:\S+: )?round \d+/\d+: .*\n", re.MULTILINE)  # a terminal has a bar there, which goes away
 MARK = "\x1e"  # stands in the output where a block ends
 MARKS = {"python": f'__name__ == "__main__" and print({MARK!r}, flush=True)', "sh": f"printf '{MARK}\\n'"}
 COMMANDS = {"python": [sys.executable, "page.py"], "sh": ["bash", "-Eeuo", "pipefail", "page.sh"]}
@@ -36,9 +35,9 @@ def program(blocks: list[Block]) -> list[Line]:
     return [line for block in blocks for line in (*block.lines, Line(MARKS[block.language], 0))]
 
 
-def split(printed: str, language: str) -> list[str]:
+def split(printed: str) -> list[str]:
     """Return what each block of a program printed."""
-    return re.split(f"{MARK}\n", PROGRESS.sub("", printed) if language == "sh" else printed)[:-1]
+    return re.split(f"{MARK}\n", printed)[:-1]
 
 
 def difference(recorded: str, printed: str) -> str:
@@ -86,7 +85,7 @@ def run(blocks: list[Block], folder: Path) -> list[str]:
     )  # fmt: skip
     if done.returncode:
         raise SystemExit(f"the {language} blocks end with exit status {done.returncode}:\n{done.stdout}{done.stderr}")
-    return [printed.replace(str(folder), "…") for printed in split(done.stdout, language)]
+    return [printed.replace(str(folder), "…") for printed in split(done.stdout)]
 
 
 def record(pages: list[Page]) -> None:

@@ -56,7 +56,7 @@ def _run(page: str, name: str, lines: list[Line], command: tuple[str, ...], time
 
     place = re.compile(rf'(?:File "[^"\n]*\b{re.escape(name)}", line |{re.escape(name)}: line )(\d+)')
     output, errors = (place.sub(origin, text).replace(folder, "…") for text in texts)
-    return split(_check(page, status, output, errors, time_limit), "sh" if command[0] == "bash" else "python")
+    return split(_check(page, status, output, errors, time_limit))
 
 
 def _check(name: str, status: int | None, output: str, errors: str, time_limit: float) -> str:

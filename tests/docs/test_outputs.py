@@ -75,13 +75,18 @@ def test_no_path_of_the_machine_it_was_recorded_on_is_shown():
 # How an output looks
 
 
-def test_a_long_output_is_folded_and_no_table_is_cut_in_two():
+def test_a_long_output_is_folded_but_not_the_table_that_ends_it():
     lines = [f"line {number}" for number in range(FOLDED + 1)]
     text = "\n".join(render(Output("\n".join(lines)), "en", ""))
     assert text.index("line 7") < text.index('??? output "9 more lines"') < text.index("    line 8")
-    table = ["title", "┏━┓", *["│ 1 │"] * FOLDED, "└─┘", "Next: x"]
-    text = "\n".join(render(Output("\n".join(table)), "zh", ""))
-    assert text.index("└─┘") < text.index('??? output "其余 1 行"')
+    table = ["title", "┏━┓", *["│ 1 │"] * 18, "└─┘", "Next: x"]
+    text = "\n".join(render(Output("\n".join(lines + table)), "zh", ""))
+    assert (
+        text.index("line 2") < text.index('??? output "其余 14 行"') < text.index("    line 16") < text.index("\ntitle")
+    )
+    assert "???" not in "\n".join(render(Output("\n".join(table)), "zh", ""))
+    long_table = ["title", "┏━┓", *["│ 1 │"] * 40, "└─┘"]
+    assert '??? output "35 more lines"' in render(Output("\n".join(long_table)), "en", "")
 
 
 def test_an_output_is_as_deep_as_its_block_and_behind_the_list_of_its_annotations():
@@ -164,7 +169,7 @@ def test_both_kinds_of_blocks_are_recorded_with_their_pictures(make_page):
     page = make_page(
         "from pathlib import Path\n\ndef savefig(name):\n    Path(name).write_bytes(b'drawn')\n\n"
         'savefig("a.png")\nprint(Path.cwd())',
-        "echo one; echo two >&2; echo 'round 1/2: x'",
+        "echo one; echo two >&2",
     )
     record([page])
     assert printed(page) == ["…\n", "one\ntwo\n"]
