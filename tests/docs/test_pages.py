@@ -9,7 +9,7 @@ from runner import run_python, run_shell
 
 from outputs import key, name_of, read, recording_of
 from pages import Page, find_pages
-from record_outputs import difference, record
+from record_outputs import difference, processor, record
 
 PAGES = find_pages()
 
@@ -29,13 +29,12 @@ def programs(language: str) -> list:
 
 def compare(page: Page, run, language: str) -> None:
     """Run a page's program and hold what each block prints against the page's recording."""
-    recorded = read(page)["blocks"]
-    blocks = page.program(language)
-    faults = [
-        f"{page} {page.lines[block.first]}: {fault}"
-        for block, printed in zip(blocks, run(page.name, blocks), strict=True)
-        if (fault := difference(recorded[key(block)]["printed"], printed) if key(block) in recorded else "not recorded")
-    ]
+    recording, blocks = read(page), page.program(language)
+    recorded, same_processor = recording["blocks"], recording["recorded"]["processor"] == processor()
+    faults = []
+    for block, printed in zip(blocks, run(page.name, blocks), strict=True):
+        if fault := difference(recorded[key(block)]["printed"], printed, same_processor):
+            faults.append(f"{page} {page.lines[block.first]}: {fault}")
     if faults:
         pytest.fail("\n".join([*faults, f"if it is right so: make outputs PAGES={name_of(page)}"]), pytrace=False)
 
