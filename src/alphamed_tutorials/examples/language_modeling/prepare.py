@@ -61,7 +61,7 @@ def load_folder(source: Path) -> tuple[list[Article], list[Article]]:
         try:
             texts[split] = [read_split(part, split) for part in parts]
         except DataError as error:
-            problems += error.args
+            problems += [*error.args]
     if problems:
         raise DataError(*problems)
     train, test = (

@@ -179,7 +179,7 @@ def read_split(folder: Path, split: str) -> tuple[torch.Tensor, torch.Tensor]:
         try:
             found.append(read_idx(folder, f"{PREFIXES[split]}-{name}"))
         except DataError as error:
-            problems += error.args
+            problems += [*error.args]
     problems = problems or list(find_problems(folder, PREFIXES[split], *found))
     if problems:
         raise DataError(*problems)
@@ -226,7 +226,7 @@ class DatasetVerify(DataChecker):
             try:
                 sound.append(check_split(Path(self.data_dir), split))
             except DataError as error:
-                problems += error.args
+                problems += [*error.args]
             except Exception as error:  # the owner of the data has to see that, too
                 reason = f"{type(error).__name__}: {error} (意外错误)"
                 problems.append(f"{reason}. Ask the task's author (请联系任务作者)")

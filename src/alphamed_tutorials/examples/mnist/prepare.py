@@ -62,7 +62,7 @@ def load_folder(source: Path) -> tuple[Digits, Digits]:
             images, labels = read_split(folder, split)
             splits.append((images.numpy(), labels.numpy()))
         except DataError as error:
-            problems += error.args
+            problems += [*error.args]
     if problems:
         raise DataError(*problems)
     return (splits[0], splits[1]) if len(splits) == 2 else hold_out(*splits[0])

@@ -209,7 +209,7 @@ def check_folder(folder: Path) -> dict[str, int]:
         try:
             counts[name] = check_picture(folder, name)
         except DataError as error:
-            problems += error.args
+            problems += [*error.args]
     if problems:
         raise DataError(*problems)
     return counts
@@ -255,7 +255,7 @@ class DatasetVerify(DataChecker):
             try:
                 sound.append(check_split(Path(self.data_dir), split))
             except DataError as error:
-                problems += error.args
+                problems += [*error.args]
             except Exception as error:  # the owner of the data has to see that, too
                 reason = f"{type(error).__name__}: {error} (意外错误)"
                 problems.append(f"{reason}. Ask the task's author (请联系任务作者)")

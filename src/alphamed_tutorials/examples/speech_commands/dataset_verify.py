@@ -133,7 +133,7 @@ def read_test_list(folder: Path) -> set[Path]:
             if clip := find_test_clip(folder, line):
                 clips.add(clip)
         except DataError as error:
-            problems += error.args
+            problems += [*error.args]
     if problems:
         raise DataError(*problems)
     return clips
@@ -271,7 +271,7 @@ def check_split(folder: Path, split: str) -> str:
             if samples.min() == samples.max():
                 problems.append(f"{path}: is silent (没有声音). {REPLACE}")
         except DataError as error:
-            problems += error.args
+            problems += [*error.args]
     if not clips:
         found = f"holds no {split} clip (没有样本)"
         problems.append(f"{folder}: {found}. Give this node data (请为本节点准备数据)")
@@ -316,7 +316,7 @@ class DatasetVerify(DataChecker):
             try:
                 sound.append(check_split(Path(self.data_dir), split))
             except DataError as error:
-                problems += error.args
+                problems += [*error.args]
             except Exception as error:  # the owner of the data has to see that, too
                 reason = f"{type(error).__name__}: {error} (意外错误)"
                 problems.append(f"{reason}. Ask the task's author (请联系任务作者)")

@@ -68,7 +68,7 @@ def check(folder: Path) -> None:
         try:
             check_split(folder, split)
         except DataError as error:
-            problems += error.args
+            problems += [*error.args]
     if problems:
         raise DataError(*problems)
 

@@ -217,7 +217,7 @@ def check_split(data_dir: Path, split: str, seen: dict[str, Path]) -> str:
             read_picture(path)
             key = hashlib.sha256(read_bytes(path)).hexdigest()
         except DataError as error:
-            problems += error.args
+            problems += [*error.args]
             continue
         other = seen.setdefault(key, path)
         if other.parent != path.parent:
@@ -265,7 +265,7 @@ class DatasetVerify(DataChecker):
             try:
                 sound.append(check_split(Path(self.data_dir), split, seen))
             except DataError as error:
-                problems += error.args
+                problems += [*error.args]
             except Exception as error:  # the owner of the data has to see that, too
                 reason = f"{type(error).__name__}: {error} (意外错误)"
                 problems.append(f"{reason}. Ask the task's author (请联系任务作者)")

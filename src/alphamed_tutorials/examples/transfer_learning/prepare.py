@@ -62,7 +62,7 @@ def refuse_damaged(folder: Path) -> None:
         try:
             check_split(folder, split, seen)
         except DataError as error:
-            problems += error.args
+            problems += [*error.args]
     if problems:
         raise DataError(*problems)
 
