@@ -18,6 +18,8 @@ for row in images[0, 4:24:2]:  # every second row, in characters
 # --8<-- [end:file]
 
 # --8<-- [start:sample]
+import torch
+
 from alphamed_tutorials.examples.mnist.data import DigitDataset, build_dataloader
 
 dataset = DigitDataset(node1, train=True)
@@ -25,12 +27,12 @@ image, label = dataset[0]
 print(len(dataset), image.shape, image.dtype, label.item())
 print(f"from {image.min():.2f} to {image.max():.2f}")
 
+torch.manual_seed(1)  # the same order at every run
 batch, targets = next(iter(build_dataloader(node1, train=True, batch_size=64)))
 print(batch.shape, targets.shape)
 # --8<-- [end:sample]
 
 # --8<-- [start:workers]
-import torch
 from torch.utils.data import DataLoader
 
 
