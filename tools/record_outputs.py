@@ -26,7 +26,7 @@ MARK = "\x1e"  # stands in the output where a block ends
 MARKS = {"python": f'__name__ == "__main__" and print({MARK!r}, flush=True)', "sh": f"printf '{MARK}\\n'"}
 COMMANDS = {"python": [sys.executable, "page.py"], "sh": ["bash", "-Eeuo", "pipefail", "page.sh"]}
 ENVIRONMENT = {"COLUMNS": "80", "OMP_NUM_THREADS": "1", "MPLBACKEND": "Agg", "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
-SECONDS = re.compile(r"\b\d+(?:\.\d+)?(?= ?(?:s|ms|秒|seconds?)\b)")
+SECONDS = re.compile(r"\b\d+(?:\.\d+)?(?= ?(?:s|ms|秒|seconds?|GiB)\b)")
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[-+]?\d+)?%?")
 TOLERANCE = 0.05  # of shares, numbers with a decimal point and big ones: training differs a little between processors
 BIG = 1000  # whole numbers below are compared as they are, such as counts of samples; file sizes are above

@@ -111,6 +111,7 @@ def test_an_output_that_holds_a_fence_stays_one_block():
         ("accuracy 0.953", "accuracy 0.961"),
         ("done in 3.8 s", "done in 11.4 s"),
         ("用时 3.8 秒", "用时 12 秒"),
+        ("free disk 65.0 GiB", "free disk 53.8 GiB"),
         ("this is a 1 (99% sure)", "this is a 1 (97% sure)"),
         ("difference 0.0", "difference 2.980232238769531e-07"),
         ("│ model.py │  1905 │", "│ model.py │  1931 │"),
