@@ -74,7 +74,7 @@ def _pieces(page: Page) -> Iterator[Block | str]:
     special = False
     for index, line in enumerate(page.lines):
         block = blocks.get(index)
-        if block and block.language == "python" and block.not_run is None:
+        if block and block.language == "python" and block.runs:
             yield block
         elif block and not (special and block.indent):
             yield f"```{block.language}\n{block.text}\n```\n"

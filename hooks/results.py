@@ -61,8 +61,9 @@ def answer(kind: str, target: str, folder: Path, language: str) -> str:
         experiment = pick("experiment", record["experiments"], names[1])
         if kind in ("result", "result-interval"):
             run = pick("run", experiment["runs"], names[2])
-            is_last = kind == "result"
-            return results_html.last(record, record["metric"], run) if is_last else results_html.interval(record, run)
+            if kind == "result-interval":
+                return results_html.interval(record, run)
+            return results_html.last(record, record["metric"], run)
         return DRAW[kind](record, experiment, language)
     except KeyError as missing:
         raise ResultError(f"{names[0]}.json has no {missing} there") from missing

@@ -13,7 +13,7 @@ import pytest
 from preloaded import environment, stand_ins
 
 from pages import Block, Line
-from record_outputs import ENVIRONMENT, MARK, program, split
+from record_outputs import COMMANDS, ENVIRONMENT, MARK, program, split
 
 TIME_LIMIT = 300  # seconds
 # -e alone stops without a word: this says which line failed.
@@ -22,12 +22,12 @@ REPORT = Line("""trap 'echo "page.sh: line $LINENO: this command failed" >&2' ER
 
 def run_python(page: str, blocks: list[Block], time_limit: float = TIME_LIMIT) -> list[str]:
     """Run `blocks` as one Python program and return what each prints, or fail with the page's lines named."""
-    return _run(page, "page.py", program(blocks), (str(stand_ins() / "python"), "page.py"), time_limit)
+    return _run(page, "page.py", program(blocks), [str(stand_ins() / "python"), *COMMANDS["python"][1:]], time_limit)
 
 
 def run_shell(page: str, blocks: list[Block], time_limit: float = TIME_LIMIT) -> list[str]:
     """Run `blocks` as one Bash program that stops at the first error, as `run_python` does."""
-    return _run(page, "page.sh", [REPORT, *program(blocks)], ("bash", "-Eeuo", "pipefail", "page.sh"), time_limit)
+    return _run(page, "page.sh", [REPORT, *program(blocks)], COMMANDS["sh"], time_limit)
 
 
 def run_file(path: Path, time_limit: float = TIME_LIMIT) -> str:
@@ -36,7 +36,7 @@ def run_file(path: Path, time_limit: float = TIME_LIMIT) -> str:
     Data that an earlier program prepared with the same arguments are copied. The pages' own programs share nothing.
     """
     with tempfile.TemporaryDirectory() as folder:
-        command = (str(stand_ins() / "python"), str(path))
+        command = [str(stand_ins() / "python"), str(path)]
         ended = _execute(command, folder, time_limit, STORE_OF_PREPARED_DATA=_store().name)
     return _check(path.name, *ended, time_limit)
 
@@ -46,7 +46,7 @@ def _store() -> tempfile.TemporaryDirectory:
     return tempfile.TemporaryDirectory(prefix="prepared-")  # goes when the tests end
 
 
-def _run(page: str, name: str, lines: list[Line], command: tuple[str, ...], time_limit: float) -> list[str]:
+def _run(page: str, name: str, lines: list[Line], command: list[str], time_limit: float) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, name).write_text("".join(line.text + "\n" for line in lines), encoding="utf-8")
         status, *texts = _execute(command, folder, time_limit, **ENVIRONMENT)
@@ -70,7 +70,7 @@ def _without_marks(output: str) -> str:
     return output.replace(f"{MARK}\n", "")
 
 
-def _execute(command: tuple[str, ...], folder: str, time_limit: float, **variables: str) -> tuple[int | None, str, str]:
+def _execute(command: list[str], folder: str, time_limit: float, **variables: str) -> tuple[int | None, str, str]:
     """Run `command` in a folder, where `python FILE.py` and `playground` start at once.
 
     Returns:

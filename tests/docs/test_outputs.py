@@ -7,7 +7,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from outputs import FOLDED, Output, insert, key, name_of, outputs, pictures_of, read, recording_of, render
-from pages import ROOT, Page, find_pages
+from pages import ROOT, RUN_LANGUAGES, Page, find_pages
 from record_outputs import difference, record
 
 PAGES = [page for page in find_pages() if any(block.runs for block in page.blocks)]
@@ -43,7 +43,7 @@ def test_every_block_that_prints_or_draws_shows_it_right_below(page, site):
         if {"language-python", "language-sh"} & set(box["class"]) and not box.find_parent(class_="doc")
     ]  # fmt: skip
     expected = [
-        output for block, output in zip(page.blocks, outputs(page), strict=True) if block.language in ("python", "sh")
+        output for block, output in zip(page.blocks, outputs(page), strict=True) if block.language in RUN_LANGUAGES
     ]
     assert len(blocks) == len(expected)
     for box, output in zip(blocks, expected):
