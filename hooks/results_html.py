@@ -36,7 +36,8 @@ WORDS = {
         "dirichlet": "标签偏斜（Dirichlet {}）",
         "skew": "标签偏斜（每方各以一类为主，占该类的 {}）",
         "setting": "{partition}，{nodes} 个数据方，{rounds} 轮，种子 {seed}",
-        "machine": "本页的结果于 {date} 录制，全部训练共用 {seconds} 秒；机器：{cpu}，{cores} 核，内存 {memory} GiB，{system}；"
+        "took": "，全部训练共用 {:.0f} 秒",
+        "machine": "本页的结果于 {date} 录制{took}；机器：{cpu}，{cores} 核，内存 {memory} GiB，{system}；"
         "种子：{seeds}；软件版本：{versions}。",
     },
     "en": {
@@ -71,7 +72,8 @@ WORDS = {
         "skew": "label skew (each owner holds a share of {} of one class)",
         "setting": "{partition}, {nodes} data owners, {rounds} rounds, seed {seed}",
         "owners": "by owner of the data",
-        "machine": "Recorded on {date}; all trainings together took {seconds} seconds on {cpu}, {cores} cores, "
+        "took": "; all trainings together took {:.0f} seconds",
+        "machine": "Recorded on {date}{took} on {cpu}, {cores} cores, "
         "{memory} GiB of memory, {system}. Seed: {seeds}. Versions: {versions}.",
     },
 }
@@ -119,15 +121,24 @@ def setting(experiment: dict, words: dict) -> str:
     return words["setting"].format(**experiment | {"partition": words[name].format(value)})
 
 
+def is_idle(experiment: dict) -> bool:
+    """Return whether the machine did nothing else while an experiment was recorded."""
+    return experiment.get("idle", True)
+
+
 def table(record: dict, experiment: dict, language: str) -> str:
-    """Return one row a run: its last test metrics, how sure the first one is, its seconds, the size of a message."""
+    """Return one row a run: its last test metrics, how sure the first one is, its seconds, the size of a message.
+
+    Seconds that other work on the machine had part in say nothing, and are left out.
+    """
     words, runs = WORDS[language], experiment["runs"]
     metrics = sorted((name for name in runs[0]["metrics"] if name.startswith("test/")), key=record["metric"].__ne__)
     columns = {words["run"]: lambda run: escape(label(run, words))}
     columns |= {escape(metric_facts(record, name)[language]): partial(last, record, name) for name in metrics[:1]}
     columns |= certainty(record, experiment, words)
     columns |= {escape(metric_facts(record, name)[language]): partial(last, record, name) for name in metrics[1:]}
-    columns[words["seconds"]] = lambda run: f"{run['seconds']:.1f}"
+    if is_idle(experiment):
+        columns[words["seconds"]] = lambda run: f"{run['seconds']:.1f}"
     columns[words["message"]] = lambda run: (
         f"{run['bytes_per_message'] / 1000:,.0f} kB" if run["name"] == "federated" else "–"
     )
@@ -208,9 +219,10 @@ def machine(record: dict, language: str) -> str:
     words, computer = WORDS[language], record["machine"]
     separator = "、" if language == "zh" else ", "
     seeds = sorted({experiment["seed"] for experiment in record["experiments"]})
+    took = words["took"].format(record["seconds"]) if all(map(is_idle, record["experiments"])) else ""
     return words["machine"].format(
         date=record["recorded"],
-        seconds=f"{record['seconds']:.0f}",
+        took=took,
         cpu=computer["cpu"],
         cores=computer["cores"],
         memory=f"{computer['memory_gib']:g}",

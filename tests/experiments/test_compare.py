@@ -2,8 +2,11 @@
 
 import csv
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -118,7 +121,9 @@ def recorded(small, tmp_path_factory) -> tuple[Path, list[dict], list[dict]]:
 
 def without_times(content):
     if isinstance(content, dict):
-        return {key: without_times(value) for key, value in content.items() if key not in ("seconds", "recorded")}
+        return {
+            key: without_times(value) for key, value in content.items() if key not in ("seconds", "recorded", "idle")
+        }
     return [without_times(item) for item in content] if isinstance(content, list) else content
 
 
@@ -149,12 +154,19 @@ def test_the_recorded_file_has_what_the_pages_read(recorded):
     facts = {metric.name: metric for metric in find("mnist").facts.metric}
     assert content["metrics"] == [facts[name].model_dump() for name in ("test/accuracy", "test/loss")]
     for experiment in content["experiments"]:
-        assert not {"folder", "metrics"} & experiment.keys()
+        assert not {"folder", "metrics"} & experiment.keys() and isinstance(experiment["idle"], bool)
         assert {"nodes", "seed", "settings", "counts", "runs"} <= experiment.keys()
         assert [run["name"] for run in experiment["runs"]] == NAMES
         for run in experiment["runs"]:
             assert run["seconds"] > 0 and run["metrics"].keys() == {"test/accuracy", "test/loss"}
             assert [point[0] for point in run["metrics"]["test/accuracy"]] == [1]
+
+
+def test_work_of_other_processes_is_seen():
+    others, children = recording._seconds_of_others(), os.times().children_user
+    subprocess.run([sys.executable, "-c", "sum(range(2 * 10**7))"], check=True)
+    taken = os.times().children_user - children
+    assert recording._seconds_of_others() - others > taken / 2 > 0.05
 
 
 def test_every_run_has_an_interval_and_the_first_experiment_more_seeds(recorded):

@@ -185,6 +185,17 @@ def test_the_machine_is_one_sentence(recorded):
     assert "2 核" in replaced("{{ results-machine: mnist }}", recorded, "zh")
 
 
+def test_seconds_that_other_work_had_part_in_are_not_shown(recorded):
+    file = recorded / "mnist.json"
+    content = json.loads(file.read_text("utf-8"))
+    content["experiments"][0]["idle"] = False
+    file.write_text(json.dumps(content), "utf-8")
+    table = replaced("{{ results-table: mnist/iid }}", recorded)
+    assert "96.3" in table and "Seconds" not in table and "8.3" not in table
+    machine = replaced("{{ results-machine: mnist }}", recorded)
+    assert machine.startswith("Recorded on 2026-11-22 on A CPU, ") and "300" not in machine
+
+
 @pytest.mark.parametrize(("placeholder", "reason"), [
     ("{{ result: mnist/iid/node9 }}", "no run 'node9', only centralised, node1, federated"),
     ("{{ result: mnist/iid }}", "takes example/experiment/run"),

@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from ..catalogue import Target
 from ..errors import WrongUse
 from ..facts import Experiment
@@ -15,6 +17,8 @@ from ..runs.machine import machine, versions
 from ..runs.writing import write_json
 from .compare import FEDERATED, compare, metrics_of
 from .intervals import outcomes_of
+
+IDLE = 0.1  # of a core: what other work may take before it shows in a run's seconds
 
 
 def record(
@@ -104,7 +108,9 @@ def _run(
             on_event=lambda event: on_event({**event, "run": f"{folder.name}, {event['run']}"}),
         )
 
+    others, started = _seconds_of_others(), time.monotonic()
     found = compared(plan.seed, work / plan.name)
+    share = (_seconds_of_others() - others) / (time.monotonic() - started)
     found["runs"] = _with_intervals(found["runs"], work / plan.name, example)
     for seed in plan.more_seeds:
         again = {run["name"]: run for run in compared(seed, work / f"{plan.name}-seed-{seed}")["runs"]}
@@ -116,7 +122,14 @@ def _run(
         "name": plan.name,
         **{key: value for key, value in found.items() if key not in ("folder", "metrics")},
         **seeds,
+        "idle": share < IDLE,
     }
+
+
+def _seconds_of_others() -> float:
+    """Return the processor time that everything but this process has taken."""
+    times = psutil.cpu_times()
+    return times.user + times.system + getattr(times, "nice", 0.0) - time.process_time()
 
 
 def _with_intervals(runs: list[dict[str, Any]], folder: Path, example: Target) -> list[dict[str, Any]]:
