@@ -1,15 +1,16 @@
 """Draw from the examples' folders what pages say of them, so that a new folder needs no line elsewhere.
 
-{{ examples: cards }}   a card for each example, with a link to its guide
+{{ examples: cards }}   a card for each example, with links to its two pages
 {{ examples: api }}     the classes and functions of each example
 
+Its pages are `guides/<example>-program.md`, which explains the program, and `guides/<example>.md`, which makes it federated.
 Only `example.toml` is read: the site is built where neither torch nor our package's other dependencies are installed.
 """
 
 import re
 import tomllib
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from mkdocs.exceptions import PluginError
 
@@ -17,7 +18,11 @@ PACKAGE = "alphamed_tutorials.examples"
 EXAMPLES = Path("src", *PACKAGE.split("."))
 MODULES = ("model", "data", "scheduler", "dataset_verify")  # what a task is made of, in a reader's order
 PLACEHOLDER = re.compile(r"\{\{\s*examples\s*:?\s*([^{}]*?)\s*\}\}")
-READ = {"zh": "阅读改造示例", "en": "Read the guide"}
+PROGRAM = "-program"  # ends the name of the page that explains an example's program
+READ = {
+    "zh": {PROGRAM: "看懂程序", "": "改造成联邦学习"},
+    "en": {PROGRAM: "Understand the program", "": "Make it federated"},
+}
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,11 @@ class Example:
     title: dict[str, str]
     card: dict[str, str]
     modules: tuple[str, ...]
+
+
+def example_of(page: str) -> str:
+    """Return the example that a page or a notebook belongs to: `mnist` for `guides/mnist.md`, `guides/mnist-program.md`."""
+    return PurePosixPath(page).stem.removesuffix(PROGRAM)
 
 
 def read_examples(root: Path) -> list[Example]:
@@ -52,12 +62,13 @@ def read_examples(root: Path) -> list[Example]:
 
 
 def cards(examples: list[Example], language: str, guides: set[str]) -> str:
-    """Return the cards; an example whose guide is not among `guides` has no link."""
+    """Return the cards; those of an example's pages that are among `guides` are linked."""
     items = []
     for example in examples:
         icon = f":{example.card['icon']}: " if "icon" in example.card else ""
-        link = f"[{READ[language]}](guides/{example.name}.md)" if example.name in guides else ""
-        parts = [f"- {icon}**{example.title[language]}**", example.card.get(language, ""), link]
+        pages = {f"{example.name}{ending}": words for ending, words in READ[language].items()}
+        links = " · ".join(f"[{words}](guides/{page}.md)" for page, words in pages.items() if page in guides)
+        parts = [f"- {icon}**{example.title[language]}**", example.card.get(language, ""), links]
         items.append("\n\n    ".join(filter(None, parts)))
     return '<div class="grid cards examples" markdown>\n\n' + "\n\n".join(items) + "\n\n</div>"
 
@@ -98,7 +109,7 @@ def replace(markdown: str, page: str, examples: list[Example], language: str, gu
 
 def on_page_markdown(markdown, page, config, files):
     examples = read_examples(Path(config.config_file_path).parent)
-    guides = {example.name for example in examples if files.get_file_from_path(f"guides/{example.name}.md")}
+    guides = {Path(file.src_uri).stem for file in files if file.src_uri.startswith("guides/")}
     return replace(
         markdown, f"{Path(config.docs_dir).name}/{page.file.src_uri}", examples, config.theme["language"], guides
     )

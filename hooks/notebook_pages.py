@@ -8,8 +8,8 @@ from mkdocs.structure.toc import AnchorLink, TableOfContents
 from mkdocs.utils import get_relative_url
 
 WORDS = {
-    "zh": {"guide": "改造示例", "download": "下载 Notebook"},
-    "en": {"guide": "The guide", "download": "Download the notebook"},
+    "zh": {"page": "网页版", "download": "下载 Notebook"},
+    "en": {"page": "The page", "download": "Download the notebook"},
 }
 HEADING = re.compile(r"^#+ (.*?) *\{[^}]*#([\w-]+)[^}]*\}$", re.MULTILINE)
 
@@ -68,7 +68,7 @@ def on_page_content(html, page, config, files):
     content = plain(html, {title.replace("`", ""): anchor for title, anchor in headings})
     page.toc = contents(content)
     words, buttons = WORDS[config.theme["language"]], BeautifulSoup("<p></p>", "html.parser")
-    for target, word in ((get_relative_url(guide.url, page.url), "guide"), (Path(page.file.src_uri).name, "download")):
+    for target, word in ((get_relative_url(guide.url, page.url), "page"), (Path(page.file.src_uri).name, "download")):
         button = buttons.new_tag("a", href=target, attrs={"class": "md-button"})
         button.string = words[word]
         buttons.p.extend([button, " "])

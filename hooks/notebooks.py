@@ -21,7 +21,7 @@ _made = tempfile.TemporaryDirectory(prefix="notebooks-")  # goes when the build 
 NOT_PROSE = re.compile(r"!!!|\?\?\?|===|\||<|\{\{|!\[|\[.*\]\(.*\)\{ \.md-button|\*\[")
 WORDS = {
     "zh": {
-        "start": "这个 Notebook 里的代码和说明都来自网站上的同名改造示例，原理、对照图和实测结果请看那里。\n\n"
+        "start": "这个 Notebook 里的代码和说明都来自网站上的同名网页，原理、对照图和实测结果请看那里。\n\n"
                  "运行它需要本项目的环境：在项目文件夹中执行 `make setup`，再执行 "
                  "`.venv/bin/python -m ipykernel install --user --name alphamed-tutorials`，"
                  "然后在 Jupyter 里选择内核 `alphamed-tutorials`，在一个空文件夹中从上到下运行。\n\n"
@@ -31,7 +31,7 @@ WORDS = {
         "colon": "：",
     },
     "en": {
-        "start": "Code and words of this notebook are those of the guide of the same name on the site; "
+        "start": "Code and words of this notebook are those of the page of the same name on the site; "
                  "principles, pictures side by side and measured results are there.\n\n"
                  "It needs this project's environment: in the project's folder, `make setup`, then "
                  "`.venv/bin/python -m ipykernel install --user --name alphamed-tutorials`; "

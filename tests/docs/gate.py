@@ -9,6 +9,7 @@ from pathlib import Path
 import names
 from pymdownx.snippets import SnippetPreprocessor
 
+from catalogue import example_of
 from pages import ANNOTATION, HEADING, LANGUAGES, RUN_LANGUAGES, Block, Line, Page
 
 SHOWN_LANGUAGES = ("csv", "html", "ini", "json", "markdown", "mermaid", "text", "toml", "yaml")
@@ -377,8 +378,8 @@ def snippets_are_plain(root: Path, pages: list[Page]) -> Iterator[str]:
 
 def same_names(root: Path, pages: list[Page]) -> Iterator[str]:
     """The same step has the same file and the same first section in every example that has a guide."""
-    guides = {page.path.stem for page in pages if page.path.parent.name == "guides"}
-    for name in sorted(guides):
+    examples = {example_of(page.name) for page in pages if page.path.parent.name == "guides"}
+    for name in sorted(examples):
         for file, section in STEPS:
             path = root / "snippets" / name / file
             if not path.exists() or f"[start:{section}]" not in path.read_text("utf-8"):

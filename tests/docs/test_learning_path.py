@@ -1,4 +1,4 @@
-"""The learning path links every point of every guide."""
+"""The learning path links every point on the page about each example's program."""
 
 import re
 
@@ -7,7 +7,7 @@ import pytest
 from pages import HEADING, LANGUAGES, ROOT, Page
 
 GUIDES = ["mnist", "transfer_learning", "speech_commands", "language_modeling", "object_detection"]
-LINK = re.compile(r"\[(?P<words>[^]]+)\]\(guides/(?P<guide>\w+)\.md#(?P<anchor>[\w-]+)\)")
+LINK = re.compile(r"\[(?P<words>[^]]+)\]\(guides/(?P<guide>\w+)-program\.md#(?P<anchor>[\w-]+)\)")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -16,7 +16,7 @@ def test_every_point_of_every_guide_is_linked(language):
     rows = [line.text.strip("| ").split(" | ") for line in page.lines if re.match(r"\| \d\. ", line.text)]
     assert [row[0][0] for row in rows] == list("12345") and {len(row) for row in rows} == {6}
     for column, guide in enumerate(GUIDES, start=1):
-        text = (ROOT / "docs" / language / "guides" / f"{guide}.md").read_text("utf-8")
+        text = (ROOT / "docs" / language / "guides" / f"{guide}-program.md").read_text("utf-8")
         anchors = {heading["anchor"] for heading in map(HEADING.fullmatch, text.split("\n")) if heading}
         for row in rows:
             links = list(LINK.finditer(row[column]))

@@ -17,7 +17,7 @@ GUIDES = [page for page in find_pages() if page.path.parent.name == "guides"]
 def test_notebook_holds_all_code_that_runs_and_what_it_printed(page):
     shown = [cell for cell in make(page).cells if cell.cell_type == "code" and "IPython.display" not in cell.source]
     blocks = [(block, output) for block, output in zip(page.blocks, outputs(page)) if block in page.program("python")]
-    assert len(shown) == len(blocks) > 20
+    assert len(shown) == len(blocks) > 5
     printed = ["".join(output.text for output in cell.outputs) for cell in shown]
     assert printed == [output.printed for _, output in blocks] and any(printed)
 

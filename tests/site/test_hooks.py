@@ -243,11 +243,13 @@ def test_the_language_link_is_relative_and_stays_on_the_page(language, url, base
     assert languages.other_language(language, url, base)["link"] == link
 
 
-def test_navigation_takes_in_pages_in_the_examples_order():
+def test_navigation_takes_in_pages_in_the_examples_order_and_two_of_one_under_its_title():
     nav = ["index.md", {"Guides": ["guides/first.md", "guides/*"]}, {"CLI": "cli.md"}]
-    pages = ["guides/unknown.md", "guides/a.md", "guides/b.md", "guides/first.md", "cli.md", "index.md"]
-    expected = ["guides/first.md", "guides/b.md", "guides/a.md", "guides/unknown.md"]
-    assert navigation.expand(nav, pages, ["b", "a"]) == ["index.md", {"Guides": expected}, {"CLI": "cli.md"}]
+    guides = ["guides/unknown.md", "guides/a.md", "guides/b.md", "guides/b-program.md", "guides/first.md"]
+    both = {"B": ["guides/b-program.md", "guides/b.md"]}
+    expected = ["guides/first.md", both, "guides/a.md", "guides/unknown.md"]
+    expanded = navigation.expand(nav, [*guides, "cli.md", "index.md"], {"b": "B", "a": "A"})
+    assert expanded == ["index.md", {"Guides": expected}, {"CLI": "cli.md"}]
 
 
 @pytest.fixture
@@ -276,10 +278,12 @@ def test_the_site_s_order_is_the_package_s():
     assert [example.name for example in catalogue.read_examples(ROOT)] == [target.name for target in find_all()]
 
 
-def test_cards_show_title_summary_and_a_link_where_there_is_a_guide(project):
-    assert "- :material-bee: **b English**\n\n    Bees\n\n    [Read the guide](guides/b.md)\n" in drawn(
-        project, "cards"
-    )
+def test_cards_show_title_summary_and_links_to_the_pages_that_are_there(project):
+    card = "- :material-bee: **b English**\n\n    Bees\n\n    "
+    second = "[Make it federated](guides/b.md)\n"
+    assert f"{card}{second}" in drawn(project, "cards")
+    both = f"{card}[Understand the program](guides/b-program.md) · {second}"
+    assert both in drawn(project, "cards", guides=("b", "b-program"))
     assert "- :material-bee: **b 中文**\n\n    蜂\n" in drawn(project, "cards", "zh")
     assert "- **a English**\n\n</div>" in drawn(project, "cards"), "neither card nor guide"
 
