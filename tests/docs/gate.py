@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import names
+from mkdocs.utils.meta import get_data
 from pymdownx.snippets import SnippetPreprocessor
 
 from catalogue import example_of
@@ -211,6 +212,12 @@ def headings(page: Page) -> list[re.Match]:
     return [match for line in page.prose() if (match := HEADING.fullmatch(line.text))]
 
 
+def front_matter_is_yaml(page: Page) -> Iterator[str]:
+    """What stands between the first two `---` is YAML: else the site shows it as text, and knows no title."""
+    if page.lines[0].text == "---" and not get_data(page.path.read_text("utf-8"))[1]:
+        yield "line 1: the front matter is no YAML; a colon with a space behind it needs quotation marks"
+
+
 def figures_differ(page: Page) -> Iterator[str]:
     """No figure stands on a page twice: one of the two is not what its caption says."""
     seen: dict[str, Line] = {}
@@ -398,6 +405,7 @@ PAGE_RULES = (
     annotations_are_explained,
     names_exist,
     commands_exist,
+    front_matter_is_yaml,
     figures_differ,
     headings_have_anchors,
     headings_are_chinese,

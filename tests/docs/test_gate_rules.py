@@ -104,6 +104,7 @@ BAD_PAGES = [
     (gate.annotations_are_explained, INCLUDED + "\n1. One\n\n2. Two\n", "annotations [1], but 2 list items"),
     (gate.annotations_are_explained, INCLUDED + "\nWords.\n\n1. One\n", "annotations [1], but 0 list items"),
     (gate.annotations_are_explained, "```sh\nls  # (2)!\n```\n\n1. One\n", "annotations [2], but 1 list items"),
+    (gate.front_matter_is_yaml, "---\ndescription: A program: short\n---\n", "line 1: the front matter is no YAML"),
     (gate.names_exist, "Call `train_one_epoch()`.\n", "line 1: `train_one_epoch()`: the SDK, this project and PyTorch"),
     (gate.names_exist, "Inherit `FedAverageScheduler`.\n", "have no FedAverageScheduler"),
     (gate.names_exist, "Set `merge_epoch`.\n", "have no merge_epoch"),
