@@ -27,6 +27,7 @@ ONE_TERM = {  # what the glossary, and with it every Chinese page, calls otherwi
 }
 STEPS = (  # what every guide shows: file of snippets/<example> and section
     ("prepare_data.py", "prepare"),
+    ("start.py", "parts"),
     ("explore_data.py", "file"),
     ("explore_data.py", "sample"),
     ("look_inside.py", "shapes"),
