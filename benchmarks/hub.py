@@ -187,7 +187,7 @@ class Wire(asyncio.Transport):
 
 
 def parts() -> dict[str, float]:
-    """Return the microseconds of what the hub does for one push to five receivers, medians: others use the machine too."""
+    """Return the microseconds of what the hub does for one push to five receivers, medians of processor time."""
     with tempfile.TemporaryDirectory() as temporary:
         hub = Hub(Path(temporary))
         node = Node("http://127.0.0.1:8000")
@@ -219,11 +219,11 @@ async def _over_the_wire(hub: Hub, signed: list[bytes]) -> float:
     times = []
     for request in signed:
         wire.written = b""
-        start = time.perf_counter()
+        start = time.thread_time()
         protocol.data_received(request)
         while b'{"id":' not in wire.written:
             await asyncio.sleep(0)
-        times.append(time.perf_counter() - start)
+        times.append(time.thread_time() - start)
     return round(statistics.median(times) * 1e6)
 
 
@@ -250,9 +250,9 @@ def _inner_parts(hub: Hub, node: Node, members: list[str]) -> dict[str, float]:
 def _time(work: Callable[[], object]) -> float:
     times = []
     for _ in range(500):
-        start = time.perf_counter()
+        start = time.thread_time()
         work()
-        times.append(time.perf_counter() - start)
+        times.append(time.thread_time() - start)
     return round(statistics.median(times) * 1e6)
 
 
