@@ -19,7 +19,9 @@ def signed(key: SigningKey = KEY, url: str = URL, **kwargs) -> requests.Prepared
 
 
 def received(request: requests.PreparedRequest, **changes) -> Received:
-    pairs = [(name.encode(), value.encode()) for name, value in (request.headers | changes.pop("headers", {})).items()]
+    pairs = [
+        (name.encode(), value.encode()) for name, value in ({**request.headers, **changes.pop("headers", {})}).items()
+    ]
     return Received(**({"method": request.method, "url": request.url, "headers": Fields(pairs)} | changes))
 
 

@@ -171,7 +171,7 @@ class Checker(HTTPSignatureKeyResolver):
             (result,) = self._verifier.verify(request, max_age=timedelta(0), require_components=required)
         except InvalidSignature as error:
             raise SignatureRefused(
-                f"the request's signature is not valid: {error or 'it is not of this key'}"
+                f"the request's signature is not valid: {str(error) or 'it is not of this key'}"
             ) from error
         except Exception as error:  # the library reads what a stranger wrote: whatever it stumbles over is no signature
             raise SignatureRefused("the request's signature cannot be read") from error
