@@ -153,7 +153,7 @@ class Checker(HTTPSignatureKeyResolver):
     """Checks the signatures of requests; who may do what is not its business, nor are replays."""
 
     def __init__(self, find_key: Callable[[str], bytes | None]) -> None:
-        """`find_key` returns the public key of a key id, or None."""
+        """`find_key` returns the public key of a key id, or None, or says why not with a TutorialError."""
         self._find_key = find_key
         self._verifier = _Verifier(signature_algorithm=algorithms.ED25519, key_resolver=self)
 
@@ -170,6 +170,8 @@ class Checker(HTTPSignatureKeyResolver):
         try:
             (result,) = self._verifier.verify(request, max_age=timedelta(0), require_components=required)
         except InvalidSignature as error:
+            if isinstance(error.__cause__, TutorialError):  # what `find_key` says of a key
+                raise error.__cause__ from None
             raise SignatureRefused(
                 f"the request's signature is not valid: {str(error) or 'it is not of this key'}"
             ) from error
