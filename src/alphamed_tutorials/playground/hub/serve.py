@@ -63,7 +63,7 @@ def serve(
         lock.acquire(timeout=0)
     except Timeout as error:
         raise WrongUse(f"another hub runs on {folder} already") from error
-    with lock, _bound(host, port) as listening:
+    with lock, bound(host, port) as listening:
         shutil.rmtree(folder / "incoming", ignore_errors=True)
         hub = Hub(folder, limits)
         shown = f"[{host}]" if ":" in host else host
@@ -73,7 +73,7 @@ def serve(
         hub.close()
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def bound(host: str, port: int) -> socket.socket:
     """Return a listening socket: a node that connects from now on is answered as soon as the hub runs."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
