@@ -31,9 +31,9 @@ def _decoded(text: str) -> bytes:
 
 def _is_small_json(settings: dict[str, Any]) -> dict[str, Any]:
     try:
-        json.dumps(settings, allow_nan=False).encode("ascii")
+        json.dumps(settings, allow_nan=False, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
-        raise ValueError("must be JSON, without NaN and Infinity") from error
+        raise ValueError("must be JSON in UTF-8, without NaN and Infinity") from error
     return settings
 
 
