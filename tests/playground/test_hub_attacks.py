@@ -223,9 +223,9 @@ def test_settings_are_json(task, settings):
 
 def test_many_refusals_do_not_fill_the_disk(hub):
     before = len(hub.hub.logs.records(HUB, 0, 100_000))
-    for _ in range(300):
+    for _ in range(400):
         assert requests.get(f"{hub.url}/v1/nodes").status_code == 401
-    assert len(hub.hub.logs.records(HUB, 0, 100_000)) - before < 100
+    assert len(hub.hub.logs.records(HUB, 0, 100_000)) - before < 300
 
 
 def test_a_member_cannot_speak_for_another(task):

@@ -14,7 +14,7 @@ from .audit import HUB, now
 from .state import Hub, Refusal
 
 NAME = re.compile(r"\w[\w .()-]{0,79}")  # also of files and folders
-REFUSALS_A_SECOND = 10  # so many are written down, of the rest their number: no stranger shall fill the disk
+REFUSALS = 200  # so many are written down at once, then one a second, of the rest their number: the disk stays free
 
 
 def invite(folder: Path, name: str) -> str:
@@ -104,17 +104,17 @@ class Refused:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._second, self._count, self._left_out = 0, 0, 0
+        self._room, self._since, self._left_out = float(REFUSALS), time.monotonic(), 0
 
     def record(self, method: str, path: str, why: str) -> None:
         """Write a refusal down, or count it, if there are too many."""
-        second = int(time.monotonic())
-        if second != self._second:
-            self._second, self._count = second, 0
-        self._count += 1
-        if self._count > REFUSALS_A_SECOND:
+        second = time.monotonic()
+        self._room = min(self._room + second - self._since, REFUSALS)
+        self._since = second
+        if self._room < 1:
             self._left_out += 1
             return
+        self._room -= 1
         more = {"left_out_before": self._left_out} if self._left_out else {}
         self._left_out = 0
         with self._hub.change():
