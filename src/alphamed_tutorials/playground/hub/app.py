@@ -12,6 +12,7 @@ from uuid import UUID
 from fastapi import Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, Response
+from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
@@ -63,11 +64,12 @@ def make_app(hub: Hub) -> FastAPI:
     app.add_middleware(Gate, hub=hub)
     app.add_exception_handler(Refusal, _refusal)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(ValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(ClientDisconnect, _gone)
+    _add_messages(app, hub)  # routes are tried in this order
     _add_nodes(app, hub)
     _add_tasks(app, hub)
-    _add_messages(app, hub)
     _add_audit(app, hub)
     return app
 
@@ -145,9 +147,11 @@ def _add_tasks(app: FastAPI, hub: Hub) -> None:
 
 
 def _add_messages(app: FastAPI, hub: Hub) -> None:
-    @app.post("/v1/tasks/{task}/messages")
-    async def push(form: Message, seat: SeatOf) -> Response:
-        messages.push(seat, form)
+    @app.post("/v1/tasks/{task}/messages", openapi_extra=_body_of(Message))
+    async def push(task: str, request: Request) -> Response:
+        """Do what the other routes leave to FastAPI: this one is called for each message, and it halves its time."""
+        form = Message.model_validate_json(await request.body())
+        messages.push(await seat_of(task, request), form)
         return Json({"id": str(form.id)})
 
     @app.get("/v1/inbox")
@@ -179,6 +183,12 @@ def _add_audit(app: FastAPI, hub: Hub) -> None:
         return Json({**parts, "consistency": proof})
 
 
+def _body_of(form: type[BaseModel]) -> dict[str, Any]:
+    """Describe a body that a route reads itself."""
+    schema = form.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
 async def _refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
     if isinstance(error, Stranger):
@@ -188,8 +198,9 @@ async def _refusal(request: Request, error: Exception) -> Response:
 
 
 async def _invalid(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    texts = [f"{'.'.join(map(str, each['loc'][1:])) or 'body'}: {each['msg']}" for each in error.errors()[:5]]
+    assert isinstance(error, RequestValidationError | ValidationError)
+    places = [[str(part) for part in each["loc"] if part not in ("body", "query", "path")] for each in error.errors()]
+    texts = [f"{'.'.join(place) or 'body'}: {each['msg']}" for place, each in zip(places[:5], error.errors())]
     return Json({"error": "; ".join(texts)[:1000]}, 422)
 
 
