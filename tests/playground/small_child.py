@@ -1,9 +1,7 @@
 """In the place of a child: what its folder's code says, without torch and without a guard."""
 
-import ctypes
 import json
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -49,7 +47,6 @@ class Line:
 
 def main(folder: Path) -> None:
     """Do what the code says."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
     assignment = json.loads((folder / "child.json").read_text())
     names: dict[str, Any] = {"assignment": assignment, "folder": folder, "pid": os.getpid()}
     if assignment["kind"] == "verify":

@@ -10,10 +10,9 @@ from alphafed.contractor import TaskContractor, TaskMessageContractor
 from alphafed.contractor.common import ContractException
 from alphafed.data_channel import SharedFileDataChannel
 from alphafed.fed_avg.contractor import CheckinEvent, FedAvgContractor
+from playgroundworld import Near, World, code, ready_task, wait_for
 
 from alphamed_tutorials.playground.agent.service import Service
-
-from playgroundworld import Near, World, code, ready_task, wait_for
 
 IDLE = "import time\nwhile True: time.sleep(1)\n"
 
@@ -21,9 +20,8 @@ IDLE = "import time\nwhile True: time.sleep(1)\n"
 class Nodes:
     """Three nodes whose task runs; their children idle, and the test speaks in their place."""
 
-    def __init__(self, world: World):
-        self.owners = {name: world.node(name) for name in ("a", "b")}
-        self.aggregator = world.node("aggregator")
+    def __init__(self, aggregator: Near, owners: dict[str, Near]):
+        self.aggregator, self.owners = aggregator, owners
         self.task = ready_task(self.aggregator, self.owners, code(IDLE))
         self.aggregator.agent.start(self.task)
         self.all = [self.aggregator, *self.owners.values()]
@@ -43,10 +41,11 @@ class Nodes:
         return bound
 
 
-@pytest.fixture
-def nodes(world: World) -> Nodes:
+@pytest.fixture(scope="module")
+def nodes(lasting_world: World) -> Nodes:
     """Three nodes at work."""
-    return Nodes(world)
+    owners = {name: lasting_world.node(name) for name in ("a", "b")}
+    return Nodes(lasting_world.node("aggregator"), owners)
 
 
 def next_event(contractor: Any) -> Any:
@@ -70,7 +69,7 @@ def test_the_sdk_finds_all_nodes_in_their_order_and_passes_messages(nodes: Nodes
     assert popped == list(range(50))
 
 
-def test_parameters_go_sealed_through_the_sdks_own_channel(nodes: Nodes, world: World) -> None:
+def test_parameters_go_sealed_through_the_sdks_own_channel(nodes: Nodes, lasting_world: World) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     content = b"a secret weight " * 200_000
@@ -78,35 +77,21 @@ def test_parameters_go_sealed_through_the_sdks_own_channel(nodes: Nodes, world: 
     with ThreadPoolExecutor() as threads:
         got = [
             threads.submit(
-                SharedFileDataChannel(receiver).receive_stream, receiver=nodes.ids[number], source=nodes.ids[0], timeout=20
+                SharedFileDataChannel(receiver).receive_stream,
+                receiver=nodes.ids[number],
+                source=nodes.ids[0],
+                timeout=20,
             )
             for number, receiver in enumerate(receivers, 1)
         ]
         accepted = sender.batch_send_stream(source=nodes.ids[0], target=nodes.ids[1:], data_stream=content)
         assert sorted(accepted) == sorted(nodes.ids[1:])
         assert [future.result() for future in got] == [(nodes.ids[0], content)] * 2
-    for file in (world.folder / "hub").rglob("*"):
+    for file in (lasting_world.folder / "hub").rglob("*"):
         if file.is_file():
             held = file.read_bytes()
             assert b"a secret weight" not in held, file
             assert b"apply_sf_sending_data" not in held or b"file_url" not in held, file
-
-
-def test_results_come_to_every_node(nodes: Nodes, tmp_path: Any) -> None:
-    for name in ("report.zip", "model.pt"):
-        (tmp_path / name).write_bytes(name.encode() * 1000)
-    aggregator = nodes.contractor(0)
-    aggregator.report_progress(50)
-    wait_for(lambda: nodes.aggregator.agent.show(nodes.task)["progress"] == 50)
-    aggregator.finish_task()
-    aggregator.upload_metric_report(receivers=aggregator.EVERYONE, report_file=str(tmp_path / "report.zip"))
-    aggregator.upload_model(receivers=aggregator.EVERYONE, model_file=str(tmp_path / "model.pt"))
-    aggregator.notify_task_completion(result=True)
-    for node in nodes.all:
-        wait_for(lambda node=node: node.agent.show(nodes.task)["here"]["results"] == ["model.pt", "report.zip"])
-        assert node.agent.results(nodes.task, "model.pt") == b"model.pt" * 1000
-        assert node.agent.show(nodes.task)["state"] == "finished"
-    assert nodes.aggregator.agent.audit(nodes.task)["is_sound"]
 
 
 def test_a_local_path_is_uploaded_from_the_childs_own_folder_only(nodes: Nodes) -> None:
@@ -143,9 +128,8 @@ def test_a_message_that_names_another_sender_is_dropped(nodes: Nodes) -> None:
     assert nodes.ids[2] in dropped[0]["text"] and nodes.ids[1] in dropped[0]["text"]
 
 
-def test_the_sdk_submits_from_a_notebook(world: World, tmp_path: Any, monkeypatch: Any) -> None:
-    world.node("a")
-    node = world.node("aggregator")
+def test_the_sdk_submits_from_a_notebook(nodes: Nodes) -> None:
+    node = nodes.aggregator
     task = node.agent.create("from a notebook", ["a"])["id"]
     url = node.agent.status()["notebook_url"]
     contractor = type("Bound", (TaskContractor,), {"_URL": url})(task_id=task)
@@ -160,6 +144,23 @@ def test_the_sdk_submits_from_a_notebook(world: World, tmp_path: Any, monkeypatc
         uploaded = contractor.upload_file(fp=empty, upload_name="src.zip", persistent=True)
     with pytest.raises(ContractException):
         contractor._submit_scheduler(resource_url=uploaded, entry_type="pickle")
+
+
+def test_results_come_to_every_node(nodes: Nodes, tmp_path: Any) -> None:
+    for name in ("report.zip", "model.pt"):
+        (tmp_path / name).write_bytes(name.encode() * 1000)
+    aggregator = nodes.contractor(0)
+    aggregator.report_progress(50)
+    wait_for(lambda: nodes.aggregator.agent.show(nodes.task)["progress"] == 50)
+    aggregator.finish_task()
+    aggregator.upload_metric_report(receivers=aggregator.EVERYONE, report_file=str(tmp_path / "report.zip"))
+    aggregator.upload_model(receivers=aggregator.EVERYONE, model_file=str(tmp_path / "model.pt"))
+    aggregator.notify_task_completion(result=True)
+    for node in nodes.all:
+        wait_for(lambda node=node: node.agent.show(nodes.task)["here"]["results"] == ["model.pt", "report.zip"])
+        assert node.agent.results(nodes.task, "model.pt") == b"model.pt" * 1000
+        assert node.agent.show(nodes.task)["state"] == "finished"
+    assert nodes.aggregator.agent.audit(nodes.task)["is_sound"]
 
 
 def message(nodes: Nodes, to: list[str], **content: Any) -> dict[str, Any]:

@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 HELD = 20  # seconds that the hub holds a question for new entries
 SHORTEST, LONGEST = 0.1, 5.0  # seconds between two tries
 LOOK = 10  # seconds between two looks at the hub's log while a task runs
+DONE = object()  # what a thread's work returns when there is no more of it
 TOO_LATE = 410  # a message for an attempt that is over
 NO_WORD = re.compile(r"[^\w.-]")
 OWN_NAME = {  # where a message says who sent it
@@ -56,7 +57,7 @@ class Courier:
         for task in self.journal.tasks():
             self.see(task["id"])
         for work in (self._receive, self._dispatch, self._keep, self._fetch_results, self._look):
-            threading.Thread(target=self._guarded, args=(work,), name=work.__name__, daemon=True).start()
+            threading.Thread(target=self._run, args=(work.__name__, work), name=work.__name__, daemon=True).start()
 
     def close(self) -> None:
         """Let the threads end."""
@@ -68,14 +69,15 @@ class Courier:
         """Have it looked at soon what of a task shall run here."""
         self.to_see.put((task, time.monotonic() + seconds))
 
-    def _guarded(self, work: Callable[[], None]) -> None:
-        """Go on after an error that nobody thought of: a node that no longer listens is worse."""
+    def _run(self, name: str, work: Callable[[], Any]) -> None:
+        """Work in a thread, also after an error that nobody thought of: a node that no longer listens is worse."""
         while not self.is_closing.is_set():
             try:
-                work()
+                if work() is DONE:
+                    return
             except Exception:
                 if not self.is_closing.is_set():
-                    logger.exception("%s goes on after an error", work.__name__)
+                    logger.exception("%s goes on after an error", name)
                     self.is_closing.wait(1)
 
     def _until_reached(self, ask: Callable[[], Any]) -> Any:
@@ -148,13 +150,14 @@ class Courier:
             rings = self.journal.queued.rings
             for task in self.journal.waiting():
                 if task not in self.senders or not self.senders[task].is_alive():
-                    sender = threading.Thread(target=self._send_all, args=(task,), name="send", daemon=True)
+                    work = partial(self._send_all, task)
+                    sender = threading.Thread(target=self._run, args=("send", work), name="send", daemon=True)
                     self.senders[task] = sender
                     sender.start()
             self.senders = {task: thread for task, thread in self.senders.items() if thread.is_alive()}
             self.journal.queued.wait(rings, 1)
 
-    def _send_all(self, task: str) -> None:
+    def _send_all(self, task: str) -> object:
         """Send what waits, in its order, and wait a while for more."""
         while not self.is_closing.is_set():
             rings = self.journal.queued.rings
@@ -163,7 +166,7 @@ class Courier:
                 if self.journal.queued.rings == rings:
                     self.journal.queued.wait(rings, LONGEST)
                 if self.journal.first_queued(task) is None and self.journal.queued.rings == rings:
-                    return
+                    return DONE
                 continue
             number, body = first
             try:
@@ -177,6 +180,7 @@ class Courier:
                 self.see(task)
             if not self.is_closing.is_set():
                 self.journal.sent(number)
+        return DONE
 
     def _send(self, task: str, body: dict[str, Any]) -> bool:
         """Send one message with its files, or one report."""
