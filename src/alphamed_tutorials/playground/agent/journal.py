@@ -41,6 +41,7 @@ MIGRATIONS = (
     CREATE TABLE events (id INTEGER PRIMARY KEY, task TEXT NOT NULL, attempt INTEGER, event TEXT NOT NULL);
     CREATE INDEX events_by_task ON events (task, id);
     CREATE TABLE heads (task TEXT, size INTEGER, head TEXT NOT NULL, PRIMARY KEY (task, size));
+    CREATE TABLE leaves (task TEXT, number INTEGER, leaf BLOB NOT NULL, PRIMARY KEY (task, number)) WITHOUT ROWID;
     """,
 )
 OF_A_TASK = ("tasks", "ends", "inbox", "outbox", "downloads", "tape", "events")  # the heads stay

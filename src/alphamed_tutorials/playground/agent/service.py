@@ -130,8 +130,18 @@ class Service:
         sealed = relinked(content, f"{self.base}/files/", on_its_way)
         others = [target for target in targets if target != self.own]
         if others:
-            message = {"kind": "message", "id": number, "to": others, "title": title, "channel": channel}
-            message |= {"attempt": self.attempt, "content": sealed, "files": {new: old for old, new in transfers.items()}}
+            message: dict[str, Any] = {
+                "kind": "message",
+                "id": number,
+                "to": others,
+                "title": title,
+                "channel": channel,
+            }
+            message |= {
+                "attempt": self.attempt,
+                "content": sealed,
+                "files": {new: old for old, new in transfers.items()},
+            }
             self.journal.queue(self.task, message)
         local = relinked(content, f"{self.base}/files/", MARK.__add__)
         if title == RESULT:  # the sender keeps it too, as the platform does
@@ -187,7 +197,7 @@ class Service:
         percent = body.get("progress_number")
         if not isinstance(percent, int) or not 0 <= percent <= 100:
             raise Refused("progress_number must be a number from 0 to 100")
-        self.journal.queue(self.task, {"kind": "report", "progress": percent})
+        self.journal.queue(self.task, {"kind": "report", "attempt": self.attempt, "progress": percent})
         return {}
 
     def upload(self, source: BinaryIO) -> dict[str, Any]:
@@ -244,10 +254,8 @@ class Service:
     def event(self, body: dict[str, Any]) -> dict[str, Any]:
         """Take what the operator shall know.
 
-        `{"kind": "round", "round": N}` (a round begins), `{"kind": "round_done", "round": N}`,
-        `{"kind": "metrics", "rows": [{"round", "name", "value"}]}`,
-        `{"kind": "failed", "text", "type", "file", "line", "round"}`: the task fails; text stays on this node.
-        Others are kept and shown.
+        Those that mean something here are listed in `child/__init__.py`: `started`, `round_started`, `round_done` with
+        its rows, and `failed`, with which the task fails. Others are kept and shown.
         """
         if not isinstance(body.get("kind"), str):
             raise Refused("an event needs a kind")
