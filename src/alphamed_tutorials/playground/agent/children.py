@@ -17,6 +17,7 @@ import psutil
 
 from .place import Limits
 
+PROGRAM = ("-m", "alphamed_tutorials.playground.child")
 MARK = "PLAYGROUND_CHILD"  # in the environment of a child, and so of all that it forks
 WATCH = 1.0  # seconds between two looks
 SUBREAPER = 36  # Linux: orphans of this process's children become its own children, instead of init's
@@ -92,9 +93,11 @@ class Children:
 
     Args:
         adopts: Whether all children of this process are started here, so that others are orphans of theirs.
+        program: What Python runs.
     """
 
-    def __init__(self, adopts: bool = False) -> None:
+    def __init__(self, adopts: bool = False, program: tuple[str, ...] = PROGRAM) -> None:
+        self.program = program
         self.starter, self.lock = ThreadPoolExecutor(1, "starter"), threading.Lock()
         self.living: dict[int, Child] = {}
         self.adopts = adopts and sys.platform == "linux"
@@ -108,7 +111,6 @@ class Children:
         ended: Callable[[Child], None],
         seconds: float = 0,
         num_threads: int = 1,
-        program: tuple[str, ...] = ("-m", "alphamed_tutorials.playground.child"),
     ) -> Child:
         """Start a child.
 
@@ -118,9 +120,8 @@ class Children:
             ended: Called when it has ended, for whatever reason.
             seconds: How long it may take; 0 for any time.
             num_threads: For libraries that read it at import.
-            program: What Python runs.
         """
-        return self.starter.submit(self._start, folder, limits, ended, seconds, num_threads, program).result()
+        return self.starter.submit(self._start, folder, limits, ended, seconds, num_threads).result()
 
     def _start(
         self,
@@ -129,14 +130,13 @@ class Children:
         ended: Callable[[Child], None],
         seconds: float,
         num_threads: int,
-        program: tuple[str, ...],
     ) -> Child:
         work, mark = folder / "work", uuid.uuid4().hex
         for place in (work, folder / "tmp"):
             place.mkdir(parents=True, exist_ok=True)
         with open(folder / OUTPUT, "ab") as output, self.lock:
             process = subprocess.Popen(
-                [sys.executable, "-P", *program, str(folder)],
+                [sys.executable, "-P", *self.program, str(folder)],
                 cwd=work, env={**environment(folder, num_threads), MARK: mark}, start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip

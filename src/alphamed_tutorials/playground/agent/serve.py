@@ -5,7 +5,6 @@ import contextlib
 import logging
 import os
 import secrets
-import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +17,7 @@ from starlette.applications import Starlette
 from ...errors import TutorialError
 from ...runs.writing import write_json
 from . import app, operator
-from .children import Children
+from .children import PROGRAM, Children
 from .courier import Courier
 from .hub_client import HubClient, HubRefused
 from .journal import Journal
@@ -32,8 +31,12 @@ HOST = "127.0.0.1"  # children and the operator are on this machine
 logger = logging.getLogger(__name__)
 
 
-def serve(folder: Path) -> None:
+def serve(folder: Path, program: tuple[str, ...] = PROGRAM) -> None:
     """Run the agent of a node until it is told to end.
+
+    Args:
+        folder: The node's folder.
+        program: What Python runs as a child.
 
     Raises:
         TutorialError: The folder is no node's, its agent runs already, or the hub does not admit it.
@@ -49,43 +52,65 @@ def serve(folder: Path) -> None:
     except Timeout:
         raise TutorialError(f"the agent of {place.folder} runs already") from None
     with lock, _listening(place.configuration.port) as listener:
-        _serve(place, listener)
+        port = listener.getsockname()[1]
+        parts = Parts(place, f"http://{HOST}:{port}", Children(adopts=True, program=program))
+        write_json(place.address, {"url": parts.services.origin, "port": port, "pid": os.getpid()})
+        parts.courier.start()
+        try:
+            server(parts).run(sockets=[listener])
+        finally:
+            place.address.unlink(missing_ok=True)
+            parts.close()
 
 
-def _serve(place: Place, listener: socket.socket) -> None:
-    port = listener.getsockname()[1]
-    keys, journal, services = Keys(place.keys), Journal(place.database), Services(f"http://{HOST}:{port}")
-    certificates = place.configuration.certificates
-    hub = HubClient(place.configuration.hub, keys.signing, place.folder / certificates if certificates else None)
-    register(place, keys, hub)
-    children = Children(adopts=True)
-    tasks = Tasks(place, journal, hub, keys, services, children)
-    witness = Witness(journal, hub, keys)
-    courier = Courier(journal, hub, tasks, witness)
-    notebook = services.add(Notebook(place.folder / "uploads", tasks.put_code))
-    token = read_or_make(place.token, lambda: secrets.token_urlsafe(32).encode()).decode()
+class Parts:
+    """What an agent is made of.
 
-    def status() -> dict[str, Any]:
+    Args:
+        place: The node's folder.
+        origin: Where its APIs will be reached.
+        children: Starts child processes.
+    """
+
+    def __init__(self, place: Place, origin: str, children: Children):
+        self.place, self.children = place, children
+        self.keys, self.services = Keys(place.keys), Services(origin)
+        certificates = place.configuration.certificates
+        self.hub = HubClient(
+            place.configuration.hub, self.keys.signing, place.folder / certificates if certificates else None
+        )
+        register(place, self.keys, self.hub)
+        self.journal = Journal(place.database)
+        self.tasks = Tasks(place, self.journal, self.hub, self.keys, self.services, children)
+        self.witness = Witness(self.journal, self.hub, self.keys)
+        self.courier = Courier(self.journal, self.hub, self.tasks, self.witness)
+        self.notebook = self.services.add(Notebook(place.folder / "uploads", self.tasks.put_code))
+        self.token = read_or_make(place.token, lambda: secrets.token_urlsafe(32).encode()).decode()
+
+    def status(self) -> dict[str, Any]:
+        """Return how the node is."""
+        configuration = self.place.configuration
         return {
-            "name": place.configuration.name, "hub": place.configuration.hub, "hub_is_away": courier.hub_is_away,
-            "data": str(place.data), "folder": str(place.folder), "pid": os.getpid(), "key_id": keys.signing.key_id,
-            "notebook_url": notebook, "running": sorted(tasks.running),
+            "name": configuration.name, "hub": configuration.hub, "hub_is_away": self.courier.hub_is_away,
+            "data": str(self.place.data), "folder": str(self.place.folder), "pid": os.getpid(),
+            "key_id": self.keys.signing.key_id, "notebook_url": self.notebook, "running": sorted(self.tasks.running),
         }  # fmt: skip
 
-    api = Starlette(routes=[*operator.routes(tasks, witness, status, token), *app.routes(services)])
-    server = uvicorn.Server(
+    def close(self) -> None:
+        """End all that runs."""
+        self.courier.close()
+        self.tasks.close()
+        self.children.end_all()
+        self.journal.close()
+
+
+def server(parts: Parts) -> uvicorn.Server:
+    """Return what serves an agent's two APIs."""
+    own = operator.routes(parts.tasks, parts.witness, parts.status, parts.token)
+    api = Starlette(routes=[*own, *app.routes(parts.services)])
+    return uvicorn.Server(
         uvicorn.Config(api, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
     )
-    write_json(place.address, {"url": services.origin, "port": port, "pid": os.getpid()})
-    courier.start()
-    try:
-        server.run(sockets=[listener])
-    finally:
-        place.address.unlink(missing_ok=True)
-        courier.close()
-        tasks.close()
-        children.end_all()
-        journal.close()
 
 
 def register(place: Place, keys: Keys, hub: HubClient) -> None:
@@ -122,10 +147,5 @@ def _listening(port: int) -> Iterator[socket.socket]:
             listener.bind((HOST, port))
         except OSError as error:
             raise TutorialError(f"port {port} cannot be used: {error.strerror}") from None
+        listener.listen(128)
         yield listener
-
-
-def end(pid: int) -> None:
-    """Tell an agent to end."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGTERM)
