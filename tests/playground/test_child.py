@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -76,8 +77,8 @@ class Task:
         """All metrics, in the order of the local engine's."""
         rows: dict[tuple[int, str], list] = {}
         for name in self.folders:
-            for event in self.standin.events(self.pseudonyms[name], "metrics"):
-                rows[event["round"], name] = [(row["name"], row["value"]) for row in event["rows"]]
+            for event in self.standin.events(self.pseudonyms[name], "round_done"):
+                rows[event["round"], name] = event["rows"]
         order = list(self.folders)
         return [
             (number, name, *row)
@@ -86,7 +87,8 @@ class Task:
         ]
 
 
-cloudpickle.register_pickle_by_value(schedulers)
+for module in (schedulers, sys.modules[__name__]):
+    cloudpickle.register_pickle_by_value(module)
 
 
 @pytest.fixture
@@ -112,20 +114,19 @@ class SlowDrawing(Drawing):
 
 
 def kill_at_random(task: Task, kills: int, draw: random.Random) -> list[str]:
-    """Kill running children at random moments, and start each again; return whom."""
-    killed = []
+    """Kill running children at random moments, most of them in a round, and start each again; return whom and when."""
+    killed: list[str] = []
     while len(killed) < kills:
-        time.sleep(draw.uniform(0.2, 6))
-        running = [name for name, child in task.children.items() if child.poll() is None]
-        if not running:
+        time.sleep(draw.uniform(0.2, 3))
+        name = draw.choice(list(task.children))
+        rounds = [event["round"] for event in task.standin.events(task.pseudonyms[name], "round_started")]
+        if all(child.poll() is not None for child in task.children.values()):
             break
-        name = draw.choice(running)
-        task.children[name].send_signal(signal.SIGKILL)
-        task.children[name].wait()
-        killed.append(
-            f"{name} after round {max((e['round'] for e in task.standin.events(task.pseudonyms[name], 'round')), default=0)}"
-        )
-        task.start(name)
+        if task.children[name].poll() is None and (rounds or draw.random() < 0.04):
+            task.children[name].send_signal(signal.SIGKILL)
+            task.children[name].wait()
+            killed.append(f"{name} in round {max(rounds, default=0)}")
+            task.start(name)
     return killed
 
 

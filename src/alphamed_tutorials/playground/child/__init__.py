@@ -16,11 +16,10 @@ To go on, the agent starts it again in the same folder.
 Events, posted to BASE/playground/event, each with `kind`:
 
     started       round, rounds
-    round         round: it begins
+    round_started round
     training, trained   round
-    sent          bytes: the size of the parameters sent
-    metrics       round, rows: [{round, name, value}], all that was logged in this round; again after a restart
-    round_done    round
+    distributed   bytes: the size of the parameters sent
+    round_done    round, rows: [[name, value], …], all that was logged in this round; sent again after a restart
     warning       text
     failed        text, type, round, file (relative to code/, null for a library's), line, is_about_data, peer (or null)
 """

@@ -60,13 +60,11 @@ class Guard:
 
     def sent(self, num_bytes: int) -> None:
         """Tell the size of what is sent to others."""
-        self.event("sent", bytes=num_bytes)
+        self.event("distributed", bytes=num_bytes)
 
     def round_done(self, number: int) -> None:
         """Tell what was logged in a round."""
-        rows = [{"round": number, "name": name, "value": value} for name, value in self.node.take_scalars()]
-        self.event("metrics", round=number, rows=rows)
-        self.event("round_done", round=number)
+        self.event("round_done", round=number, rows=self.node.take_scalars())
 
     def check(self, received: Mapping[str, bytes]) -> None:
         """Refuse what peers sent where it will not do."""
@@ -159,7 +157,7 @@ def guarded(kind: type[FedAvgScheduler]) -> type[FedAvgScheduler]:
 
         def _run_a_round(self) -> None:
             guard().node.round = self.current_round
-            guard().event("round", round=self.current_round)
+            guard().event("round_started", round=self.current_round)
             super()._run_a_round()
             if not self.is_aggregator:
                 guard().round_done(self.current_round)

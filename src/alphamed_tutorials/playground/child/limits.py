@@ -58,7 +58,7 @@ def confine(assignment: Assignment) -> None:
     temporary = assignment.made("tmp")
     tempfile.tempdir = os.environ["TMPDIR"] = str(temporary)
     writable = [assignment.made(name) for name in ("work", "tmp", "root", "logs", "snapshots")]
-    writable.append(assignment.folder / "verdict.json")
+    writable += [assignment.folder / name for name in ("verdict.json", ".verdict.json.tmp")]
     fence = Fence(
         [os.path.realpath(place) for place in writable],
         [os.path.realpath(place) for place in assignment.forbidden],
