@@ -33,7 +33,7 @@ ATTACKS = {
     "a shell": ("os.system('id')", "start another program"),
     "another program": ("os.execv('/bin/sh', ['sh'])", "start another program"),
     "a spawned program": ("os.posix_spawn('/bin/sh', ['sh'], {{}})", "start another program"),
-    "a connection": ("socket.create_connection(('192.0.2.1', 80))", "connect to 192.0.2.1, port 80"),
+    "a connection": ("socket.create_connection(('192.0.2.1', 80))", "ask for the address of 192.0.2.1"),
     "a port of this machine": ("socket.create_connection(('127.0.0.1', 22))", "connect to 127.0.0.1, port 22"),
     "a name": ("urllib.request.urlopen('http://example.org')", "ask for the address of example.org"),
     "a datagram": (
@@ -48,13 +48,10 @@ ATTACKS = {
         "f = os.open({node!r}, os.O_RDONLY); os.open('keys/signing.key', os.O_RDONLY, dir_fd=f)", "open the folder",
     ),
     "the list of keys": ("os.listdir({keys!r})", "which is the node's own"),
-    "a file elsewhere": ("open({node!r} + '/x', 'w')", "write to .*/x: its own folders are in"),
+    "a file elsewhere": ("open({node!r} + '/x', 'w')", "write to .*/x, outside of its own folders"),
     "its own code": ("open(__file__, 'a')", "write to .*DatasetVerify.py"),
-    "the removal of data": ("os.remove({node!r} + '/data/a')", "write to .*/data/a"),
+    "the removal of data": ("os.remove({node!r} + '/data/a')", "write to a, outside of its own folders"),
     "the agent's process": ("os.kill(os.getppid(), 9)", "send a signal to process"),
-    "processes without end": (
-        "[os.fork() or (time.sleep(3), os._exit(0)) for _ in range(20)]", "have more than 4 processes at a time",
-    ),
     "a process of a process": (
         "r, w = os.pipe(); p = os.fork()\n"
         "if not p:\n"
@@ -63,7 +60,10 @@ ATTACKS = {
         "    os._exit(0)\n"
         "raise RuntimeError(os.read(r, 200))", "start processes in a process",
     ),
-    "a file without end": ("f = open('x', 'wb'); [f.write(bytes(2**20)) for _ in range(64)]", "File too large"),
+    "processes without end": (
+        "[os.fork() or (time.sleep(3), os._exit(0)) for _ in range(20)]", "have more than 4 processes at a time",
+    ),
+    "a file without end": ("with open('x', 'wb') as f:\n    for _ in range(64): f.write(bytes(2**20))", "File too large"),
     "memory without end": ("x = [bytearray(2**28) for _ in range(64)]", "MemoryError"),
 }  # fmt: skip
 
@@ -89,7 +89,7 @@ def ask(node: Path, body: str) -> dict:
     (folder / "code" / "DatasetVerify.py").write_text(VERIFY.format(body=body))
     start_child(folder, ENVIRONMENT).wait(60)
     verdict = json.loads((folder / "verdict.json").read_text())
-    assert str(folder / "code") not in verdict["reason"]
+    assert str(folder) not in verdict["reason"] and str(node / "data") not in verdict["reason"]
     return verdict
 
 

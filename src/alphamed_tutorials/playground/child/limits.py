@@ -132,7 +132,7 @@ class Fence:
 
     def _refuse_write(self, place: str) -> None:
         if not any(_is_below(place, each) for each in self.writable) and not place.startswith(DEVICES):
-            raise Forbidden(f"write to {place}: its own folders are in {os.path.dirname(self.writable[0])}")
+            raise Forbidden(f"write to {place}, outside of its own folders")
 
     def _program(self, _: str, arguments: tuple) -> None:
         raise Forbidden(f"start another program ({_words(arguments)})")

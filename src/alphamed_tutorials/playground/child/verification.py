@@ -23,9 +23,10 @@ def verify(assignment: Assignment) -> Verdict:
         with workplace.entered():
             verdict = examine(_checker(assignment), assignment.data, assignment.is_aggregator)
     except TutorialError as error:
-        verdict = _refusal(assignment, str(error))
+        verdict = {"ok": False, "reason": str(error)}
     except BaseException as error:  # its code may also end the program
-        verdict = _refusal(assignment, f"{NAME} itself failed: {said_of(error)}")
+        verdict = {"ok": False, "reason": f"{NAME} itself failed: {said_of(error)}"}
+    verdict["reason"] = few(_without_places(assignment, verdict["reason"]).splitlines())
     write_json(assignment.folder / "verdict.json", verdict)
     return verdict
 
@@ -44,6 +45,8 @@ def _checker(assignment: Assignment) -> Any:
     return make(getattr(module, NAME), assignment.name)
 
 
-def _refusal(assignment: Assignment, reason: str) -> Verdict:
-    """Return a refusal that names files as the task does, not where they lie on this node."""
-    return {"ok": False, "reason": few(reason.replace(f"{assignment.code}/", "").splitlines())}
+def _without_places(assignment: Assignment, text: str) -> str:
+    """Name files as the task does, not where they lie on this node: others read this."""
+    for folder in (assignment.code, assignment.folder, assignment.data.resolve(), assignment.data):
+        text = text.replace(f"{folder}/", "").replace(str(folder), folder.name)
+    return text
