@@ -21,5 +21,5 @@ Events, posted to BASE/playground/event, each with `kind`:
     distributed   bytes: the size of the parameters sent
     round_done    round, rows: [[name, value], …], all that was logged in this round; sent again after a restart
     warning       text
-    failed        text, type, round, file (relative to code/, null for a library's), line, is_about_data, peer (or null)
+    failed        text, type, said (by the exception), round, file (relative to code/, null for a library's), line, is_about_data, peer (or null)
 """

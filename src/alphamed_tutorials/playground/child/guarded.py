@@ -115,6 +115,7 @@ def guarded(kind: type[FedAvgScheduler]) -> type[FedAvgScheduler]:
         """Keeps the user's attributes and methods, and does more."""
 
         is_guarded_by_the_playground = True
+        current_round: int
 
         def _setup_context(self, id: str, task_id: str, is_initiator: bool = False) -> None:
             guard().snapshots.before_set_up(Path(get_result_dir(task_id)))

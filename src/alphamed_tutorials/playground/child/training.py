@@ -64,6 +64,7 @@ def told(failure: NodeFailed, assignment: Assignment) -> dict[str, Any]:
     return {
         "text": str(failure).replace(f"{assignment.code}/", ""),
         "type": type(error).__name__,
+        "said": str(error).replace(f"{assignment.code}/", ""),
         "round": failure.round,
         "file": None if file is None or file.startswith("..") else file,
         "line": failure.line,
