@@ -4,11 +4,12 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-import requests
+from typing import TYPE_CHECKING, Any
 
 from ...errors import TutorialError, WrongUse
+
+if TYPE_CHECKING:
+    import requests
 
 ENDED = ("finished", "failed", "stopped")
 
@@ -21,6 +22,8 @@ class Agent:
     """
 
     def __init__(self, folder: str | Path):
+        import requests  # a tenth of a second, which no other command shall wait
+
         self.folder = Path(folder)
         self.session = requests.Session()
         self.session.trust_env = False
@@ -123,7 +126,9 @@ class Agent:
         """Compare the hub's log of a task with all that this node has seen of it: `is_sound`, `faults`, `timeline`."""
         return dict(self._ask("GET", f"/tasks/{task}/audit").json())
 
-    def _ask(self, method: str, path: str, **content: Any) -> requests.Response:
+    def _ask(self, method: str, path: str, **content: Any) -> "requests.Response":
+        from requests import ConnectionError
+
         url, token = self._door()
         try:
             response = self.session.request(
@@ -133,7 +138,7 @@ class Agent:
                 timeout=(5, None),
                 **content,
             )
-        except requests.ConnectionError:
+        except ConnectionError:
             raise self._is_not_running() from None
         if response.status_code == 400:
             raise WrongUse(_text(response))
@@ -159,7 +164,7 @@ class Agent:
         )
 
 
-def _text(response: requests.Response) -> str:
+def _text(response: "requests.Response") -> str:
     try:
         return str(response.json()["error"])
     except (ValueError, KeyError, TypeError):
