@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mkdocs.exceptions import PluginError
 
-PLACEHOLDER = re.compile(r"^\{\{\s*options:\s*(\S+?)\s*\}\}$", re.MULTILINE)
+PLACEHOLDER = re.compile(r"^\{\{\s*options:\s*(\S.*?)\s*\}\}$", re.MULTILINE)
 WORDS = {
     "zh": {"option": "选项", "meaning": "含义", "default": "{}。默认：{}", "required": "{}（必填）"},
     "en": {"option": "Option", "meaning": "Meaning", "default": "{}; default: {}", "required": "{} (required)"},

@@ -15,10 +15,19 @@ FILE = ROOT / "docs" / "options.json"
 EVERYWHERE = {"--help", "--json"}  # said once for all commands
 
 
+def every_command() -> dict:
+    """Return the commands by name; those of a group, which is there too, as `task create`."""
+    found = {}
+    for name, command in typer.main.get_command(app).commands.items():
+        found |= {name: command, **{f"{name} {part}": each for part, each in getattr(command, "commands", {}).items()}}
+    return found
+
+
 def read_options() -> dict[str, list[dict[str, str]]]:
     """Return each command's options: `name` with its value, `help`, and `default` or `required`."""
-    commands = typer.main.get_command(app).commands
-    return {name: [_option(each) for each in command.params if _is_shown(each)] for name, command in commands.items()}
+    return {
+        name: [_option(each) for each in command.params if _is_shown(each)] for name, command in every_command().items()
+    }
 
 
 def _is_shown(parameter) -> bool:

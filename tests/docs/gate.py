@@ -188,7 +188,9 @@ def _command_faults(text: str, ends: str) -> Iterator[str]:
         words = text.split()  # a quotation over several lines
     while "playground" in words:
         words = words[words.index("playground") + 1 :]
-        command = words[0] if words else ""
+        command = " ".join(words[:2])  # of a group, such as `task create`
+        if command not in names.command_options():
+            command = words[0] if words else ""
         options = _options(command)
         if options is None:
             yield f"`playground {command}`: there is no such command"
@@ -203,7 +205,7 @@ def _command_faults(text: str, ends: str) -> Iterator[str]:
 
 def _options(command: str) -> frozenset[str] | None:
     known = names.command_options()
-    if re.fullmatch("[a-z][a-z-]*", command):
+    if re.fullmatch("[a-z][a-z -]*", command):
         return known.get(command)
     return known[""] if command.startswith("-") or not command else frozenset().union(*known.values())  # a placeholder
 

@@ -123,9 +123,9 @@ def command_options() -> dict[str, frozenset[str]]:
     import typer
 
     from alphamed_tutorials.command import app
+    from record_options import every_command
 
-    group = typer.main.get_command(app)
-    commands = {"": group} | group.commands
+    commands = {"": typer.main.get_command(app)} | every_command()
     return {
         name: frozenset(
             option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)

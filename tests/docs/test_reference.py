@@ -40,9 +40,13 @@ def rows(page: Page, anchor: str) -> list[list[str]]:
     return found
 
 
+def anchor(command: str) -> str:
+    return command.replace(" ", "-")
+
+
 def test_every_command_has_a_section(language):
     anchors = {heading["anchor"] for heading in headings(read(language, "reference/cli"))}
-    assert set(COMMANDS) <= anchors
+    assert set(map(anchor, COMMANDS)) <= anchors
 
 
 def test_the_recorded_options_are_those_of_the_command():
@@ -79,8 +83,8 @@ def test_the_options_of_every_command_are_drawn_once(command, language):
             section = heading["anchor"]
         elif placeholder := PLACEHOLDER.fullmatch(line.text):
             drawn.append((section, placeholder[1]))
-    assert drawn.count((command, command)) == bool(read_options()[command])
-    assert all(section == name for section, name in drawn)
+    assert drawn.count((anchor(command), command)) == bool(read_options()[command])
+    assert all(section == anchor(name) for section, name in drawn)
 
 
 def plain(cell: str) -> str:

@@ -7,7 +7,7 @@ import typer
 
 from ..errors import TutorialError
 from ..faults import cure, fault_behind
-from . import about, check, data, results, runs, share
+from . import about, check, data, playground, results, runs, share, task
 from .progress import say
 from .streams import outlive_readers
 
@@ -19,8 +19,10 @@ app = typer.Typer(
     help="Run federated learning tasks for AlphaMed on this machine: the examples, and your own.",
     epilog="Exit codes: 0 done, 1 the thing asked for failed, 2 wrong use.",
 )
-for group in (about, check, data, results, runs, share):
+for group in (about, check, data, results, runs, share, playground):
     app.registered_commands += group.app.registered_commands
+app.add_typer(task.app, name="task")
+app.add_typer(playground.hub_app, name="hub")
 
 
 def main() -> None:

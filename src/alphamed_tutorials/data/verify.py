@@ -66,17 +66,25 @@ def _verify(task: Target, kind: type, node: str, folder: Path) -> Verdict:
     """Ask a DatasetVerify of its own about one folder."""
     try:
         with task.blamed():
-            checker = _make(kind, node)
-            _point(checker, folder)
-            if node == AGGREGATOR and hasattr(checker, "required_splits"):
-                checker.required_splits = ("test",)  # it does not train
-            ok, reason = _ask(checker)
+            return examine(make(kind, node), folder, node == AGGREGATOR)
     except TutorialError as error:
-        ok, reason = False, f"{node}: DatasetVerify itself failed: {error}"
+        return {"ok": False, "reason": few(f"{node}: DatasetVerify itself failed: {error}".splitlines())}
+
+
+def examine(checker: Any, folder: Path, is_aggregator: bool) -> Verdict:
+    """Ask an object of a DatasetVerify, or an SDK's DataChecker, about one node's folder.
+
+    Raises:
+        TutorialError: It reads another folder, or gives no answer.
+    """
+    _point(checker, folder)
+    if is_aggregator and hasattr(checker, "required_splits"):
+        checker.required_splits = ("test",)  # it does not train
+    ok, reason = _ask(checker)
     return {"ok": ok, "reason": few(reason.splitlines())}
 
 
-def _make(kind: type, node: str) -> Any:
+def make(kind: type, node: str) -> Any:
     """Return an object of the class, made as the platform does, or without arguments where it takes none."""
     signature = inspect.signature(kind)
     for arguments in (("local", node), ()):

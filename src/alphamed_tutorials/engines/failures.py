@@ -2,7 +2,7 @@
 
 import inspect
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,17 @@ class NodeFailed(TutorialError):
         when = f"in round {round}" if round else "while it was being set up"
         where = f": {frame.filename}, line {frame.lineno}, in {frame.name}\n    {frame.line}" if frame else ""
         super().__init__(f"{node} failed {when}{where}\n{error if isinstance(error, BrokenContract) else _told(error)}")
+
+    @classmethod
+    def reported(cls, node: str, told: Mapping[str, Any]) -> "NodeFailed":
+        """Return the failure of a node that ran in another process, of what that told of it."""
+        failure = cls.__new__(cls, told["text"])
+        failure.args = (told["text"],)
+        failure.node, failure.round = node, told.get("round") or 0
+        failure.error = type(str(told.get("type") or "Exception"), (Exception,), {})(told.get("said") or told["text"])
+        failure.file, failure.line = told.get("file"), told.get("line")
+        failure.is_about_data = bool(told.get("is_about_data"))
+        return failure
 
     def advise(self, advice: str) -> None:
         """Add a line to the text."""

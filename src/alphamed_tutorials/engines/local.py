@@ -66,32 +66,57 @@ def run_local(
     folders = dict(data) if isinstance(data, Mapping) else find_nodes(data)
     if only is not None:
         folders = {AGGREGATOR: folders[AGGREGATOR], only: _named(folders, only)}
-    entry = _pickled(scheduler)
+    entry = pickled(scheduler)
     run = _new_run(out, target)
     with run.lock():
-        (run.path / "entry.pickle").write_bytes(entry)
-        run.update(
-            state="running",
-            engine="local",
-            target=target,
-            scheduler=type(scheduler).__name__,
-            settings=_settings(scheduler),
-            seed=seed,
-            num_threads=num_threads,
-            folder=str(run.path.resolve()),
-            nodes={name: str(folder.resolve()) for name, folder in folders.items()},
-            rounds=scheduler.max_rounds,
-            rounds_done=0,
-            started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-            seconds=0.0,
-            import_folder=os.path.abspath(sys.path[0]),
-            code=sources.keep_code(run, scheduler, target),
-            data=changes.fingerprints(folders),
-            versions=versions(),
-            machine=machine(),
-        )
+        begin(run, "local", scheduler, entry, folders, seed, num_threads, target)
         on_event({"event": "created", "path": str(run.path)})
         return LocalTask(run, entry, on_event).finish()
+
+
+def begin(
+    run: Run,
+    engine: str,
+    scheduler: FedAvgScheduler,
+    entry: bytes,
+    folders: Mapping[str, Path],
+    seed: int,
+    num_threads: int,
+    target: str | None,
+) -> None:
+    """Write into a new run folder what is known before anything ran.
+
+    Args:
+        run: The run folder.
+        engine: What runs the task.
+        scheduler: The task.
+        entry: The task, pickled.
+        folders: Each node's data.
+        seed: Start of all random numbers.
+        num_threads: Torch's.
+        target: What `find` finds the task by.
+    """
+    (run.path / "entry.pickle").write_bytes(entry)
+    run.update(
+        state="running",
+        engine=engine,
+        target=target,
+        scheduler=type(scheduler).__name__,
+        settings=_settings(scheduler),
+        seed=seed,
+        num_threads=num_threads,
+        folder=str(run.path.resolve()),
+        nodes={name: str(folder.resolve()) for name, folder in folders.items()},
+        rounds=scheduler.max_rounds,
+        rounds_done=0,
+        started=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        seconds=0.0,
+        import_folder=os.path.abspath(sys.path[0]),
+        code=sources.keep_code(run, scheduler, target),
+        data=changes.fingerprints(folders),
+        versions=versions(),
+        machine=machine(),
+    )
 
 
 def resume_local(
@@ -159,7 +184,12 @@ def _named(folders: Mapping[str, Path], only: str) -> Path:
     return folders[only]
 
 
-def _pickled(scheduler: FedAvgScheduler) -> bytes:
+def pickled(scheduler: FedAvgScheduler) -> bytes:
+    """Return a task as each node gets it.
+
+    Raises:
+        RunError: It cannot be pickled.
+    """
     try:
         return cloudpickle.dumps(scheduler)
     except Exception as error:  # pickling calls code of every attribute, which fails as it likes

@@ -10,11 +10,11 @@ import cloudpickle
 from alphafed.fed_avg import FedAvgScheduler
 
 from . import checkpoint, memory
-from .contract import explained, refuse_broken_parts, refuse_empty_loader, refuse_empty_state
+from .contract import explained
 from .failures import NodeFailed
 from .kept import Kept, anchor, anchors, attributes_and_generators, end_workers, hand_over, losses, restore_generators
 from .platform import Channel, Contractor
-from .refusals import refuse_unaveraged
+from .refusals import refuse_unready
 from .workplace import Workplace
 
 
@@ -49,16 +49,7 @@ class Node:
             # again: DPFedAvgScheduler puts a contractor of its own there, which would call the network
             scheduler.contractor, scheduler.data_channel = contractor, channel
             Path(scheduler._result_dir).mkdir(parents=True, exist_ok=True)
-            refuse_broken_parts(scheduler)  # a validate_context() of the user's may not look
-            # The SDK builds these on first use; building them now meets bad data before the first round.
-            if is_aggregator:
-                if scheduler.test_loader is not None:  # which the SDK allows, where run_test() needs none
-                    refuse_empty_loader(scheduler.test_loader, scheduler.build_test_dataloader)
-                refuse_empty_state(scheduler)
-                refuse_unaveraged(scheduler)
-            if not is_aggregator or scheduler.involve_aggregator:
-                refuse_empty_loader(scheduler.train_loader, scheduler.build_train_dataloader)
-            end_workers(scheduler)
+            refuse_unready(scheduler)
 
     @contextlib.contextmanager
     def active(self) -> Iterator[FedAvgScheduler]:

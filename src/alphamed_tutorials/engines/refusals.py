@@ -1,13 +1,17 @@
 """What the engine refuses, as early as it can be seen: each check says what is expected instead."""
 
+from collections.abc import Mapping
+from typing import Any, Protocol
+
 import torch
 from alphafed.fed_avg import FedAvgScheduler
 
-from ..runs.folder import Run, RunError
+from ..runs.folder import RunError
 from ..target import ONLY_FED_AVG, not_fed_avg
 from . import averaging
-from .contract import where
+from .contract import refuse_broken_parts, refuse_empty_loader, refuse_empty_state, where
 from .failures import BrokenContract
+from .kept import end_workers
 from .memory import share_memory
 from .settings import lower_learning_rate
 
@@ -37,15 +41,39 @@ def refuse_unsupported(scheduler: FedAvgScheduler) -> None:
             )
 
 
+def refuse_unready(scheduler: FedAvgScheduler) -> None:
+    """Meet before the first round what cannot work on this node: its parts, its data, what it would average.
+
+    The SDK builds loaders on first use; this builds those of the node's role.
+    """
+    refuse_broken_parts(scheduler)  # a validate_context() of the user's may not look
+    if scheduler.is_aggregator:
+        if scheduler.test_loader is not None:  # which the SDK allows, where run_test() needs none
+            refuse_empty_loader(scheduler.test_loader, scheduler.build_test_dataloader)
+        refuse_empty_state(scheduler)
+        refuse_unaveraged(scheduler)
+    if not scheduler.is_aggregator or scheduler.involve_aggregator:
+        refuse_empty_loader(scheduler.train_loader, scheduler.build_train_dataloader)
+    end_workers(scheduler)
+
+
 def refuse_unaveraged(scheduler: FedAvgScheduler) -> None:
     """Meet before the first round what the SDK's average would get wrong, or fail on at its end."""
     _refuse_faults(scheduler, averaging.faults(scheduler, len(scheduler.participants) - 1))
 
 
-def refuse_overflow(scheduler: FedAvgScheduler, sums: averaging.Sums) -> None:
-    """Stop a node whose numbers, added to those of the nodes before it, are too large for their type."""
+def refuse_overflow(
+    scheduler: FedAvgScheduler, sums: averaging.Sums, state: Mapping[str, torch.Tensor] | None = None
+) -> None:
+    """Stop a node whose numbers, added to those of the nodes before it, are too large for their type.
+
+    Args:
+        scheduler: Whose average it is.
+        sums: Those of the nodes before.
+        state: The node's numbers; the scheduler's own if None.
+    """
     if averaging.is_the_sdks(type(scheduler)):
-        _refuse_faults(scheduler, list(sums.add(scheduler.state_dict())))
+        _refuse_faults(scheduler, list(sums.add(scheduler.state_dict() if state is None else state)))
 
 
 def _refuse_faults(scheduler: FedAvgScheduler, faults: list[averaging.Fault]) -> None:
@@ -67,6 +95,13 @@ def refuse_shared_model(owner: FedAvgScheduler, aggregator: FedAvgScheduler) -> 
         )
 
 
+class Resumable(Protocol):
+    """What can go on after training that diverged: a run, or a task."""
+
+    def resume_command(self, settings: Mapping[str, Any] = ...) -> str:
+        """Return how, with other settings."""
+
+
 class Diverged(ArithmeticError):
     """Training that led to numbers that are none.
 
@@ -74,7 +109,7 @@ class Diverged(ArithmeticError):
         settings: What to resume with, where the scheduler has an argument that makes the learning rate.
     """
 
-    def __init__(self, what: str, run: Run, settings: dict[str, float]):
+    def __init__(self, what: str, run: Resumable, settings: dict[str, float]):
         self.settings = settings
         again = run.resume_command(settings)
         way = (
@@ -86,7 +121,7 @@ class Diverged(ArithmeticError):
         super().__init__(f"{what}, and the average would carry it to every node: {way}")
 
 
-def refuse_diverged(scheduler: FedAvgScheduler, run: Run) -> None:
+def refuse_diverged(scheduler: FedAvgScheduler, run: Resumable) -> None:
     """Stop a node whose parameters are not numbers before the average spreads them to everybody.
 
     Args:

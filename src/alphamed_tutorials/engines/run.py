@@ -17,6 +17,7 @@ from ..runs.folder import Run, data_options
 
 Listener = Callable[[dict[str, Any]], None]
 Settings = Mapping[str, Any]
+ENGINES = ("local", "playground")
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -31,6 +32,7 @@ def run(
     settings: Settings = NOTHING,
     out: str | Path | None = None,
     on_event: Listener = lambda event: None,
+    engine: str = "local",
 ) -> Run:
     """Run a federated task on this machine.
 
@@ -45,6 +47,8 @@ def run(
         settings: Arguments of the scheduler that differ from their defaults.
         out: The new run folder; `runs/<name>-<number>` if None.
         on_event: Called with each event of the run, for showing progress.
+        engine: `local` runs all nodes in this process, `playground` each in one of its own with the unmodified SDK, by
+            way of a hub. The parameters are the same.
 
     Returns:
         The finished run.
@@ -54,6 +58,8 @@ def run(
         WrongUse: The target, the data or a setting will not do; nothing was left behind.
         TutorialError: The run folder cannot be written any more.
     """
+    if engine not in ENGINES:
+        raise WrongUse(f"there is no engine {engine}: take one of {', '.join(ENGINES)}")
     task = find(target)
     given = data is not None or nodes or aggregator is not None
     if given and num_nodes:
@@ -66,12 +72,21 @@ def run(
         # Torch takes seconds to import, and what is above is cheap to refuse.
         from .local import run_local
 
+        if engine == "playground":
+            from ..playground.engine import run_playground
+
         if folders is None:
             data = folder.path / "data"
             prepare(task, data, num_nodes, seed=seed)
             folders = find_nodes(data)
         scheduler = build(task, is_embedded(data), num_rounds, seed, settings)
         with _data_errors_explained(task, folder):
+            if engine == "playground":
+                rounds = num_rounds or task.facts.run.rounds
+                return run_playground(
+                    scheduler, task, folders, folder, seed, task.facts.run.num_threads, rounds,
+                    all_settings(task, is_embedded(data), settings), on_event,
+                )  # fmt: skip
             return run_local(
                 scheduler, folders, folder, seed, task.facts.run.num_threads, target=task.key, on_event=on_event
             )
@@ -109,10 +124,14 @@ def build(task: Target, embedded: bool, num_rounds: int | None, seed: int, setti
     Args:
         embedded: Whether the data are the target's embedded ones, for which it may name settings.
     """
-    facts = task.facts.run
-    own = facts.embedded_settings if embedded and task.scheduler is None else {}
-    rounds = num_rounds or (facts.rounds if task.scheduler is None else None)
-    return task.build_scheduler(rounds, seed, {**own, **settings})
+    rounds = num_rounds or (task.facts.run.rounds if task.scheduler is None else None)
+    return task.build_scheduler(rounds, seed, all_settings(task, embedded, settings))
+
+
+def all_settings(task: Target, embedded: bool, settings: Settings) -> Settings:
+    """Return the settings of a run, with those that a target names for its embedded data."""
+    own = task.facts.run.embedded_settings if embedded and task.scheduler is None else {}
+    return {**own, **settings}
 
 
 @contextlib.contextmanager

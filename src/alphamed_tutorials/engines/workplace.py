@@ -78,21 +78,32 @@ class Workplace:
 
     def __init__(self, root: Path, log_file: Path, seed: str):
         self.root, self.name = root, log_file.stem
-        self.random_state = _initial_random_state(seed)
+        self._random_state = _initial_random_state(seed)
         self.log = NodeLog(log_file)
         self._folder = os.getcwd()
+
+    @property
+    def random_state(self) -> tuple:
+        """That of the process while this is the workplace in use, else that at the end of its last use."""
+        return _random_state() if _workplace is self else self._random_state
+
+    @random_state.setter
+    def random_state(self, state: tuple) -> None:
+        if _workplace is self:
+            _set_random_state(state)
+        self._random_state = state
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
         """Make this the workplace in use, and leave everything as it was."""
         outer_state, outer_folder = _random_state(), os.getcwd()
-        _set_random_state(self.random_state)
+        _set_random_state(self._random_state)
         os.chdir(self._folder)
         try:
             with _at_work(self):
                 yield
         finally:
-            self.random_state, self._folder = _random_state(), os.getcwd()
+            self._random_state, self._folder = _random_state(), os.getcwd()
             _set_random_state(outer_state)
             os.chdir(outer_folder)
 

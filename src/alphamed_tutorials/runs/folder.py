@@ -195,6 +195,8 @@ class Run:
     @property
     def can_resume(self) -> bool:
         """Whether there is what to go on from; a model that cannot be pickled leaves no checkpoint."""
+        if self.record.get("engine", "local") != "local":
+            return False
         return not self.record.get("rounds_done") or (self._folder / "checkpoint.pt").exists()
 
     def resume_command(self, settings: Mapping[str, Any] = MappingProxyType({})) -> str:

@@ -3,6 +3,7 @@
 import ast
 import json
 import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from string import Template
@@ -51,22 +52,13 @@ def pack(
         TutorialError: The task cannot be submitted or unpacked; the text says what to change, and `out` is not made.
     """
     task, place = find(target), Path(out)
-    if task.scheduler is not None or not task.key:
-        raise WrongUse(
-            f"{task.name} cannot be packed as it lives in this session: save its class in a file, and name that"
-        )
+    _refuse_unsaved(task)
     if place.exists():
         raise WrongUse(f"{place} exists already and is left as it is: name another folder")
     if not place.parent.is_dir():
         raise WrongUse(f"{place.parent} is no folder: make it first, or name another place")
-    rounds = num_rounds or task.facts.run.rounds
-    task.build_scheduler(rounds, settings=settings)  # what its own code says to its settings, before anything is made
-    with task.blamed():  # a file that is no Python
-        code = read_code(task)
-    requirements = list(task.facts.requirements) or code.distributions
     with new_folder(place) as folder:
-        _write(folder, code, requirements, _submit_cells(task, code, rounds, settings))
-        trial = try_out(folder, code)
+        requirements, trial = _make(folder, task, num_rounds, settings)
         purposes = {**PURPOSES, **dict.fromkeys(trial.brought, READ)}
         names = sorted(
             {"README.md", *(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())}
@@ -82,6 +74,43 @@ def pack(
         "requirements": requirements,
         "warnings": trial.warnings,
     }
+
+
+def archive(target: Any, num_rounds: int | None, settings: Mapping[str, Any]) -> tuple[bytes, bytes]:
+    """Return the `src.zip` that `submit()` would send, and the data verification beside it.
+
+    Args:
+        target: As for `pack`.
+        num_rounds: Rounds to run; the target's own number if None.
+        settings: Arguments of the scheduler that differ from their defaults.
+
+    Raises:
+        WrongUse: The target or a setting will not do.
+        TutorialError: The task cannot be submitted or unpacked; the text says what to change.
+    """
+    task = find(target)
+    _refuse_unsaved(task)
+    with tempfile.TemporaryDirectory() as folder:
+        _, trial = _make(Path(folder), task, num_rounds, settings)
+        return trial.archive, (Path(folder) / "DatasetVerify.py").read_bytes()
+
+
+def _refuse_unsaved(task: Target) -> None:
+    if task.scheduler is not None or not task.key:
+        raise WrongUse(
+            f"{task.name} cannot be packed as it lives in this session: save its class in a file, and name that"
+        )
+
+
+def _make(folder: Path, task: Target, num_rounds: int | None, settings: Mapping[str, Any]) -> tuple[list[str], Trial]:
+    """Write everything but the README, and try it; return what the nodes have to install, and what came of it."""
+    rounds = num_rounds or task.facts.run.rounds
+    task.build_scheduler(rounds, settings=settings)  # what its own code says to its settings, before anything is made
+    with task.blamed():  # a file that is no Python
+        code = read_code(task)
+    requirements = list(task.facts.requirements) or code.distributions
+    _write(folder, code, requirements, _submit_cells(task, code, rounds, settings))
+    return requirements, try_out(folder, code)
 
 
 def _write(folder: Path, code: Code, requirements: list[str], cells: Mapping[str, str]) -> None:

@@ -20,12 +20,14 @@ class Trial:
 
     Attributes:
         brought: Files beside the code that are read while the task is made.
-        archived: Size in bytes of each file in `src.zip`, by name.
+        archive: `src.zip`, as the SDK would send it.
+        archived: Size in bytes of each file in it, by name.
         data_dir: Where the task looks for a node's data.
         warnings: What will do, but should be known.
     """
 
     brought: list[str]
+    archive: bytes
     archived: dict[str, int]
     data_dir: str
     warnings: list[str]
@@ -67,7 +69,8 @@ def try_out(upload: Path, code: Code) -> Trial:
             for path in dict.fromkeys((str(code.root), str(Path.home())))
             if path != "/" and path.encode() in entry
         ]
-        return Trial(sorted(set(sent["brought"])), archived, received["data_dir"], warnings)
+        archive_bytes = (place / "src.zip").read_bytes()
+        return Trial(sorted(set(sent["brought"])), archive_bytes, archived, received["data_dir"], warnings)
 
 
 def _run(server: Server, step: str, folder: Path, code: Code) -> dict[str, Any]:

@@ -1,0 +1,73 @@
+"""Run a task's scheduler with the unmodified SDK, from its beginning or from the last snapshot."""
+
+import os
+from typing import Any
+
+import torch
+
+from ...engines.failures import NodeFailed
+from ...engines.node import Node
+from ...engines.workers import hand_over_by_value
+from ...faults import quiet_threads
+from .assignment import Assignment
+from .guarded import Guard, put_guard, refuse_again
+from .line import Line
+from .peers import PeerRefused, guard_channel
+from .sdk import Ids, point_at
+from .snapshots import Snapshots
+
+
+@quiet_threads()
+def train(assignment: Assignment) -> int:
+    """Run the scheduler in the child's `code/`; return what the process ends with.
+
+    A task that failed on this node is told to the agent.
+    """
+    line = Line(assignment.base)
+    torch.set_num_threads(assignment.num_threads)
+    hand_over_by_value()
+    try:
+        _run(assignment, line)
+        return 0
+    except NodeFailed as failure:
+        line.event("failed", **told(failure, assignment))
+        return 1
+
+
+def _run(assignment: Assignment, line: Line) -> None:
+    entry = (assignment.code / "entry.pickle").read_bytes()
+    log_file = assignment.made("logs") / f"{assignment.name}.log"
+    node = Node(assignment.name, entry, assignment.data, assignment.made("root"), log_file, assignment.seed)
+    ids = Ids(assignment.made("snapshots") / "ids.key")
+    guard = Guard(node, Snapshots(assignment.folder / "snapshots", node, ids), line)
+    point_at(assignment.base, ids)
+    guard_channel(assignment.base, guard.check, guard.sent)
+    try:
+        with node.active() as scheduler:
+            for name, value in assignment.settings.items():
+                setattr(scheduler, name, value)
+            refuse_again(scheduler, assignment.folder / "snapshots")
+            put_guard(guard)
+            scheduler._run(
+                id=assignment.pseudonym, task_id=assignment.task, is_initiator=assignment.is_aggregator, recover=False
+            )
+            if guard.error is not None:
+                raise guard.error
+    finally:
+        node.close()
+
+
+def told(failure: NodeFailed, assignment: Assignment) -> dict[str, Any]:
+    """Return what the agent is told of a failure; files of the task are named as the task names them."""
+    error = failure.error
+    file = os.path.relpath(failure.file, assignment.code) if failure.file else None
+    return {
+        "text": str(failure).replace(f"{assignment.code}/", ""),
+        "type": type(error).__name__,
+        "said": str(error).replace(f"{assignment.code}/", ""),
+        "round": failure.round,
+        "file": None if file is None or file.startswith("..") else file,
+        "line": failure.line,
+        "is_about_data": failure.is_about_data,
+        "peer": error.peer if isinstance(error, PeerRefused) else None,
+    }

@@ -1,0 +1,147 @@
+"""The child program: the parameters of the local engine, to the last bit, also when its processes are killed."""
+
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+import cloudpickle
+import pytest
+import schedulers
+from schedulers import Drawing, write_data
+from standin import StandIn, start_child, write_child
+
+from alphamed_tutorials.data.folders import find_nodes
+from alphamed_tutorials.engines.local import run_local
+
+TESTS = Path(__file__).parents[1]
+ENVIRONMENT = {
+    "PATH": os.environ["PATH"],
+    "PYTHONPATH": os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")]),
+    "OMP_NUM_THREADS": "1",
+}
+
+
+class Task:
+    """One task whose nodes are real children."""
+
+    def __init__(self, folder: Path, scheduler, data: Path, seed: int = 0, **said):
+        self.folders = find_nodes(data)
+        pseudonyms = {name: f"p-{number:08x}" for number, name in enumerate(self.folders)}
+        self.pseudonyms, self.standin = pseudonyms, StandIn(*pseudonyms.values())
+        entry = cloudpickle.dumps(scheduler)
+        self.places = {
+            name: write_child(
+                folder / name,
+                entry,
+                base=self.standin.base(pseudonyms[name]),
+                pseudonym=pseudonyms[name],
+                name=name,
+                role="aggregator" if name == "aggregator" else "owner",
+                data=path.resolve(),
+                seed=seed,
+                **said,
+            )
+            for name, path in self.folders.items()
+        }
+        self.children = {}
+
+    def start(self, *names: str) -> None:
+        for name in names or self.places:
+            self.children[name] = start_child(self.places[name], ENVIRONMENT)
+
+    def wait(self, seconds: float = 120) -> dict[str, int]:
+        until = time.monotonic() + seconds
+        try:
+            return {name: child.wait(until - time.monotonic()) for name, child in self.children.items()}
+        finally:
+            self.end()
+
+    def end(self) -> None:
+        for child in self.children.values():
+            child.kill()
+
+    def said(self) -> str:
+        return "\n".join(f"--- {name}\n{self._text(place)}" for name, place in self.places.items())
+
+    def _text(self, place: Path) -> str:
+        logs = [file.read_text() for file in (place / "logs").glob("*.log")] if (place / "logs").exists() else []
+        return "\n".join([(place / "output.txt").read_text(), *logs])
+
+    def model(self) -> bytes:
+        return self.standin.results["model"]
+
+    def rows(self) -> list[tuple]:
+        """All metrics, in the order of the local engine's."""
+        rows: dict[tuple[int, str], list] = {}
+        for name in self.folders:
+            for event in self.standin.events(self.pseudonyms[name], "round_done"):
+                rows[event["round"], name] = event["rows"]
+        order = list(self.folders)
+        return [
+            (number, name, *row)
+            for number, name in sorted(rows, key=lambda key: (key[0], order.index(key[1])))
+            for row in rows[number, name]
+        ]
+
+
+for module in (schedulers, sys.modules[__name__]):
+    cloudpickle.register_pickle_by_value(module)
+
+
+@pytest.fixture
+def data(tmp_path):
+    return write_data(tmp_path / "data", node1=8, node2=12, node3=24)
+
+
+def test_children_end_like_the_local_engine(tmp_path, data):
+    expected = run_local(Drawing(involve_aggregator=False), data, tmp_path / "expected", seed=3)
+    task = Task(tmp_path / "task", Drawing(), data, seed=3)
+    task.start()
+    assert set(task.wait().values()) == {0}, task.said()
+    assert task.model() == (expected.path / "model.pt").read_bytes()
+    assert task.rows() == [tuple(row) for row in expected.rows]
+
+
+class SlowDrawing(Drawing):
+    """Let a round last long enough to be hit in its middle."""
+
+    def train_an_epoch(self):
+        time.sleep(0.5)
+        super().train_an_epoch()
+
+
+def kill_at_random(task: Task, kills: int, draw: random.Random) -> list[str]:
+    """Kill running children at random moments, most of them in a round, and start each again; return whom and when."""
+    killed: list[str] = []
+    while len(killed) < kills:
+        time.sleep(draw.uniform(0.2, 3))
+        name = draw.choice(list(task.children))
+        rounds = [event["round"] for event in task.standin.events(task.pseudonyms[name], "round_started")]
+        if all(child.poll() is not None for child in task.children.values()):
+            break
+        if task.children[name].poll() is None and (rounds or draw.random() < 0.04):
+            task.children[name].send_signal(signal.SIGKILL)
+            task.children[name].wait()
+            killed.append(f"{name} in round {max(rounds, default=0)}")
+            task.start(name)
+    return killed
+
+
+@pytest.mark.parametrize(
+    "kills, rounds, seed",
+    [pytest.param(3, 4, 1, marks=pytest.mark.slow), pytest.param(24, 20, 2, marks=pytest.mark.soak)],
+)
+def test_children_that_are_killed_end_alike(tmp_path, data, kills, rounds, seed):
+    expected = run_local(Drawing(max_rounds=rounds), data, tmp_path / "expected", seed=3)
+    task = Task(tmp_path / "task", SlowDrawing(max_rounds=rounds), data, seed=3)
+    task.start()
+    killed = kill_at_random(task, kills, random.Random(seed))
+    print(killed)
+    assert set(task.wait(600).values()) == {0}, f"{killed}\n{task.said()}"
+    assert len(killed) == kills
+    assert task.model() == (expected.path / "model.pt").read_bytes(), killed
+    assert task.rows() == [tuple(row) for row in expected.rows], killed
+    assert not [m for m in task.standin.members.values() if hasattr(m, "mismatches")]
