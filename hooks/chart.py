@@ -11,11 +11,11 @@ LEFT, RIGHT, TOP, BOTTOM = 70, 545, 15, 265  # the edges of the plot inside the 
 
 @dataclass
 class Curve:
-    """One line: its label, its style (`federated`, `centralised`, `node-1` …) and its points (round, value)."""
+    """A run's values: its label, its style (`federated`, `centralised`, `node-1` …), its points (round or class, value)."""
 
     label: str
     style: str
-    points: list[tuple[float, float]]
+    points: list[tuple]
 
 
 def ticks(low: float, high: float, count: int = 6) -> list[float]:

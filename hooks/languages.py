@@ -1,4 +1,7 @@
-"""Link every page to the same page in the other language, relatively: it works under any address and from file://."""
+"""Link every page to the same page in the other language, relatively: it works under any address and from file://.
+
+Only the canonical links and the sitemaps name an address, and only where SITE_URL is set: English is under its `en/`.
+"""
 
 HOME = {"zh": "", "en": "en/"}  # where each language lies below the site's root
 OTHER = {
@@ -22,6 +25,11 @@ def other_language(language: str, url: str, base: str) -> dict[str, str]:
 def site_root(language: str, base: str) -> str:
     """Return the way from a page up to the root of the whole site."""
     return f"{base}/.." if HOME[language] else base
+
+
+def on_config(config):
+    if config.site_url:  # SITE_URL is the whole site's
+        config.site_url += HOME[config.theme["language"]]
 
 
 def on_page_context(context, page, config, nav):

@@ -14,7 +14,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 from comments import in_chinese
 from outputs import Output, outputs, pictures_of, read, recording_of
-from pages import HEADING, Block, Page
+from pages import HEADING, Block, Page, read_page
 
 LINK = re.compile(r"!?\[(?P<text>[^][]*)\]\((?P<target>[^()]*)\)(\{[^}]*\})?")
 _made = tempfile.TemporaryDirectory(prefix="notebooks-")  # goes when the build ends
@@ -137,5 +137,5 @@ def on_files(files, config):
     folder.joinpath("notebooks").mkdir(parents=True, exist_ok=True)
     for guide in [file for file in files if file.src_uri.startswith("guides/") and file.src_uri.endswith(".md")]:
         name = f"notebooks/{Path(guide.src_uri).stem}.ipynb"
-        nbformat.write(make(Page(Path(guide.abs_src_path), root)), folder / name)
+        nbformat.write(make(read_page(Path(guide.abs_src_path), root)), folder / name)
         files.append(File(name, str(folder), config.site_dir, config.use_directory_urls))

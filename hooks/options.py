@@ -6,6 +6,7 @@
 first against the command: `tools/record_options.py` records it anew.
 """
 
+import functools
 import json
 import re
 from html import escape
@@ -54,6 +55,12 @@ def _said(text: str, language: str, chinese: dict[str, str]) -> str:
     return re.sub("`(.+?)`", r"<code>\1</code>", escape(chinese[text] if language == "zh" else text, quote=False))
 
 
+@functools.cache
+def read(docs: Path) -> tuple[dict, dict]:
+    """Return every command's options, and each text in Chinese."""
+    return tuple(json.loads((docs / f"{name}.json").read_text("utf-8")) for name in ("options", "options.zh"))
+
+
 def replace(markdown: str, page: str, docs: Path, language: str) -> str:
     """Return the page's text with every placeholder replaced.
 
@@ -62,9 +69,7 @@ def replace(markdown: str, page: str, docs: Path, language: str) -> str:
     """
 
     def answer(match: re.Match) -> str:
-        commands, chinese = (
-            json.loads((docs / f"{name}.json").read_text("utf-8")) for name in ("options", "options.zh")
-        )
+        commands, chinese = read(docs)
         try:
             return table(commands[match[1]], language, chinese)
         except KeyError as missing:
@@ -73,6 +78,10 @@ def replace(markdown: str, page: str, docs: Path, language: str) -> str:
             ) from missing
 
     return PLACEHOLDER.sub(answer, markdown)
+
+
+def on_pre_build(config):
+    read.cache_clear()
 
 
 def on_page_markdown(markdown, page, config, files):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mkdocs.utils import get_relative_url
 
-from pages import FENCE, Block, Page, find_fences
+from pages import FENCE, Block, Page, find_fences, read_page
 
 FOLDER = Path("docs", "results", "outputs")
 FOLDED = 16  # an output of more lines is folded: so many are shown, …
@@ -135,9 +135,13 @@ def _fence(lines: list[str], options: str) -> list[str]:
     return [f"{marks}{{ .text .output {options} }}", *lines, marks]
 
 
+def on_pre_build(config):
+    read_page.cache_clear()  # a server builds again because a page has changed
+
+
 def on_page_markdown(markdown, page, config, files):
     if not page.file.src_uri.endswith(".md"):
         return markdown
-    source = Page(Path(page.file.abs_src_path), Path(config.docs_dir).parents[1])
+    source = read_page(Path(page.file.abs_src_path), Path(config.docs_dir).parents[1])
     folder = f"assets/results/outputs/{name_of(source)}"
     return insert(markdown, outputs(source), source.language, get_relative_url(folder, page.file.src_uri))

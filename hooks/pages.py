@@ -147,6 +147,12 @@ def make_expander(root: Path) -> SnippetPreprocessor:
 
 
 @functools.cache
+def read_page(path: Path, root: Path) -> Page:
+    """Return a page that several parts of a build want, read once; `outputs.py` forgets them when a build begins."""
+    return Page(path, root)
+
+
+@functools.cache
 def find_pages(root: Path = ROOT) -> list[Page]:
     """Return every page of every language, in order of their names."""
     return [Page(path, root) for language in LANGUAGES for path in sorted((root / "docs" / language).rglob("*.md"))]

@@ -4,6 +4,7 @@
 {{ result-interval: mnist/iid/federated }}   between what it lies, as far as the test data tell
 {{ results-table: mnist/iid }}        one row a run
 {{ results-chart: mnist/iid }}        one curve a run, the data folded below
+{{ results-classes: mnist/iid }}      what each run reaches on each class, the data folded below
 {{ results-counts: mnist/iid }}       samples of each class on each node
 {{ results-matrix: mnist/iid }}       what the federated model took each class for, where that was recorded
 {{ results-machine: mnist }}          where, when and with what it was recorded, in one sentence
@@ -15,11 +16,13 @@ from pathlib import Path
 
 from mkdocs.exceptions import PluginError
 
+import results_figures
 import results_html
 
 DRAW = {
     "results-table": results_html.table,
-    "results-chart": results_html.figure,
+    "results-chart": results_figures.curves,
+    "results-classes": results_figures.classes,
     "results-counts": results_html.counts,
     "results-matrix": results_html.matrix,
 }

@@ -1,10 +1,8 @@
-"""Turn recorded results into a page's HTML: text, tables, charts; Chinese and English."""
+"""Turn recorded results into a page's HTML: text and tables, in Chinese and English; `results_figures.py` draws."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
 from html import escape
-
-import chart
 
 WORDS = {
     "zh": {
@@ -15,6 +13,9 @@ WORDS = {
         "node": "数据方",
         "total": "合计",
         "right": "正确率",
+        "class": "类别",
+        "by_class": "各类别的{}",
+        "lowest": "{}在类别 {} 上最低，为 {}",
         "corner": "实际 ＼ 判为",
         "seconds": "用时（秒）",
         "message": "每条消息",
@@ -46,6 +47,9 @@ WORDS = {
         "node": "Data owner",
         "total": "Total",
         "right": "Right",
+        "class": "Class",
+        "by_class": "{} by class",
+        "lowest": "{} is lowest at {}: {}",
         "corner": "True ＼ taken for",
         "seconds": "Seconds",
         "message": "One message",
@@ -82,6 +86,11 @@ def metric_facts(record: dict, name: str) -> dict[str, str]:
 def show(value: float, format_spec: str) -> str:
     """Return a value as a reader wants it: in Python's format, with a gap before the sign of percent."""
     return f"{value:{format_spec}}".replace("%", "\N{NO-BREAK SPACE}%")
+
+
+def show_tick(value: float, format_spec: str) -> str:
+    """Return a round value: without the decimal of whole percents."""
+    return show(value, format_spec).replace(".0\N{NO-BREAK SPACE}%", "\N{NO-BREAK SPACE}%")
 
 
 def last(record: dict, metric: str, run: dict) -> str:
@@ -161,46 +170,6 @@ def certainty(record: dict, experiment: dict, words: dict) -> dict[str, Callable
 
         columns[words["seeds"].format(seeds)] = over_seeds
     return columns
-
-
-def chart_data(curves: list[chart.Curve], format_spec: str, words: dict) -> str:
-    """Return the table of what the curves show, one row a round."""
-    rounds = sorted({x for curve in curves for x, _ in curve.points})
-    columns = [dict(map(tuple, curve.points)) for curve in curves]
-    rows = [[f"{x:g}", *(show(column[x], format_spec) if x in column else "–" for column in columns)] for x in rounds]
-    return html_table([words["round"], *(escape(curve.label) for curve in curves)], rows)
-
-
-def make_curves(record: dict, experiment: dict, words: dict) -> list[chart.Curve]:
-    """Return one curve a run: federated, centralised, then each node alone."""
-    runs = {run["name"]: run for run in experiment["runs"]}
-    nodes = [name for name in runs if name not in ("federated", "centralised")]
-    styles = {"federated": "federated", "centralised": "centralised"}
-    styles |= {name: f"node-{i % 6 + 1}" for i, name in enumerate(nodes)}
-    return [
-        chart.Curve(label(runs[name], words), style, runs[name]["metrics"][record["metric"]])
-        for name, style in styles.items()
-        if name in runs
-    ]
-
-
-def figure(record: dict, experiment: dict, language: str) -> str:
-    """Return the figure: curves of all runs, legend, caption, data."""
-    words, metric = WORDS[language], metric_facts(record, record["metric"])
-    curves, title, format_spec = make_curves(record, experiment, words), metric[language], metric["format"]
-    ends = [words["end"].format(curve.label, show(curve.points[-1][1], format_spec)) for curve in curves]
-    picture = chart.draw(
-        curves,
-        words["round"],
-        title,
-        words["and"].join(ends) + words["stop"],
-        lambda value: show(value, format_spec).replace(".0\N{NO-BREAK SPACE}%", "\N{NO-BREAK SPACE}%"),
-    )
-    return (
-        f'<figure class="results"><p class="chart-title">{title}</p>{picture}{chart.legend(curves)}'
-        f"<figcaption>{escape(setting(experiment, words))}</figcaption>"
-        f"<details><summary>{words['data']}</summary>{chart_data(curves, format_spec, words)}</details></figure>"
-    )
 
 
 def counts(record: dict, experiment: dict, language: str) -> str:

@@ -13,7 +13,8 @@ from mkdocs.utils import write_file
 
 SYNONYMS = Path(__file__).with_name("synonyms.toml")
 HEADINGS = ["h1", "h2", "h3", "h4"]
-BLOCKS = ["p", "li", "dt", "dd", "figcaption", "summary"]
+# A text belongs to the heading it is in, else to its listing, else to its row, else to the innermost block.
+BLOCKS = (HEADINGS, ["pre"], ["tr"], ["p", "li", "dt", "dd", "figcaption", "summary"])
 SKIPPED = "svg, script, style, .headerlink, .doc-labels, .output, .results, thead"
 LONGEST_LISTING = 8  # lines
 
@@ -54,9 +55,8 @@ def _blocks(soup: BeautifulSoup) -> list[tuple[Tag, str]]:
     """Return headings, listings, rows and the innermost blocks of text, in the page's order, each with its words."""
     blocks: dict[int, tuple[Tag, list[str]]] = {}
     for text in soup.find_all(string=True):
-        block = (
-            text.find_parent(HEADINGS) or text.find_parent("pre") or text.find_parent("tr") or text.find_parent(BLOCKS)
-        )
+        parents = list(text.parents)
+        block = next((parent for names in BLOCKS for parent in parents if parent.name in names), None)
         if block and (block.name not in HEADINGS or block.get("id")):
             blocks.setdefault(id(block), (block, []))[1].append(text)
     return [(block, words) for block, texts in blocks.values() if (words := _words("".join(texts)))]

@@ -204,6 +204,9 @@ def test_outcomes_unit_by_unit_make_the_metric(example, learn):
     assert found.metric(found.outcomes) == pytest.approx(metric, rel=1e-5)
     low, high = found.interval()
     assert low <= metric * 1.00001 and metric <= high * 1.00001
+    by_class = found.by_class()
+    if by_class:
+        assert np.mean([by_class[name] for name in found.classes]) == pytest.approx(metric, abs=1e-5)
 
 
 def test_the_exported_model_predicts_what_python_predicts(example, export_learned):

@@ -166,6 +166,9 @@ def test_every_run_has_an_interval_and_the_first_experiment_more_seeds(recorded)
             assert low <= accuracy <= high and len(run["outcomes"]) == run["units"] == 360
             assert run["outcomes"].count("1") == round(360 * accuracy)
             assert ("federated_less_this" in run) == (run["name"] != "federated")
+            tested = experiment["counts"]["aggregator"]["test"]
+            right = sum(run["by_class"][digit] * count for digit, count in tested.items())
+            assert right == pytest.approx(360 * accuracy, abs=0.01), "by class, they are as many"
     again = [run["more_seeds"] for run in content["experiments"][0]["runs"]]
     assert all(len(seeds) == 1 and seeds[0].keys() == {"test/accuracy", "test/loss"} for seeds in again)
     assert not any("more_seeds" in run for run in content["experiments"][1]["runs"])

@@ -38,6 +38,12 @@ def test_the_same_outcomes_give_the_same_interval():
     assert len(Outcomes(outcomes, share).resampled) == RESAMPLES
 
 
+def test_the_metric_of_each_class_is_that_of_its_units():
+    outcomes = [(1, 1), (1, 1), (0, 1), (1, 1)]
+    assert Outcomes(outcomes, share, ["b", "a", "b", "a"]).by_class() == {"a": 1.0, "b": 0.5}
+    assert Outcomes(outcomes, share).by_class() == {}
+
+
 def test_outcomes_are_kept_small():
     assert Outcomes([(1, 1), (0, 1), (1, 1)], share).compact() == "101"
     assert Outcomes([(1, 2), (0.123456, 1)], share).compact() == [[1.0, 2.0], [0.1235, 1.0]]

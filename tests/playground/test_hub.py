@@ -410,3 +410,44 @@ def test_serving_says_what_does_not_work(tmp_path):
     with pytest.raises(WrongUse, match="cannot listen"):
         serve(tmp_path, host="203.0.113.1")
     assert Hub(tmp_path).key.key_id == Hub(tmp_path).key.key_id
+
+
+def certificate(folder):
+    """Make a certificate for 127.0.0.1 that signs itself."""
+    from datetime import UTC, datetime, timedelta
+    from ipaddress import ip_address
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "hub")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(datetime.now(UTC) - timedelta(days=1))
+    builder = builder.not_valid_after(datetime.now(UTC) + timedelta(days=1))
+    address = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    made = builder.add_extension(address, critical=False).sign(key, hashes.SHA256())
+    (folder / "hub.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    kind = serialization.PrivateFormat.PKCS8
+    private = key.private_bytes(serialization.Encoding.PEM, kind, serialization.NoEncryption())
+    (folder / "hub-key.pem").write_bytes(private)
+    return folder / "hub.pem", folder / "hub-key.pem"
+
+
+def test_a_hub_speaks_tls(tmp_path):
+    public, private = certificate(tmp_path)
+    folder = tmp_path / "hub"
+    folder.mkdir()
+    process, url = start_hub(folder, "--certificate", str(public), "--key", str(private))
+    try:
+        node = Node(url, "far away")
+        with pytest.raises(requests.exceptions.SSLError):
+            node.ask("GET", "/v1/health")
+        node.session.trust_env = False  # REQUESTS_CA_BUNDLE would be believed rather than what is given here
+        node.session.verify = str(public)
+        node.register(admin.invite(folder, "far away"))
+        assert node.get("/v1/nodes") == [{"name": "far away", "organisation": "far away's"}]
+    finally:
+        process.terminate()
+        process.wait(10)

@@ -134,7 +134,7 @@ def test_a_stranger(hub, task):
     ]:
         text = stranger.refused(404, method, task.path + path, json=form)
         assert text == stranger.refused(404, "GET", "/v1/tasks/missing")  # it does not even learn that there is one
-    assert any("stranger" in why for why in refusals(hub))
+    assert any(why.startswith("stranger: ") for why in refusals(hub))
     assert stranger.get("/v1/tasks") == [] and stranger.get("/v1/inbox")["entries"] == []
 
 
@@ -167,8 +167,10 @@ def test_revoked(hub):
     assert clinic.name not in [node["name"] for node in task.initiator.get("/v1/nodes")]
     again = {"token": "x", "organisation": "x", "key": base64.b64encode(clinic.key.public).decode()}
     assert "not valid" in clinic.refused(403, "POST", "/v1/nodes", json=again)
+    assert f"{clinic.name}: this invitation is not valid" in refusals(hub)[-1]
     events = [json.loads(record) for record in hub.hub.logs.records(HUB, 0, 10_000)]
     assert any(event["event"] == "revoked" and event["name"] == clinic.name for event in events)
+    assert any(f"{clinic.name} was revoked" in line for line in admin.history(hub.folder))
 
 
 def test_a_node_that_is_revoked_while_it_waits_gets_nothing(tmp_path):

@@ -76,7 +76,7 @@ def test_what_is_imported_is_declared(folder, groups):
 
 
 BY_OPTION = {"pytest-xdist": "--numprocesses", "pytest-cov": "--cov", "pytest-codeblocks": "--codeblocks"}
-OTHERS_IMPORT_IT = {"onnxscript"}  # torch.onnx, where it finds it
+OTHERS_IMPORT_IT = {"onnxscript", "python-multipart"}  # torch.onnx and FastAPI, where they find them
 
 
 def words_of(folder: Path) -> set[str]:

@@ -2,24 +2,27 @@
 
 import copy
 import json
+import re
 import subprocess
 import sys
 
 import markdown
 import pytest
+from mkdocs.commands.build import build
 from mkdocs.config import load_config
 from mkdocs.exceptions import PluginError
 
 import catalogue
 import chart
 import chinese
+import dots
 import glossary
 import languages
 import navigation
 import options
 import repository
 import results
-import results_html
+import results_figures
 import shared_files
 from alphamed_tutorials.catalogue import find_all
 from pages import ROOT
@@ -113,9 +116,10 @@ def test_the_matrix_shows_what_each_class_was_taken_for(recorded):
     assert row in html and '<td style="--share:1.00">5</td>' in html
 
 
-def test_a_matrix_that_was_not_recorded_is_named(recorded):
-    with pytest.raises(PluginError, match="has no 'details' there"):
-        replaced("{{ results-matrix: mnist/iid }}", recorded)
+@pytest.mark.parametrize(("placeholder", "missing"), [("matrix", "details"), ("classes", "by_class")])
+def test_what_an_example_does_not_record_is_named(recorded, placeholder, missing):
+    with pytest.raises(PluginError, match=f"has no '{missing}' there"):
+        replaced(f"{{{{ results-{placeholder}: mnist/iid }}}}", recorded)
 
 
 def test_the_chart_draws_every_run_and_carries_its_data(recorded):
@@ -127,6 +131,28 @@ def test_the_chart_draws_every_run_and_carries_its_data(recorded):
         '<th scope="row">2</th><td>96.3\N{NO-BREAK SPACE}%</td><td>97.5\N{NO-BREAK SPACE}%</td><td>95.2\N{NO-BREAK SPACE}%</td>'
         in html
     )
+
+
+def test_the_dots_show_every_run_on_every_class_by_shape_and_in_words(recorded):
+    record = copy.deepcopy(RECORD)
+    for run, shares in zip(record["experiments"][0]["runs"], ([0.9, 0.95], [0.0, 0.99], [0.97, 0.962])):
+        run["by_class"] = dict(zip("01", shares))
+    (recorded / "mnist.json").write_text(json.dumps(record), encoding="utf-8")
+    html = replaced("{{ results-classes: mnist/iid }}", recorded).replace("\N{NO-BREAK SPACE}", " ")
+    shapes = re.findall('<path class="mark" d="(.*?)"', html)
+    assert len(shapes) == 3 * 2 + 3, "on each class, and in the legend"
+    assert len(set(shapes)) == 3, "not by colour alone"
+    assert 'role="img"' in html and "node1 alone is lowest at 0: 0.0 %" in html
+    assert '<th scope="row">1</th><td>96.2 %</td><td>95.0 %</td><td>99.0 %</td>' in html, "federated comes first"
+    assert "联邦学习在类别 1 上最低，为 96.2" in replaced("{{ results-classes: mnist/iid }}", recorded, "zh")
+
+
+def test_a_better_dot_lies_further_right_and_each_class_has_its_row():
+    runs = [chart.Curve("a", "federated", [("x", 0.2), ("y", 0.9)]), chart.Curve("b", "node-1", [("x", 0.1), ("y", 1)])]
+    places = re.findall(r"translate\((\S+) (\S+)\)", dots.draw(runs, "t", "d", str))
+    (alone_x, alone_y, x, y) = ((float(right), float(down)) for right, down in places)
+    assert alone_x[0] < x[0] < y[0] < alone_y[0]
+    assert x[1] < alone_x[1] < y[1] < alone_y[1]
 
 
 def test_names_and_formats_of_metrics_are_those_that_were_recorded(recorded):
@@ -143,7 +169,7 @@ def test_names_and_formats_of_metrics_are_those_that_were_recorded(recorded):
 
 def test_a_run_that_tests_less_often_leaves_gaps_in_the_data():
     curves = [chart.Curve("a", "federated", [[1, 0.5], [2, 0.6]]), chart.Curve("b", "node-1", [[1, 0.4]])]
-    assert "<td>0.6</td><td>–</td>" in results_html.chart_data(curves, ".3g", results_html.WORDS["en"])
+    assert "<td>0.6</td><td>–</td>" in results_figures.chart_data(curves, ".3g", results_figures.WORDS["en"])
 
 
 def test_counts_show_the_data_owners_and_their_sums(recorded):
@@ -383,3 +409,21 @@ def test_the_address_comes_from_one_setting(monkeypatch):
         monkeypatch.setenv("REPOSITORY_URL", address)
         for name in ("mkdocs.yml", "mkdocs.en.yml"):
             assert load_config(str(ROOT / name)).extra["repository"] == (address or None)
+
+
+# The site's address
+
+
+@pytest.mark.parametrize(("name", "home"), [("mkdocs.yml", ""), ("mkdocs.en.yml", "en/")])
+def test_canonical_links_and_sitemap_have_an_address_where_one_is_set(tmp_path, monkeypatch, name, home):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "index.md").write_text("# Title\n", encoding="utf-8")
+    only = {"docs_dir": str(tmp_path / "docs"), "nav": ["index.md"], "plugins": [], "hooks": ["hooks/languages.py"]}
+    for address, expected in {"": "", "https://example.org/tutorials": "https://example.org/tutorials/"}.items():
+        monkeypatch.setenv("SITE_URL", address)
+        build(load_config(str(ROOT / name), site_dir=str(tmp_path / "site"), **only))
+        page, sitemap = ((tmp_path / "site" / file).read_text("utf-8") for file in ("index.html", "sitemap.xml"))
+        addresses = [f"{expected}{home}index.html"] if expected else []
+        assert re.findall('<link rel="canonical" href="(.*?)"', page) == addresses
+        assert re.findall("<loc>(.*?)</loc>", sitemap) == addresses
+        assert 'href="assets/stylesheets/' in page, "what a page loads has no address: a copy on disk works"

@@ -4,7 +4,7 @@ Parameters change hands in memory, check-ins are answered at once, and announcem
 """
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any, Protocol
 
@@ -18,7 +18,7 @@ class Task(Protocol):
     """What the stand-in asks of the run under way."""
 
     @property
-    def node_names(self) -> Sequence[str]:
+    def nodes(self) -> Mapping[str, Any]:
         """All nodes, the aggregator among them."""
 
     def distributed(self, num_bytes: int) -> None:
@@ -81,7 +81,7 @@ class Contractor:
         self.answers: list[CheckinResponseEvent] = []
 
     def query_nodes(self) -> list[str]:
-        return list(self.task.node_names)
+        return list(self.task.nodes)
 
     def checkin(self, **fields: Any) -> str:
         event = SimpleNamespace(nonce=fields["peer_id"], **fields)

@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -199,11 +198,6 @@ class LocalTask:
             self.journal.save(self.nodes, number, is_finished)
         self.journal.event("round_done", round=number, metrics=self.run.metrics)
         return is_finished
-
-    @property
-    def node_names(self) -> Sequence[str]:
-        """All nodes, the aggregator among them."""
-        return list(self.nodes)
 
     def welcome(self, event: CheckinEvent) -> None:
         """Hand a data owner's check-in to the aggregator."""

@@ -32,10 +32,12 @@ class Outcomes:
     Attributes:
         outcomes: One for each unit, in the same order for every run on the same test data.
         metric: What the example's metric is of any of them.
+        classes: The class of each unit, where units have one.
     """
 
     outcomes: Sequence[Any]
     metric: Metric
+    classes: Sequence[str] = ()
 
     @cached_property
     def resampled(self) -> np.ndarray:
@@ -50,6 +52,13 @@ class Outcomes:
     def difference(self, other: "Outcomes") -> list[float]:
         """Return such bounds of this run's metric less another's on the same units."""
         return _bounds(self.resampled - other.resampled)
+
+    def by_class(self) -> dict[str, float]:
+        """Return the metric of each class's units."""
+        units: dict[str, list[Any]] = {name: [] for name in sorted(set(self.classes))}
+        for name, outcome in zip(self.classes, self.outcomes):
+            units[name].append(outcome)
+        return {name: round(float(self.metric(found)), 5) for name, found in units.items()}
 
     def compact(self) -> str | list[Any] | None:
         """Return the outcomes as a record keeps them: digits where each is right (1) or wrong (0), None if they are big."""
@@ -66,7 +75,7 @@ def outcomes_of(run: Run, task: Target) -> Outcomes | None:
     Args:
         run: A finished run of the task.
         task: A target whose folder holds an `outcomes.py`: `outcomes(scheduler)` returns pairs (right, of how many),
-            one a unit, or whatever its `metric(outcomes)` takes.
+            one a unit, or whatever its `metric(outcomes)` takes; `classes(scheduler)`, where there is one, their classes.
 
     Returns:
         None where there is no such file.
@@ -77,7 +86,9 @@ def outcomes_of(run: Run, task: Target) -> Outcomes | None:
     scheduler.model.eval()
     with task.blamed():
         outcomes = task.member("outcomes", "outcomes")(scheduler)
-    return Outcomes(outcomes, getattr(task.module("outcomes"), "metric", share))
+        module = task.module("outcomes")
+        classes = module.classes(scheduler) if hasattr(module, "classes") else ()
+    return Outcomes(outcomes, getattr(module, "metric", share), classes)
 
 
 def _bounds(values: np.ndarray) -> list[float]:

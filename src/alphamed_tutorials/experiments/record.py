@@ -129,6 +129,7 @@ def _with_intervals(runs: list[dict[str, Any]], folder: Path, example: Target) -
         if own is None or federated is None:
             return runs
         row = {**run, "interval": own.interval(), "units": len(own.outcomes), "outcomes": own.compact()}
+        row |= {"by_class": own.by_class()} if own.classes else {}
         rows.append(row if own is federated else {**row, "federated_less_this": federated.difference(own)})
     return rows
 

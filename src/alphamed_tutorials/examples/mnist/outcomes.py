@@ -12,3 +12,10 @@ def outcomes(scheduler: Any) -> list[tuple[int, int]]:
     for images, labels in scheduler.test_loader:
         found += (scheduler.model(images).argmax(1) == labels).tolist()
     return [(int(right), 1) for right in found]
+
+
+def classes(scheduler: Any) -> list[str]:
+    """Return which digit each of them is."""
+    return [
+        str(label) for _, labels in scheduler.test_loader for label in labels.tolist()
+    ]

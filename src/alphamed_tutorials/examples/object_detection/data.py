@@ -4,6 +4,7 @@
 import contextlib
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -96,26 +97,25 @@ class PooledEvaluation:
         for entry, score in zip(found, output["scores"].tolist()):
             self.found.append({**entry, "score": score})
 
-    def average_precision(self) -> dict[str, float]:
-        """Return AP (mean over IoU 0.50 to 0.95) and AP50 of boxes and of masks."""
+    def comparison(self, kind: str) -> Any:
+        """Return COCO's evaluation of boxes (`bbox`) or masks (`segm`), not yet run."""
         from pycocotools.coco import COCO  # here, because only the aggregator needs it
         from pycocotools.cocoeval import COCOeval
 
-        if not self.found:
-            return dict.fromkeys(("box_ap50", "box_ap", "mask_ap50", "mask_ap"), 0.0)
+        truth, found = COCO(), COCO()
+        truth.dataset = {"images": self.pictures, "annotations": self.truth}
+        truth.dataset |= {"categories": [{"id": 1}], "info": {}}
+        truth.createIndex()
+        if self.found:
+            found = truth.loadRes([dict(entry) for entry in self.found])
+        return COCOeval(truth, found, kind)
+
+    def average_precision(self) -> dict[str, float]:
+        """Return AP (mean over IoU 0.50 to 0.95) and AP50 of boxes and of masks."""
         result: dict[str, float] = {}
         with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints
-            truth = COCO()
-            truth.dataset = {
-                "images": self.pictures,
-                "annotations": self.truth,
-                "categories": [{"id": 1}],
-                "info": {},
-            }
-            truth.createIndex()
             for name, kind in (("box", "bbox"), ("mask", "segm")):
-                found = truth.loadRes([dict(entry) for entry in self.found])
-                evaluation = COCOeval(truth, found, kind)
+                evaluation = self.comparison(kind)
                 evaluation.evaluate()
                 evaluation.accumulate()
                 evaluation.summarize()

@@ -18,28 +18,12 @@ Found = tuple[
 @torch.no_grad()
 def outcomes(scheduler: Any) -> list[Found]:
     """Return for each test picture which boxes are right at an IoU of 0.5, as COCO's evaluation matches them."""
-    from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
-
     evaluation = PooledEvaluation()
     for images, targets in scheduler.test_loader:
         for target, output in zip(targets, scheduler.model(images)):
             evaluation.add(target, output)
-    truth = COCO()
-    truth.dataset = {
-        "images": evaluation.pictures,
-        "annotations": evaluation.truth,
-        "categories": [{"id": 1}],
-        "info": {},
-    }
     with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints
-        truth.createIndex()
-        found = (
-            truth.loadRes([dict(entry) for entry in evaluation.found])
-            if evaluation.found
-            else COCO()
-        )
-        matching = COCOeval(truth, found, "bbox")
+        matching = evaluation.comparison("bbox")
         matching.params.iouThrs = np.array([0.5])
         matching.params.areaRng, matching.params.areaRngLbl = (
             matching.params.areaRng[:1],

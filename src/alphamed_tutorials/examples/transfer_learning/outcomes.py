@@ -4,6 +4,8 @@ from typing import Any
 
 import torch
 
+from .model import CLASSES
+
 
 @torch.no_grad()
 def outcomes(scheduler: Any) -> list[tuple[int, int]]:
@@ -13,3 +15,10 @@ def outcomes(scheduler: Any) -> list[tuple[int, int]]:
     for inputs, labels in scheduler.test_loader:
         found += (scheduler.trained(inputs).argmax(1) == labels).tolist()
     return [(int(right), 1) for right in found]
+
+
+def classes(scheduler: Any) -> list[str]:
+    """Return what each of them shows."""
+    return [
+        CLASSES[label] for _, labels in scheduler.test_loader for label in labels.tolist()
+    ]

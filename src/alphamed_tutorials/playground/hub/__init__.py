@@ -1,5 +1,5 @@
 """The hub: which nodes there are, what tasks they share, and their sealed messages; it can read none of these."""
 
-from .nodes import invite, revoke
+from .nodes import history, invite, revoke
 
-__all__ = ["invite", "revoke"]
+__all__ = ["history", "invite", "revoke"]

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import sqlite3
 import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
@@ -19,8 +20,8 @@ from starlette.requests import ClientDisconnect
 from . import files, messages, nodes, tasks
 from .forms import Admission, Join, Message, NewTask, Report, Verdict
 from .gate import Caller, Gate
-from .state import Hub, Refusal
-from .tasks import Seat, Stranger
+from .state import Hub, Refusal, Stranger
+from .tasks import Seat
 
 MOST_RECORDS = 1000
 Kind = Literal["verify", "train", "attachment"]
@@ -193,7 +194,8 @@ async def _refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
     if isinstance(error, Stranger):
         caller = await caller_of(request)
-        request.scope["state"]["refused"].record(request.method, request.url.path, f"{error} ({caller.node})")
+        who = caller.node or "a node that is not admitted"
+        request.scope["state"]["refused"].record(request.method, request.url.path, f"{who}: {error}")
     return Json({"error": str(error)}, error.status)
 
 
@@ -225,5 +227,7 @@ async def _watch(hub: Hub) -> None:
     while True:
         await asyncio.sleep(hub.limits.away / 6)
         oldest = time.monotonic() - hub.limits.away
-        if hub.started < oldest:  # a hub that was away itself gives all of them time to come back
+        if hub.started > oldest:
+            continue  # a hub that was away itself gives all of them time to come back
+        with contextlib.suppress(sqlite3.OperationalError):  # busy; it looks again soon
             tasks.note_presence(hub, {node for node, polled in hub.polls.items() if polled >= oldest})

@@ -9,9 +9,10 @@ from contextlib import closing
 from pathlib import Path
 
 from ...errors import WrongUse
+from ..audit import timeline
 from ..signing import MAX_AGE, Signed, key_id_of
 from .audit import HUB, now
-from .state import Hub, Refusal
+from .state import Hub, Refusal, Stranger
 
 NAME = re.compile(r"\w[\w .()-]{0,79}")  # also of files and folders
 REFUSALS = 200  # so many are written down at once, then one a second, of the rest their number: the disk stays free
@@ -42,6 +43,12 @@ def revoke(folder: Path, name: str) -> None:
         hub.logs.add(HUB, "revoked", name=name)
 
 
+def history(folder: Path) -> list[str]:
+    """Return what the hub's own log says: who was invited, admitted, revoked, refused."""
+    with closing(Hub(folder)) as hub:
+        return timeline(hub.logs.records(HUB, 0, 1 << 40))
+
+
 def admit(hub: Hub, token: str, organisation: str, public: bytes) -> str:
     """Admit the node that holds this invitation and return its name; again for the same key, if its answer was lost."""
     key_id = key_id_of(public)
@@ -49,7 +56,7 @@ def admit(hub: Hub, token: str, organisation: str, public: bytes) -> str:
         query = "SELECT name, key_id FROM invitations WHERE token = ?"
         invitation = hub.database.execute(query, (_hash(token),)).fetchone()
         if invitation is None:
-            raise Refusal(403, "this invitation is not valid: the hub's operator makes another one")
+            raise Stranger(403, "this invitation is not valid: the hub's operator makes another one")
         if invitation["key_id"] is None:
             if find(hub, key_id):
                 raise Refusal(409, "this key belongs to a node that is admitted already")
@@ -58,9 +65,9 @@ def admit(hub: Hub, token: str, organisation: str, public: bytes) -> str:
             hub.database.execute("UPDATE invitations SET key_id = ? WHERE token = ?", (key_id, _hash(token)))
             hub.logs.add(HUB, "admitted", name=invitation["name"], organisation=organisation, key_id=key_id)
         elif invitation["key_id"] != key_id:
-            raise Refusal(403, "this invitation was used already: the hub's operator makes another one")
+            raise Stranger(403, "this invitation was used already: the hub's operator makes another one")
         elif is_revoked(hub, invitation["name"]):
-            raise Refusal(403, "this node was revoked by the hub's operator")
+            raise Stranger(403, "this node was revoked by the hub's operator")
     return invitation["name"]
 
 

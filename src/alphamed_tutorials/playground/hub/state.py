@@ -25,6 +25,10 @@ class Refusal(TutorialError):
         self.status = status
 
 
+class Stranger(Refusal):
+    """A refusal of what is not the caller's business; it is written down."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """How much one request may bring, in bytes, and how long a node may be silent, in seconds."""

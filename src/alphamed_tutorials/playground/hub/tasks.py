@@ -9,7 +9,7 @@ from typing import Any
 from . import nodes
 from .audit import now
 from .forms import Join, NewTask, Report, Verdict
-from .state import Hub, Refusal
+from .state import Hub, Refusal, Stranger
 
 NEEDED = {"verify": "the verification of the data", "train": "the training code"}
 
@@ -149,10 +149,6 @@ class Seat:
         return view
 
 
-class Stranger(Refusal):
-    """A node asks for what is not its business; it is written down."""
-
-
 def create(hub: Hub, node: str, form: NewTask) -> Seat:
     """Make a task; the caller is its initiator and first member."""
     others = list(dict.fromkeys(form.nodes))
@@ -183,7 +179,7 @@ def create(hub: Hub, node: str, form: NewTask) -> Seat:
                 (task, position, name, pseudonym, role, state, time, box_key),
             )
         seat = Seat(hub, task, node)
-        seat.log("created", by=seat.me["pseudonym"], nodes=len(others))
+        seat.log("created", by=seat.me["pseudonym"], nodes=len(others), box_key=form.box_key)
     return seat
 
 
@@ -232,7 +228,7 @@ def give_verdict(seat: Seat, form: Verdict) -> None:
     if form.sha256 != seat.code["verify"]["sha256"]:
         raise Refusal(409, "the task's verification was replaced meanwhile: verify the data again")
     with seat.hub.change():
-        seat.log("verdict", by=seat.me["pseudonym"], ok=form.ok)
+        seat.log("verdict", by=seat.me["pseudonym"], ok=form.ok, sha256=form.sha256)
         keeps_seat = seat.me["state"] == "joined" and (form.ok or seat.is_initiator)
         state = "joined" if keeps_seat else "verified" if form.ok else "refused"
         seat.set_member(seat.me, state, form.reason)
@@ -253,7 +249,8 @@ def join(seat: Seat, form: Join) -> None:
         seat.hub.database.execute(query, (form.box_key, seat.id, seat.me["position"]))
         if seat.me["state"] != "joined":
             seat.set_member(seat.me, "joined", seat.me["reason"])
-            seat.log("joined", by=seat.me["pseudonym"], sha256=form.sha256)
+        if seat.me["state"] != "joined" or seat.me["box_key"] != form.box_key:
+            seat.log("joined", by=seat.me["pseudonym"], sha256=form.sha256, box_key=form.box_key)
         seat.read()
         if seat.task["state"] == "verifying" and not seat.missing():
             seat.set_state("ready", "all nodes have joined")
