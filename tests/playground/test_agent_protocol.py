@@ -160,6 +160,7 @@ def test_results_come_to_every_node(nodes: Nodes, tmp_path: Any) -> None:
         wait_for(lambda node=node: node.agent.show(nodes.task)["here"]["results"] == ["model.pt", "report.zip"])
         assert node.agent.results(nodes.task, "model.pt") == b"model.pt" * 1000
         assert node.agent.show(nodes.task)["state"] == "finished"
+        wait_for(lambda node=node: not (node.place.task(nodes.task) / "files").exists(), 40, "files are kept for ever")
     assert nodes.aggregator.agent.audit(nodes.task)["is_sound"]
 
 

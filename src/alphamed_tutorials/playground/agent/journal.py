@@ -116,6 +116,18 @@ class Journal:
             for table in OF_A_TASK:
                 connection.execute(f"DELETE FROM {table} WHERE {'id' if table == 'tasks' else 'task'} = ?", (task,))
 
+    def is_done_with(self, task: str) -> bool:
+        """Return whether nothing of a task is to be sent or fetched any more."""
+        return not self.rows(
+            "SELECT 1 FROM outbox WHERE task = ? UNION SELECT 1 FROM downloads WHERE task = ?", task, task
+        )
+
+    def forget_talk(self, task: str) -> None:
+        """Drop what a task's child said and would have to hear, when it will not start again."""
+        with self.transaction() as connection:
+            for table in ("tape", "inbox"):
+                connection.execute(f"DELETE FROM {table} WHERE task = ?", (task,))
+
     def end(self, task: str, attempt: int, how: str) -> None:
         """Remember how a child's work ended: it is not started again."""
         with self.transaction() as connection:
