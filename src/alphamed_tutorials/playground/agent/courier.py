@@ -117,7 +117,7 @@ class Courier:
 
     def _take(self, entry: dict[str, Any]) -> None:
         """Keep one entry, with its number, so that it is taken once."""
-        with self.journal.transaction() as connection:
+        with self.journal.transaction():
             if entry["kind"] == "message":
                 try:
                     self._take_message(entry)
@@ -125,8 +125,8 @@ class Courier:
                     text = f"a message of {entry.get('from')} was dropped: {error}"
                     logger.warning("task %s: %s", entry["task"], text)
                     self.journal.record(entry["task"], None, {"kind": "dropped", "time": time.time(), "text": text})
-            elif entry.get("control") == "start":  # whoever failed goes on
-                connection.execute("DELETE FROM ends WHERE task = ? AND how = 'failed'", (entry["task"],))
+            elif entry.get("control") == "start":
+                self.journal.reopen(entry["task"])
             self.journal.seen(entry["seq"])
 
     def _take_message(self, entry: dict[str, Any]) -> None:

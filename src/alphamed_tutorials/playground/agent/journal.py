@@ -138,10 +138,10 @@ class Journal:
         found = self.rows("SELECT how FROM ends WHERE task = ? AND attempt = ?", task, attempt)
         return found[0]["how"] if found else None
 
-    def reopen(self, task: str, attempt: int) -> None:
-        """Let a child go on that had ended."""
+    def reopen(self, task: str) -> None:
+        """Let the work go on that had failed: the task was started again."""
         with self.transaction() as connection:
-            connection.execute("DELETE FROM ends WHERE task = ? AND attempt = ?", (task, attempt))
+            connection.execute("DELETE FROM ends WHERE task = ? AND how = 'failed'", (task,))
 
     # Inbox
 
