@@ -112,9 +112,7 @@ def test_a_file_of_ones_own(own, tmp_path):
 
 @pytest.mark.slow
 def test_a_failure_names_node_round_and_line(own, tmp_path):
-    with pytest.raises(
-        NodeFailed, match="node2 failed in round 2: own_task.py, line 31, in train_an_epoch"
-    ) as failed:
+    with pytest.raises(NodeFailed, match="node2 failed in round 2: own_task.py, line 31, in train_an_epoch") as failed:
         run(own, tmp_path / "data", settings={"failing_round": 2}, out=tmp_path / "run", engine="playground")
     assert (failed.value.node, failed.value.round, failed.value.line) == ("node2", 2, 31)
     record = Run.open(tmp_path / "run").record
