@@ -40,6 +40,7 @@ LIBRARIES = (
     "torchvision.datasets",
     "torchvision.io",
     "torchvision.models",
+    "torchvision.ops",
     "torchvision.transforms",
     "torchvision.transforms.v2",
     "torchaudio",

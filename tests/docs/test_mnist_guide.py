@@ -81,3 +81,15 @@ def test_federation_gains_with_skew_and_little_without(experiment):
     best = max(values[-1] for name, values in accuracy.items() if name.startswith("node"))
     gain = accuracy["federated"][-1] - best
     assert abs(gain) < 0.01 if experiment == "iid" else gain > 0.1
+
+
+def test_what_an_owner_hardly_has_it_does_not_know_and_the_federation_does():
+    experiment, _ = recorded("label_skew")
+    shares = {run["name"]: run["by_class"] for run in experiment["runs"]}
+    missing = [(node, digit) for node in ("node1", "node2", "node3") for digit in shares[node]
+               if experiment["counts"][node]["train"].get(digit, 0) <= 3]  # fmt: skip
+    assert len(missing) >= 6 and all(shares[node][digit] < 0.01 for node, digit in missing)
+    distance = {digit: abs(share - shares["centralised"][digit]) for digit, share in shares["federated"].items()}
+    assert min(shares["federated"].values()) > 0.85 and max(distance, key=distance.get) == "3"
+    assert sum(each < 0.02 for each in distance.values()) >= 6
+    assert [digit for _, digit in missing].count("3") == 2

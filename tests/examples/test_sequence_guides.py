@@ -1,5 +1,7 @@
 """What the guides of speech and language say of their models and recorded data, where no other test proves it."""
 
+import json
+
 import pytest
 import torch
 from torch import nn
@@ -8,6 +10,24 @@ from alphamed_tutorials.examples.language_modeling.model import Predictor, Trans
 from alphamed_tutorials.examples.language_modeling.prepare import load_folder
 from alphamed_tutorials.examples.speech_commands.dataset_verify import list_clips, speaker_of
 from alphamed_tutorials.examples.speech_commands.prepare import choose_test
+from pages import ROOT
+
+
+def recorded(example: str, experiment: str) -> dict[str, dict]:
+    """Return the runs of a recorded experiment by name."""
+    record = json.loads((ROOT / f"docs/results/{example}.json").read_text("utf-8"))
+    found = next(each for each in record["experiments"] if each["name"] == experiment)
+    return {run["name"]: run for run in found["runs"]}
+
+
+def test_words_of_real_speakers_what_the_intervals_allow():
+    runs = recorded("speech_commands", "owners")
+    assert all(runs[f"node{number}"]["federated_less_this"][0] > 0 for number in (1, 2, 3))
+    low, high = runs["centralised"]["federated_less_this"]
+    assert low <= 0.0 < high
+    seeds = [[run["metrics"]["test/accuracy"][-1][1], *(seed["test/accuracy"] for seed in run["more_seeds"])]
+             for run in (runs["federated"], runs["centralised"])]  # fmt: skip
+    assert [federated > centralised for federated, centralised in zip(*seeds)] == [True, True, False]
 
 
 def test_a_text_ends_at_the_last_row_of_the_table():

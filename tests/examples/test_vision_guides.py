@@ -1,6 +1,7 @@
 """What the guides on transfer learning and object detection say of the SDK and of the data is so."""
 
 import io
+from collections import Counter
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +12,7 @@ from torchvision.io import read_image, write_png
 
 from alphamed_tutorials.examples.object_detection.data import PedestrianDataset
 from alphamed_tutorials.examples.object_detection.dataset_verify import DataError
-from alphamed_tutorials.examples.object_detection.prepare import draw_pictures
+from alphamed_tutorials.examples.object_detection.prepare import draw_pictures, read
 
 
 class One(Tiny):
@@ -52,3 +53,12 @@ def test_a_picture_that_marks_nobody_is_refused_when_it_is_read(tmp_path):
     write_png(torch.zeros_like(read_image(mask)), mask)
     with pytest.raises(DataError, match="DayPed00001_mask.png: marks nobody"):
         PedestrianDataset(tmp_path, train=True)[0]
+
+
+@pytest.mark.real_data
+def test_each_university_has_in_the_test_set_the_share_that_it_has_in_the_whole(shared_data, tmp_path):
+    samples = read(shared_data / "PennFudanPed", tmp_path)
+    test = Counter(samples["test"]["labels"])
+    whole = test + Counter(samples["train"]["labels"])
+    assert (test, whole) == ({"Penn": 28, "Fudan": 22}, {"Penn": 96, "Fudan": 74})
+    assert all(round(whole[place] * test.total() / whole.total()) == count for place, count in test.items())
