@@ -66,8 +66,10 @@ class World:
         self.folder, self.port = folder, free_port()
         self.hub: subprocess.Popen[bytes] | None = None
         self.on_close = contextlib.ExitStack()
-        self.start_hub()
         self.on_close.callback(self.kill_hub)
+        with self.on_close.pop_all() as closing:  # also where it does not start
+            self.start_hub()
+            self.on_close = closing.pop_all()
 
     @property
     def url(self) -> str:
@@ -78,7 +80,7 @@ class World:
         """Start the hub, at the same place as before."""
         command = [sys.executable, "-m", "alphamed_tutorials.playground.hub", str(self.folder / "hub")]
         self.hub = subprocess.Popen([*command, "--port", str(self.port)])
-        wait_for(lambda: _answers(self.port))
+        wait_for(lambda: _answers(self.port), 60)
 
     def kill_hub(self) -> None:
         """End the hub at once."""

@@ -82,7 +82,7 @@ class StandIn:
                     for target in targets:
                         self.members[target].inbox.append(content)
                 elif body["message_title"] == "task_file_upload":
-                    self.results[content["file_type"]] = self.files[content["file_url"].rpartition("/")[2]]
+                    self.results[content["file_type"]] = self.files.get(content["file_url"].rpartition("/")[2])
                 member.tape.append(("push", key, again))
             return {"message_uuid": again}
         if call == "/task/nodelist":

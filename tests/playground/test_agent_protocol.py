@@ -146,7 +146,8 @@ def test_the_sdk_submits_from_a_notebook(nodes: Nodes) -> None:
         contractor._submit_scheduler(resource_url=uploaded, entry_type="pickle")
 
 
-def test_results_come_to_every_node(nodes: Nodes, tmp_path: Any) -> None:
+def test_results_come_to_every_node(nodes: Nodes, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("alphamed_tutorials.playground.agent.tasks.GRACE", 0.1)  # the children idle
     for name in ("report.zip", "model.pt"):
         (tmp_path / name).write_bytes(name.encode() * 1000)
     aggregator = nodes.contractor(0)
@@ -160,6 +161,7 @@ def test_results_come_to_every_node(nodes: Nodes, tmp_path: Any) -> None:
         wait_for(lambda node=node: node.agent.show(nodes.task)["here"]["results"] == ["model.pt", "report.zip"])
         assert node.agent.results(nodes.task, "model.pt") == b"model.pt" * 1000
         assert node.agent.show(nodes.task)["state"] == "finished"
+        wait_for(lambda node=node: not (node.place.task(nodes.task) / "files").exists(), 40, "files are kept for ever")
     assert nodes.aggregator.agent.audit(nodes.task)["is_sound"]
 
 

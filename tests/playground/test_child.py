@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import sys
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 import cloudpickle
 import pytest
 import schedulers
+import torch
 from schedulers import Drawing, write_data
 from standin import StandIn, start_child, write_child
 
@@ -117,7 +119,7 @@ def kill_at_random(task: Task, kills: int, draw: random.Random) -> list[str]:
     """Kill running children at random moments, most of them in a round, and start each again; return whom and when."""
     killed: list[str] = []
     while len(killed) < kills:
-        time.sleep(draw.uniform(0.2, 3))
+        time.sleep(draw.uniform(0.2, 10))
         name = draw.choice(list(task.children))
         rounds = [event["round"] for event in task.standin.events(task.pseudonyms[name], "round_started")]
         if all(child.poll() is not None for child in task.children.values()):
@@ -145,3 +147,68 @@ def test_children_that_are_killed_end_alike(tmp_path, data, kills, rounds, seed)
     assert task.model() == (expected.path / "model.pt").read_bytes(), killed
     assert task.rows() == [tuple(row) for row in expected.rows], killed
     assert not [m for m in task.standin.members.values() if hasattr(m, "mismatches")]
+
+
+class Dishonest(Drawing):
+    """Let node2 send what no honest node sends, past all that looks at it there."""
+
+    def __init__(self, sent, **settings):
+        super().__init__(**settings)
+        self.sent = sent
+
+    def _wait_for_uploading_model(self):
+        super()._wait_for_uploading_model()
+        if self.node == "node2":
+            state = {name: value.clone() for name, value in self.state_dict().items()}
+            if self.sent == "NaN":
+                state["0.weight"][0, 0] = torch.nan
+            elif self.sent == "code":
+                state["0.weight"] = Code()
+            else:
+                state["0.weight"] = state["0.weight"][:1]
+            self.state_dict = lambda: state
+
+
+class Code:
+    def __reduce__(self):
+        return Path.touch, (Path("/tmp/ran-in-the-aggregator"),)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "sent, said",
+    [
+        ("NaN", "NaN in 0.weight"),
+        ("code", "what cannot be read safely"),
+        ("part", r"0.weight of shape \(1, 4\), and \(8, 4\) is expected"),
+    ],
+)
+def test_what_a_dishonest_node_sends_is_refused_by_its_pseudonym(tmp_path, data, sent, said):
+    task = Task(tmp_path / "task", Dishonest(sent), data)
+    task.start()
+    try:
+        assert task.children["aggregator"].wait(120) == 1, task.said()
+    finally:
+        task.end()
+    [failed] = task.standin.events(task.pseudonyms["aggregator"], "failed")
+    assert failed["peer"] == task.pseudonyms["node2"] and failed["type"] == "PeerRefused"
+    assert re.search(f"{task.pseudonyms['node2']} sent {said}", failed["text"])
+    assert not Path("/tmp/ran-in-the-aggregator").exists()
+
+
+@pytest.mark.slow
+def test_a_round_that_a_node_held_up_is_repeated_from_its_start(tmp_path, data):
+    settings = {"max_rounds": 3, "calculation_timeout": 8, "schedule_timeout": 5}
+    expected = run_local(Drawing(**settings), data, tmp_path / "expected", seed=3)
+    task = Task(tmp_path / "task", SlowDrawing(**settings), data, seed=3)
+    task.start()
+    until = time.monotonic() + 120
+    while not task.standin.events(task.pseudonyms["node2"], "training") and time.monotonic() < until:
+        time.sleep(0.02)
+    task.children["node2"].send_signal(signal.SIGSTOP)
+    time.sleep(12)  # longer than the aggregator waits for results
+    task.children["node2"].send_signal(signal.SIGCONT)
+    assert set(task.wait(240).values()) == {0}, task.said()
+    assert "Too few results gathered" in task.said()
+    assert task.model() == (expected.path / "model.pt").read_bytes()
+    assert task.rows() == [tuple(row) for row in expected.rows]

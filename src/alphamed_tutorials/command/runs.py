@@ -49,6 +49,8 @@ def resumable(result: dict[str, Any], known: dict[str, Any]) -> Iterator[None]:
     def advice(settings: Mapping[str, Any] = {}) -> str:
         run = Run.open(known["path"])
         lost = run.record.get("not_resumable") or "what it needs cannot be pickled"
+        if run.record.get("engine", "local") != "local":
+            lost = "its nodes are gone with their processes"
         way = (
             "To go on after the last whole round" if run.can_resume else f"It cannot be resumed: {lost}. To start anew"
         )
@@ -84,6 +86,13 @@ def run(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="New run folder", show_default="runs/TARGET-NUMBER")
     ] = None,
+    engine: Annotated[
+        str,
+        typer.Option(
+            metavar="local|playground",
+            help="Run all nodes in this process, or each in one of its own with the unmodified SDK, by way of a hub",
+        ),
+    ] = "local",
     as_json: AsJson = False,
 ) -> None:
     """Run a federated task on this machine: an example, or your own folder or file."""
@@ -106,8 +115,9 @@ def run(
 
             with resumable(result, known):
                 finished = run_task(
-                    found, data, pairs(nodes, "--node"), aggregator, num_nodes, num_rounds, seed, values, out, listen
-                )
+                    found, data, pairs(nodes, "--node"), aggregator, num_nodes, num_rounds, seed, values, out, listen,
+                    engine,
+                )  # fmt: skip
         show_run(finished)
 
 

@@ -29,7 +29,7 @@ HELD = 20  # seconds that the hub holds a question for new entries
 SHORTEST, LONGEST = 0.1, 5.0  # seconds between two tries
 LOOK = 10  # seconds between two looks at the hub's log while a task runs
 DONE = object()  # what a thread's work returns when there is no more of it
-TOO_LATE = 410  # a message for an attempt that is over
+TOO_LATE = (404, 410)  # the task was deleted, or the attempt is over
 NO_WORD = re.compile(r"[^\w.-]")
 OWN_NAME = {  # where a message says who sent it
     "apply_sf_sending_data": "source", "accept_sf_sending_data": "receiver", "deny_sending_data": "rejecter",
@@ -117,7 +117,7 @@ class Courier:
 
     def _take(self, entry: dict[str, Any]) -> None:
         """Keep one entry, with its number, so that it is taken once."""
-        with self.journal.transaction() as connection:
+        with self.journal.transaction():
             if entry["kind"] == "message":
                 try:
                     self._take_message(entry)
@@ -125,8 +125,8 @@ class Courier:
                     text = f"a message of {entry.get('from')} was dropped: {error}"
                     logger.warning("task %s: %s", entry["task"], text)
                     self.journal.record(entry["task"], None, {"kind": "dropped", "time": time.time(), "text": text})
-            elif entry.get("control") == "start":  # whoever failed goes on
-                connection.execute("DELETE FROM ends WHERE task = ? AND how = 'failed'", (entry["task"],))
+            elif entry.get("control") == "start":
+                self.journal.reopen(entry["task"])
             self.journal.seen(entry["seq"])
 
     def _take_message(self, entry: dict[str, Any]) -> None:
@@ -172,15 +172,20 @@ class Courier:
             try:
                 self._until_reached(partial(self._send, task, body))
             except (TutorialError, OSError) as error:
-                if getattr(error, "status", 0) != TOO_LATE:
-                    text = f"the hub does not take {body.get('title') or body['kind']}: {error}"
-                    logger.warning("task %s: %s", task, text)
-                    event = {"kind": "dropped", "time": time.time(), "text": text}
-                    self.journal.record(task, body.get("attempt"), event)
+                if getattr(error, "status", 0) not in TOO_LATE:
+                    self._give_up(task, body, error)
                 self.see(task)
             if not self.is_closing.is_set():
                 self.journal.sent(number)
         return DONE
+
+    def _give_up(self, task: str, body: dict[str, Any], error: Exception) -> None:
+        """Let a task fail that would wait for ever for what the hub does not take."""
+        text = f"the hub does not take {body.get('title') or body['kind']}: {error}"
+        logger.warning("task %s: %s", task, text)
+        self.journal.record(task, body.get("attempt"), {"kind": "dropped", "time": time.time(), "text": text})
+        if body["kind"] == "message":
+            self.tasks.fail(task, body["attempt"], {"kind": "failed", "text": text, "type": "MessageRefused"})
 
     def _send(self, task: str, body: dict[str, Any]) -> bool:
         """Send one message with its files, or one report."""
@@ -244,6 +249,7 @@ class Courier:
                     event = {"kind": "dropped", "time": time.time(), "text": f"{row['result']}: {error}"}
                     self.journal.record(row["task"], None, event)
                 self.journal.has_result(row["file"])
+                self.see(row["task"])
             self.journal.queued.wait(rings, LONGEST)
 
     # What has to be done

@@ -116,6 +116,18 @@ class Journal:
             for table in OF_A_TASK:
                 connection.execute(f"DELETE FROM {table} WHERE {'id' if table == 'tasks' else 'task'} = ?", (task,))
 
+    def is_done_with(self, task: str) -> bool:
+        """Return whether nothing of a task is to be sent or fetched any more."""
+        return not self.rows(
+            "SELECT 1 FROM outbox WHERE task = ? UNION SELECT 1 FROM downloads WHERE task = ?", task, task
+        )
+
+    def forget_talk(self, task: str) -> None:
+        """Drop what a task's child said and would have to hear, when it will not start again."""
+        with self.transaction() as connection:
+            for table in ("tape", "inbox"):
+                connection.execute(f"DELETE FROM {table} WHERE task = ?", (task,))
+
     def end(self, task: str, attempt: int, how: str) -> None:
         """Remember how a child's work ended: it is not started again."""
         with self.transaction() as connection:
@@ -126,10 +138,10 @@ class Journal:
         found = self.rows("SELECT how FROM ends WHERE task = ? AND attempt = ?", task, attempt)
         return found[0]["how"] if found else None
 
-    def reopen(self, task: str, attempt: int) -> None:
-        """Let a child go on that had ended."""
+    def reopen(self, task: str) -> None:
+        """Let the work go on that had failed: the task was started again."""
         with self.transaction() as connection:
-            connection.execute("DELETE FROM ends WHERE task = ? AND attempt = ?", (task, attempt))
+            connection.execute("DELETE FROM ends WHERE task = ? AND how = 'failed'", (task,))
 
     # Inbox
 

@@ -16,7 +16,7 @@ from .journal import Journal
 from .tape import Tape
 
 HOLD = 5  # seconds that a `pop` is held open until a message comes
-LARGEST_CONTENT = 512 * 1024  # of a message, in bytes
+LARGEST_MESSAGE = 1000 * 1024  # bytes, sealed for all its receivers: the hub takes little more
 INSIDE, RESULT, FINISH = "task_inside", "task_file_upload", "task_finish"  # the SDK's titles
 
 
@@ -104,8 +104,8 @@ class Service:
         if title not in (INSIDE, RESULT, FINISH) or not isinstance(channel, str) or not isinstance(content, dict):
             raise Refused("a message needs a message_title that AlphaMed knows, a channel, and a message_content")
         targets = self._targets(body.get("node_id_list"))
-        if len(json.dumps(content)) > LARGEST_CONTENT:
-            raise Refused(f"a message may have {LARGEST_CONTENT} bytes at most: send a file", 413)
+        if len(json.dumps(content)) * len(targets) * 4 / 3 > LARGEST_MESSAGE:
+            raise Refused(f"a message may have {LARGEST_MESSAGE} bytes for all its receivers: send a file", 413)
         key = f"push {title} {content.get('type')} {' '.join(sorted(targets))}"
         with self.journal.transaction():
             self._begin()

@@ -219,6 +219,10 @@ class Tasks:
                 run.finish(GRACE if state == "finished" and run.attempt == attempt else 0)
             elif shall_run and not run and not self.is_closing and not self.journal.ended(task, attempt):
                 self._launch(described)
+        if state == "finished" and not run and self.journal.is_done_with(task):
+            self.journal.forget_talk(task)
+            for name in ("files", "sealed"):
+                shutil.rmtree(self.place.task(task) / name, ignore_errors=True)
 
     def drop(self, task: str) -> None:
         """Forget a task that was deleted: its child, its files, its key."""

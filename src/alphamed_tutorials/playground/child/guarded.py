@@ -93,10 +93,11 @@ def put_guard(new: Guard) -> None:
     """Let a guard stand around its node's scheduler, where that speaks the SDK's protocol of averaging."""
     global _guard
     _guard = new
-    scheduler = new.node.scheduler
-    kind = type(scheduler)
+    scheduler: Any = new.node.scheduler
     if isinstance(scheduler, FedAvgScheduler):
-        scheduler.__class__ = guarded(kind)
+        scheduler.__class__ = guarded(type(scheduler))
+    elif hasattr(scheduler, "_launch_process"):
+        scheduler.__class__ = outspoken(type(scheduler))
 
 
 def speaks_fed_avg(kind: type) -> bool:
@@ -108,10 +109,29 @@ def speaks_fed_avg(kind: type) -> bool:
     )
 
 
+def outspoken(kind: type) -> type:
+    """Return a class that an object of a class can become, to tell what `_run` only writes into the log."""
+
+    class Outspoken(kind):  # type: ignore[valid-type, misc]
+        """Does the same."""
+
+        is_guarded_by_the_playground = True
+
+        def _launch_process(self) -> None:
+            try:
+                super()._launch_process()
+            except Exception as error:
+                guard().error = error
+                raise
+
+    Outspoken.__name__, Outspoken.__qualname__, Outspoken.__module__ = kind.__name__, kind.__qualname__, kind.__module__
+    return Outspoken
+
+
 def guarded(kind: type[FedAvgScheduler]) -> type[FedAvgScheduler]:
     """Return a class that an object of the user's class can become."""
 
-    class Guarded(kind):  # type: ignore[valid-type, misc]
+    class Guarded(outspoken(kind)):  # type: ignore[valid-type, misc]
         """Keeps the user's attributes and methods, and does more."""
 
         is_guarded_by_the_playground = True
@@ -121,7 +141,8 @@ def guarded(kind: type[FedAvgScheduler]) -> type[FedAvgScheduler]:
             guard().snapshots.before_set_up(Path(get_result_dir(task_id)))
             super()._setup_context(id=id, task_id=task_id, is_initiator=is_initiator)
             self._make_folders()
-            refuse_unready(self)
+            if speaks_fed_avg(kind):
+                refuse_unready(self)
 
         def _clean_progress(self) -> None:
             """Leave the folders: the agent gave fresh ones, and TensorBoard's file is open already."""
@@ -165,7 +186,8 @@ def guarded(kind: type[FedAvgScheduler]) -> type[FedAvgScheduler]:
 
         def _persistent_running_context(self) -> None:
             super()._persistent_running_context()
-            guard().round_done(self.current_round)
+            if self.is_aggregator:
+                guard().round_done(self.current_round)
 
         def _run_as_data_owner(self) -> None:
             try:
@@ -196,13 +218,6 @@ def guarded(kind: type[FedAvgScheduler]) -> type[FedAvgScheduler]:
                 super()._check_and_run_test()
             guard().is_tested = True
             guard().warn(watch.traps())
-
-        def _launch_process(self) -> None:
-            try:
-                super()._launch_process()
-            except Exception as error:  # which `_run` writes into the log, and no more
-                guard().error = error
-                raise
 
     Guarded.__name__, Guarded.__qualname__, Guarded.__module__ = kind.__name__, kind.__qualname__, kind.__module__
     return Guarded
