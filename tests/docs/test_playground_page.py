@@ -40,7 +40,7 @@ def section(language: str, anchor: str) -> str:
 
 def first_column(text: str) -> list[str]:
     """Return the code in the first column of a text's tables."""
-    return [code for row in re.findall(r"^\| (.*?) \|", text, re.MULTILINE) for code in re.findall("`(.+?)`", row)]
+    return [code for row in re.findall(r"^ *\| (.*?) \|", text, re.MULTILINE) for code in re.findall("`(.+?)`", row)]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
