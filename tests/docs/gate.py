@@ -24,6 +24,10 @@ ONE_TERM = {  # what the glossary, and with it every Chinese page, calls otherwi
     "逐比特": "逐位相同",
     "区域建议网络": "区域提议网络（RPN）",
     "语料": "文本",
+    "演练场": "演练平台",
+    "代理节点": "节点代理",
+    "假名": "化名",
+    "审计账本": "审计日志",
 }
 STEPS = (  # what every guide shows: file of snippets/<example> and section
     ("prepare_data.py", "prepare"),
@@ -186,17 +190,19 @@ def _command_faults(text: str, ends: str) -> Iterator[str]:
         words = list(shlex.shlex(text, posix=True, punctuation_chars=True)) if "playground" in text else []
     except ValueError:
         words = text.split()  # a quotation over several lines
-    while "playground" in words:
-        words = words[words.index("playground") + 1 :]
-        command = " ".join(words[:2])  # of a group, such as `task create`
+    pairs = zip(["", *words], words)  # an engine has the command's name
+    starts = [place for place, pair in enumerate(pairs) if pair[1] == "playground" and pair[0] != "--engine"]
+    for start, end in zip(starts, [*starts[1:], None]):
+        called = words[start + 1 : end]
+        command = " ".join(called[:2])  # of a group, such as `task create`
         if command not in names.command_options():
-            command = words[0] if words else ""
+            command = called[0] if called else ""
         options = _options(command)
         if options is None:
             yield f"`playground {command}`: there is no such command"
             continue
-        for word in words:
-            if word == "playground" or (word and word[0] in tuple(ends)):
+        for word in called:
+            if word and word[0] in tuple(ends):
                 break
             option = word.partition("=")[0]
             if re.fullmatch("--?[a-z][a-z-]*", option) and option not in options:

@@ -114,6 +114,7 @@ BAD_PAGES = [
     (gate.commands_exist, "Call `playground run [--nodes N|M] [--rond R]`.\n", "`playground run` has no option --rond"),
     (gate.commands_exist, "Call `playground --version`.\n", "`playground --version` has no option --version"),
     (gate.commands_exist, "```sh\nls | playground run \\\n  --round=1 | cat --x\n```\n", "`playground run` has no"),
+    (gate.commands_exist, "`playground run a --engine playground --rond 1`\n", "`playground run` has no option --rond"),
     (gate.commands_exist, "Call `playground COMMAND --jsn`.\n", "`playground COMMAND` has no option --jsn"),
     (gate.commands_exist, "```sh\nplayground walk 'two\nlines'\n```\n", "`playground walk`: there is no such command"),
     (gate.headings_have_anchors, "# Title\n\n## Part\n", "the heading 'Part' needs an anchor"),
