@@ -148,4 +148,6 @@ def _listening(port: int) -> Iterator[socket.socket]:
         except OSError as error:
             raise TutorialError(f"port {port} cannot be used: {error.strerror}") from None
         listener.listen(128)
+        # asyncio sets it only on sockets that it made itself; without it answers wait 40 ms for an acknowledgement
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         yield listener

@@ -1,0 +1,227 @@
+"""What the playground's messages cost: a task that trains next to nothing, beside what the SDK sleeps in any case.
+
+**The floor** of a round, counted in the SDK's source. It sleeps 0.2 s after each message that it pushes
+(`TaskMessageContractor._new_contract_normal`), and looks every 0.1 s whether a transfer is complete
+(`SharedFileDataChannel`). The aggregator never waits for anything else than its own sleeps where messages take no time,
+because the owners answer while it sleeps. Its round is:
+
+    push   sync_state               the owners' answers are there when it has slept
+    push   start_round
+    push   apply_sf_sending_data    with the parameters; the owners' answers are there when it has slept
+    look                            the answers are read a moment after a look: the next one sees it
+    push   ready_for_aggregation    the owners' parameters are there when it has slept
+    push   accept_sf_sending_data   to one owner after the other
+    look                            as above
+    push   close_round
+
+which is (5 + owners) · 0.2 s + 2 · 0.1 s. The pushes are counted once more in the hub's log of the run.
+
+Each owner, the aggregator and the hub are processes of their own, as on as many machines; times are medians over the
+rounds, and hold for machines with at least as many cores free as there are nodes.
+
+    python benchmarks/playground.py --json
+"""
+
+import argparse
+import contextlib
+import json
+import sqlite3
+import statistics
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import hub
+import psutil
+import torch
+from alphafed.fed_avg import FedAvgScheduler
+from torch.utils.data import DataLoader
+
+from alphamed_tutorials.catalogue import find
+from alphamed_tutorials.engines.local import pickled
+from alphamed_tutorials.playground.agent.children import direct_children
+from alphamed_tutorials.playground.agent.client import Agent
+from alphamed_tutorials.playground.processes import federation
+from alphamed_tutorials.playground.source import source
+
+NUM_OWNERS = (2, 5, 20)
+NUM_ROUNDS = 8
+PUSH, LOOK = 0.2, 0.1  # seconds that the SDK sleeps
+AGGREGATOR = "aggregator"
+
+
+class Trivial(FedAvgScheduler):
+    """Takes one step on one number."""
+
+    def build_model(self):
+        return torch.nn.Linear(1, 1)
+
+    def build_optimizer(self, model):
+        return torch.optim.SGD(model.parameters(), lr=0.1)
+
+    def build_train_dataloader(self):
+        return DataLoader(torch.ones(1, 1))
+
+    build_test_dataloader = build_train_dataloader
+
+    def train_an_epoch(self):
+        for batch in self.train_loader:
+            self.optimizer.zero_grad()
+            self.model(batch).square().mean().backward()
+            self.optimizer.step()
+
+    def run_test(self):
+        self.tb_writer.add_scalar("weight", self.model.weight.item(), self.current_round)
+
+
+def pushes(num_owners: int) -> int:
+    """Return how many messages the aggregator pushes in a round."""
+    return 5 + num_owners
+
+
+def floor(num_owners: int) -> float:
+    """Return the seconds that the SDK sleeps in a round."""
+    return pushes(num_owners) * PUSH + 2 * LOOK
+
+
+@contextlib.contextmanager
+def started(folder: Path, num_owners: int, num_rounds: int) -> Iterator[tuple[dict[str, Agent], str]]:
+    """Run a federation in which the task has been started; yield its agents and the task's id."""
+    names = [AGGREGATOR, *(f"node{number + 1}" for number in range(num_owners))]
+    for name in names:
+        (folder / "data" / name).mkdir(parents=True)
+        (folder / "data" / name / "one.txt").write_text("1")
+    scheduler = Trivial(max_rounds=num_rounds, schedule_timeout=300, calculation_timeout=300)
+    code = source(find(Trivial), scheduler, pickled(scheduler), num_rounds, 0, {})
+    with federation(folder / "playground", {name: folder / "data" / name for name in names}) as agents:
+        first = agents[AGGREGATOR]
+        task = first.create("trivial", names[1:], settings={"rounds": num_rounds})["id"]
+        first.put_code(task, "verify", code.verify)
+        first.put_code(task, "train", code.train)
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda name: verify_and_join(agents[name], task), names[1:]))
+        first.start(task)
+        yield agents, task
+
+
+def verify_and_join(agent: Agent, task: str) -> None:
+    """Let a node take part."""
+    assert agent.verify(task, agent.code(task, "verify")["sha256"])["ok"]
+    agent.join(task, agent.code(task, "train")["sha256"])
+
+
+def measure(num_owners: int, num_rounds: int = NUM_ROUNDS) -> dict[str, Any]:
+    """Return what a round and its processes take with this many owners."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        with started(folder, num_owners, num_rounds) as (agents, task):
+            first, processes = agents[AGGREGATOR], Processes(folder / "playground", agents)
+            found = first.wait(task, look=lambda now: processes.look(now["round"]))
+            assert found["state"] == "finished", found["why"]
+            events = [event for event in first.events(task) if event["kind"] == "round_started"]
+            seconds = statistics.median(later["time"] - event["time"] for event, later in pairwise(events))
+            records = [json.loads(record) for record in first.audit(task)["records"]]
+            sent = sent_in_a_round(records, found["me"]["pseudonym"], folder / "playground" / "hub" / "hub.sqlite")
+    assert sent["pushes_of_aggregator"] == pushes(num_owners), sent
+    return {
+        "owners": num_owners,
+        "floor_seconds": round(floor(num_owners), 2),
+        "round_seconds": round(seconds, 2),
+        "ratio": round(seconds / floor(num_owners), 2),
+        **sent,
+        **processes.used(),
+    }
+
+
+def sent_in_a_round(records: list[dict[str, Any]], aggregator: str, database: Path) -> dict[str, int]:
+    """Return what the hub's log says of one round in the middle: what was pushed, delivered, and the bytes of it all."""
+    starts = [number for number, record in enumerate(records) if record.get("type") == "sync_state"]
+    middle = len(starts) // 2
+    inside = records[starts[middle - 1] : starts[middle]]
+    messages = {record["id"]: record for record in inside if record["event"] == "message"}
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        bodies = [body for (body,) in connection.execute("SELECT body FROM entries")]
+    delivered = [len(body) for body in bodies if json.loads(body).get("id") in messages]
+    return {
+        "pushes_of_aggregator": sum(message["from"] == aggregator for message in messages.values()),
+        "pushes": len(messages),
+        "delivered": len(delivered),
+        "bytes": sum(delivered) + sum(record["size"] for record in inside if record["event"] == "file"),
+    }
+
+
+class Processes:
+    """What the processes of a federation take: memory at most, and processor time in each of the rounds seen."""
+
+    def __init__(self, folder: Path, agents: dict[str, Agent]):
+        self.hub = psutil.Process(json.loads((folder / "hub" / "hub.json").read_text())["pid"])
+        self.agents = [psutil.Process(agent.status()["pid"]) for agent in agents.values()]
+        self.memory: Counter[str] = Counter()
+        self.seconds: dict[int, Counter[str]] = {}
+        self.number = len(self.agents)
+
+    def look(self, number: int) -> None:
+        """Look at them in a round, the first one excepted, in which much is new."""
+        seconds: Counter[str] = Counter(clock=time.monotonic(), machine=busy_seconds())
+        for kind, process in self._all():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                self.memory[kind] = max(self.memory[kind], process.memory_info().rss)
+                seconds[kind] += sum(process.cpu_times()[:2])
+        if number > 1 and seconds["child"]:
+            self.seconds.setdefault(number, seconds)
+
+    def _all(self) -> Iterator[tuple[str, psutil.Process]]:
+        yield "hub", self.hub
+        for agent in self.agents:
+            yield "agent", agent
+            for child in direct_children(agent.pid):
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    yield "child", psutil.Process(child)
+
+    def used(self) -> dict[str, float]:
+        """Return the memory and the processor time of a round that one of each kind took, and the load by others."""
+        first, last = min(self.seconds), max(self.seconds)
+        spent = {kind: self.seconds[last][kind] - value for kind, value in self.seconds[first].items()}
+        rounds, kinds = last - first, {"hub": 1, "agent": self.number, "child": self.number}
+        others = spent["machine"] - sum(spent[kind] for kind in kinds)
+        return {
+            **{f"{kind}_mb": round(self.memory[kind] / 1e6) for kind in kinds},
+            **{f"{kind}_cpu_ms": round(spent[kind] / rounds / number * 1000) for kind, number in kinds.items()},
+            "cores_of_others": round(others / spent["clock"], 2),
+        }
+
+
+def busy_seconds() -> float:
+    """Return the processor time that all of the machine has spent at work."""
+    times = psutil.cpu_times()
+    return times.user + times.nice + times.system
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--owners", type=int, nargs="+", default=NUM_OWNERS, metavar="N", help="other numbers of them")
+    parser.add_argument("--rounds", type=int, default=NUM_ROUNDS, metavar="N", help="rounds of each task, at least 4")
+    arguments = parser.parse_args()
+    result: dict[str, Any] = {"cores": psutil.cpu_count(), "rounds": arguments.rounds, "playground": []}
+    for number in arguments.owners:
+        found = measure(number, arguments.rounds)
+        result["playground"].append(found)
+        if not arguments.json:
+            print(", ".join(f"{name} {value}" for name, value in found.items()), flush=True)
+    result["hub"] = [hub.measure(receivers) for receivers in hub.RECEIVERS]
+    if arguments.json:
+        print(json.dumps(result))
+        return
+    for found in result["hub"]:
+        print(", ".join(f"{name} {value}" for name, value in found.items()))
+
+
+if __name__ == "__main__":
+    main()
