@@ -17,7 +17,8 @@ because the owners answer while it sleeps. Its round is:
 which is (5 + owners) · 0.2 s + 2 · 0.1 s. The pushes are counted once more in the hub's log of the run.
 
 Each owner, the aggregator and the hub are processes of their own, as on as many machines; times are medians over the
-rounds, and hold for machines with at least as many cores free as there are nodes.
+rounds. Where others use the cores too (`cores_of_others`), `--nice -15` puts the processes before them while rounds
+run, which root may do.
 
     python benchmarks/playground.py --json
 """
@@ -25,6 +26,7 @@ rounds, and hold for machines with at least as many cores free as there are node
 import argparse
 import contextlib
 import json
+import os
 import sqlite3
 import statistics
 import tempfile
@@ -115,12 +117,12 @@ def verify_and_join(agent: Agent, task: str) -> None:
     agent.join(task, agent.code(task, "train")["sha256"])
 
 
-def measure(num_owners: int, num_rounds: int = NUM_ROUNDS) -> dict[str, Any]:
+def measure(num_owners: int, num_rounds: int, nice: int = 0) -> dict[str, Any]:
     """Return what a round and its processes take with this many owners."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         with started(folder, num_owners, num_rounds) as (agents, task):
-            first, processes = agents[AGGREGATOR], Processes(folder / "playground", agents)
+            first, processes = agents[AGGREGATOR], Processes(folder / "playground", agents, nice)
             found = first.wait(task, look=lambda now: processes.look(now["round"]))
             assert found["state"] == "finished", found["why"]
             events = [event for event in first.events(task) if event["kind"] == "round_started"]
@@ -158,7 +160,8 @@ def sent_in_a_round(records: list[dict[str, Any]], aggregator: str, database: Pa
 class Processes:
     """What the processes of a federation take: memory at most, and processor time in each of the rounds seen."""
 
-    def __init__(self, folder: Path, agents: dict[str, Agent]):
+    def __init__(self, folder: Path, agents: dict[str, Agent], nice: int):
+        self.nice = nice
         self.hub = psutil.Process(json.loads((folder / "hub" / "hub.json").read_text())["pid"])
         self.agents = [psutil.Process(agent.status()["pid"]) for agent in agents.values()]
         self.memory: Counter[str] = Counter()
@@ -172,6 +175,8 @@ class Processes:
             with contextlib.suppress(psutil.NoSuchProcess):
                 self.memory[kind] = max(self.memory[kind], process.memory_info().rss)
                 seconds[kind] += sum(process.cpu_times()[:2])
+                if number and self.nice:
+                    put_before(process.pid, self.nice)
         if number > 1 and seconds["child"]:
             self.seconds.setdefault(number, seconds)
 
@@ -196,6 +201,13 @@ class Processes:
         }
 
 
+def put_before(pid: int, nice: int) -> None:
+    """Give all threads of a process a priority; Linux knows none of the process."""
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(ProcessLookupError):
+            os.setpriority(os.PRIO_PROCESS, int(thread.name), nice)
+
+
 def busy_seconds() -> float:
     """Return the processor time that all of the machine has spent at work."""
     times = psutil.cpu_times()
@@ -208,10 +220,11 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--owners", type=int, nargs="+", default=NUM_OWNERS, metavar="N", help="other numbers of them")
     parser.add_argument("--rounds", type=int, default=NUM_ROUNDS, metavar="N", help="rounds of each task, at least 4")
+    parser.add_argument("--nice", type=int, default=0, metavar="N", help="priority of the processes while rounds run")
     arguments = parser.parse_args()
     result: dict[str, Any] = {"cores": psutil.cpu_count(), "rounds": arguments.rounds, "playground": []}
     for number in arguments.owners:
-        found = measure(number, arguments.rounds)
+        found = measure(number, arguments.rounds, arguments.nice)
         result["playground"].append(found)
         if not arguments.json:
             print(", ".join(f"{name} {value}" for name, value in found.items()), flush=True)
