@@ -30,6 +30,18 @@ def test_words_of_real_speakers_what_the_intervals_allow():
     assert [federated > centralised for federated, centralised in zip(*seeds)] == [True, True, False]
 
 
+def test_words_of_the_articles_what_the_intervals_allow():
+    runs, iid = recorded("language_modeling", "articles"), recorded("language_modeling", "iid")
+    last = {name: run["metrics"]["test/perplexity"][-1][1] for name, run in runs.items()}
+    low, high = runs["centralised"]["federated_less_this"]
+    assert low < 0 < high and len(runs["centralised"]["more_seeds"]) == 2
+    for node in ("node1", "node2", "node3"):
+        assert runs[node]["federated_less_this"][1] < -20
+        values = [value for _, value in runs[node]["metrics"]["test/perplexity"]]
+        assert min(values) < values[0] and min(values) < values[-1]  # they fall, and then rise
+        assert iid[node]["metrics"]["test/perplexity"][-1][1] < last[node]
+
+
 def test_a_text_ends_at_the_last_row_of_the_table():
     predictor = Predictor(TransformerModel(["<unk>", "a"], width=4, hidden=4)).eval()
     with torch.no_grad():
