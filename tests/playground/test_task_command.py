@@ -179,6 +179,33 @@ def test_a_task_from_the_form_to_the_model(played: Served) -> None:
 
 
 @pytest.mark.slow
+def test_a_failed_task_takes_new_code_and_starts_again(played: Served) -> None:
+    broken = TASK.replace("def run_test(self):", "def run_test(self):\n        raise KeyError('loss')")
+    (played.folder / "broken.py").write_text(broken)
+    create = ["task", "create", "broken.py", "--nodes", "node1", "--rounds", "1", "--name", "mended", "--json"]
+    created = played(*create, node="aggregator")
+    assert created.code == 0, created.err
+
+    def approve(verb: str, kind: str) -> None:
+        sha256 = played("task", "code", "mended", "--kind", kind, "--json", node="node1").json["sha256"]
+        assert played("task", verb, "mended", "--approve", sha256, node="node1").code == 0
+
+    approve("verify", "verify")
+    approve("join", "train")
+    failed = played("task", "start", "mended", "--wait", node="aggregator")
+    assert failed.code == 1 and "broken.py" in failed.err and "KeyError" in failed.err, failed.err
+    (played.folder / "broken.py").write_text(TASK)
+    updated = played("task", "update", "mended", "broken.py", "--json", node="aggregator")
+    assert updated.code == 0 and updated.json["state"] == "verifying", updated.err
+    early = played("task", "start", "mended", node="aggregator")
+    assert early.code == 1 and "node1 has not" in early.err
+    approve("verify", "verify")  # its class stands in the same file, which has changed
+    approve("join", "train")
+    finished = played("task", "start", "mended", "--wait", "--json", node="aggregator")
+    assert finished.code == 0 and finished.json["state"] == "finished" and finished.json["attempt"] == 2, finished.err
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -4,15 +4,19 @@ import csv as tables
 import io
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..errors import TutorialError, WrongUse
 from ..playground.agent.client import Agent
+from ..target import Target
 from ..texts import in_line, printable
 from .options import AsJson, NumRounds, Seed, SettingTexts, TargetName, example_of_use, output, setting_values
 from .progress import console, number, say, show_table
+
+if TYPE_CHECKING:
+    from ..playground.source import Source
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -53,20 +57,45 @@ def create(
         agent, found = Agent(node), find(target)
         invited = [each.strip() for each in nodes.split(",") if each.strip()]
         _refuse_strangers(agent, invited)
-        values = setting_values(found, settings)
-        with console.status("making the code as submit() does, and trying it in a clean process"):
-            from ..engines.local import pickled
-            from ..playground.source import source
-
-            rounds = num_rounds or found.facts.run.rounds
-            scheduler = found.build_scheduler(rounds, seed, values)
-            code = source(found, scheduler, pickled(scheduler), rounds, seed, values)
-        run = {"seed": seed, "num_threads": found.facts.run.num_threads, "rounds": scheduler.max_rounds}
+        rounds = num_rounds or found.facts.run.rounds
+        code, rounds = _code(found, rounds, seed, setting_values(found, settings))
+        run = {"seed": seed, "num_threads": found.facts.run.num_threads, "rounds": rounds}
         made = agent.create(name or found.name, invited, description, run)
         agent.put_code(made["id"], "verify", code.verify)
         result |= agent.put_code(made["id"], "train", code.train)
         say(f"Created: {made['id']}. {', '.join(invited)} can look at it, verify their data and join:")
         say(f"playground task verify {made['id'][:LEAST]} --node DIR")
+
+
+@app.command(epilog=example_of_use("playground task update mnist my_mnist --node nodes/aggregator"))
+def update(
+    task: TaskName, target: TargetName, node: NodeFolder, settings: SettingTexts = [], as_json: AsJson = False
+) -> None:
+    """Give a task of yours new code, before it starts or after it has failed or was stopped.
+
+    Rounds and seed stay as they were. The other nodes look at the new code and join again; start then begins anew.
+    """
+    from ..catalogue import find
+
+    with output(as_json) as result:
+        agent, found = Agent(node), find(target)
+        identity = task_id(agent, task)
+        run = agent.show(identity)["settings"]
+        code, _ = _code(found, run["rounds"], run["seed"], setting_values(found, settings))
+        agent.put_code(identity, "verify", code.verify)
+        result |= agent.put_code(identity, "train", code.train)
+        say(f"{result['name']} is {result['state']}{': ' if result['why'] else ''}{result['why']}")
+        say(f"The other nodes approve it: playground task join {identity[:LEAST]} --node DIR")
+
+
+def _code(found: Target, rounds: int | None, seed: int, settings: dict[str, Any]) -> tuple["Source", int]:
+    """Return a target's code as `submit()` sends it, and how many rounds it will run."""
+    with console.status("making the code as submit() does, and trying it in a clean process"):
+        from ..engines.local import pickled
+        from ..playground.source import source
+
+        scheduler = found.build_scheduler(rounds, seed, settings)
+        return source(found, scheduler, pickled(scheduler), rounds, seed, settings), scheduler.max_rounds
 
 
 def _refuse_strangers(agent: Agent, invited: list[str]) -> None:
