@@ -147,7 +147,8 @@ class Life:
         while True:
             self._follow()
             found = initiator.show(self.task)
-            if found["state"] == "finished" and self._is_complete():
+            if found["state"] == "finished" and (self._is_complete() or self._is_over()):
+                self._follow()
                 return
             if found["state"] == "failed":
                 raise self._failure(found)
@@ -212,6 +213,10 @@ class Life:
         """Return whether all that the nodes had to tell of their rounds has come."""
         last = max((number for number, _ in self.rows), default=0)
         return self.run.record["rounds_done"] == last
+
+    def _is_over(self) -> bool:
+        """Return whether nothing more will come."""
+        return all(agent.show(self.task)["here"]["ended"] for agent in self.agents.values())
 
     def _failure(self, found: dict[str, Any]) -> TutorialError:
         """Return what failed on which node, in the words that stayed there."""

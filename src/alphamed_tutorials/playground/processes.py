@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ..errors import TutorialError
@@ -34,17 +34,39 @@ def federation(folder: Path, nodes: Mapping[str, Path]) -> Iterator[dict[str, Ag
     Raises:
         TutorialError: One of them does not start.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with contextlib.ExitStack() as processes:
-        hub = _start(processes, "hub", folder / "hub", folder / "hub" / "hub.json", "--port", "0")
-        for name, data in nodes.items():
-            _write_node(folder, name, data, hub["url"])
-        starts = [
-            _begin(processes, "agent", folder / name, folder / name / "agent.json") for name in nodes
-        ]  # side by side: each takes a second to import what it needs
-        for wait in starts:
-            wait()
+    with processes(folder, nodes):
         yield {name: Agent(folder / name) for name in nodes}
+
+
+@contextlib.contextmanager
+def processes(
+    folder: Path, nodes: Mapping[str, Path], *arguments: str
+) -> Iterator[tuple["Process", dict[str, "Process"]]]:
+    """Do what `federation` does.
+
+    Args:
+        folder: See there.
+        nodes: See there.
+        arguments: The hub's.
+
+    Yields:
+        The hub, and the agents by name, as processes.
+    """
+    with contextlib.ExitStack() as ends:
+
+        def begun(process: Process) -> Process:
+            process.begin()
+            ends.callback(process.end)
+            return process
+
+        hub = begun(Process("hub", folder / "hub", *(arguments or ("--port", "0"))))
+        url = hub.wait()["url"]
+        for name, data in nodes.items():
+            _write_node(folder, name, data, url)
+        agents = {name: begun(Process("agent", folder / name)) for name in nodes}  # side by side: each takes a second
+        for agent in agents.values():
+            agent.wait()
+        yield hub, agents
 
 
 def _write_node(folder: Path, name: str, data: Path, url: str) -> None:
@@ -59,49 +81,66 @@ def _write_node(folder: Path, name: str, data: Path, url: str) -> None:
         )
 
 
-def _start(processes: contextlib.ExitStack, module: str, folder: Path, ready: Path, *arguments: str) -> dict[str, str]:
-    return _begin(processes, module, folder, ready, *arguments)()
+class Process:
+    """A hub or an agent as a process, which can be begun again after its end.
 
+    Args:
+        module: `hub` or `agent`.
+        folder: What it keeps, and a file that says where it is reached.
+        arguments: More of them.
+    """
 
-def _begin(
-    processes: contextlib.ExitStack, module: str, folder: Path, ready: Path, *arguments: str
-) -> Callable[[], dict[str, str]]:
-    """Start a process; return what waits until it can be asked, and returns what it says of itself."""
-    folder.mkdir(parents=True, exist_ok=True)
-    ready.unlink(missing_ok=True)
-    said = folder / "output.log"
-    with open(said, "ab") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", f"{__package__}.{module}", str(folder), *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,  # Ctrl-C is for whoever started it
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
-        )
-    processes.callback(_end, process)
+    def __init__(self, module: str, folder: Path, *arguments: str):
+        self.module, self.folder, self.arguments = module, folder, arguments
+        self._ready, self._said = folder / f"{module}.json", folder / "output.log"
+        self._process: subprocess.Popen[bytes] | None = None
 
-    def wait() -> dict[str, str]:
+    @property
+    def pid(self) -> int | None:
+        """The number of the process, as long as it runs."""
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    def begin(self) -> None:
+        """Start it, without waiting for it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._ready.unlink(missing_ok=True)
+        with open(self._said, "ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", f"{__package__}.{self.module}", str(self.folder), *self.arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,  # Ctrl-C is for whoever started it
+                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+            )
+
+    def wait(self) -> dict[str, str]:
+        """Wait until it can be asked; return what it says of itself."""
         until = time.monotonic() + START_SECONDS
-        while not ready.exists():
-            if process.poll() is not None or time.monotonic() > until:
-                last = said.read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
-                raise TutorialError(f"the {module} of {folder} does not start: {last[0]}")
+        while not self._ready.exists():
+            if self.pid is None or time.monotonic() > until:
+                last = self._said.read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+                raise TutorialError(f"the {self.module} of {self.folder} does not start: {last[0]}")
             time.sleep(0.02)
-        found: dict[str, str] = json.loads(ready.read_text(encoding="utf-8"))
+        found: dict[str, str] = json.loads(self._ready.read_text(encoding="utf-8"))
         return found
 
-    return wait
+    def end(self) -> None:
+        """Let it end, with all that it started."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """End it at once, without a word."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
 
 
 def _die_with_parent() -> None:
     ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGTERM, 0, 0, 0)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(END_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

@@ -10,7 +10,7 @@ import re
 import threading
 import time
 from base64 import b64decode, b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -121,6 +121,8 @@ class Courier:
             if entry["kind"] == "message":
                 try:
                     self._take_message(entry)
+                except HubAway:
+                    raise  # it is taken when the hub can say whose it is
                 except (TutorialError, ValueError, KeyError, TypeError) as error:
                     text = f"a message of {entry.get('from')} was dropped: {error}"
                     logger.warning("task %s: %s", entry["task"], text)
@@ -177,6 +179,7 @@ class Courier:
                 self.see(task)
             if not self.is_closing.is_set():
                 self.journal.sent(number)
+                self._forget_sealed(task, body.get("files", ()))
         return DONE
 
     def _give_up(self, task: str, body: dict[str, Any], error: Exception) -> None:
@@ -206,9 +209,6 @@ class Courier:
         if title == FINISH:
             message["result"] = bool(content.get("result"))
         self.hub.post(f"/v1/tasks/{task}/messages", message)
-        for transfer in body["files"]:
-            for file in (self._sealed(task, transfer), self._sealed(task, transfer).with_suffix(".sha256")):
-                file.unlink(missing_ok=True)
         return True
 
     def _send_file(self, task: str, transfer: str, file: str, keys: list[bytes]) -> None:
@@ -220,6 +220,12 @@ class Courier:
                 sha256 = seal_file(plain, target, keys, context=transfer.encode())
             write_whole(hashed, sha256)
         self.hub.put_file(f"/v1/tasks/{task}/files/{transfer}", sealed, hashed.read_bytes())
+
+    def _forget_sealed(self, task: str, transfers: Iterable[str]) -> None:
+        """Remove what was sealed, when it is certain that it is not sent again: sealed again, it would be another file."""
+        for transfer in transfers:
+            for file in (self._sealed(task, transfer), self._sealed(task, transfer).with_suffix(".sha256")):
+                file.unlink(missing_ok=True)
 
     def _sealed(self, task: str, transfer: str) -> Path:
         """Return where a file lies that is sealed for others, until they can have it."""

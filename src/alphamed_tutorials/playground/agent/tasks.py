@@ -29,7 +29,8 @@ from .service import Service, Services
 logger = logging.getLogger(__name__)
 MOST_RESTARTS = 20  # in a row, without a new round
 PAUSE = 0.2  # seconds before a child that died is started again
-GRACE = 20  # seconds for a child to end by itself when the task has finished
+GRACE = 20  # seconds for a child to end by itself when it has heard that the task is finished
+LATEST = 600  # seconds for it to hear that, where it was killed in the last round and has to do that again
 AGGREGATOR = "aggregator"
 NOT_ITS_CODE = "no line of the task's own"
 NO_WORD, NO_TEXT = re.compile(r"[^\w.-]"), re.compile("[\x00-\x1f\x7f]")
@@ -212,14 +213,17 @@ class Tasks:
                 self.drop(task)
             return
         attempt, state = described["attempt"], described["state"]
-        shall_run = state == "running" and described["me"]["state"] == "joined"
+        shall_run = state in ("running", "finished") and described["me"]["state"] == "joined"
+        ended = self.journal.ended(task, attempt)
         with self.lock:
             run = self.running.get(task)
             if run and (run.attempt != attempt or not shall_run):
-                run.finish(GRACE if state == "finished" and run.attempt == attempt else 0)
-            elif shall_run and not run and not self.is_closing and not self.journal.ended(task, attempt):
-                self._launch(described)
-        if state == "finished" and not run and self.journal.is_done_with(task):
+                run.finish()
+            elif not run and shall_run and not ended and not self.is_closing:
+                run = self._launch(described)
+            if run and state == "finished":
+                run.finish(GRACE if ended else LATEST)
+        if state == "finished" and not run and ended and self.journal.is_done_with(task):
             self.journal.forget_talk(task)
             for name in ("files", "sealed"):
                 shutil.rmtree(self.place.task(task) / name, ignore_errors=True)
@@ -229,7 +233,7 @@ class Tasks:
         with self.lock:
             run = self.running.get(task)
             if run:
-                run.finish(0)
+                run.finish()
         if run and run.child:
             run.child.is_ended.wait(5)
         described = self.journal.task(task)
@@ -246,8 +250,8 @@ class Tasks:
 
     # How
 
-    def _launch(self, described: dict[str, Any]) -> None:
-        """Start the child of a task that runs."""
+    def _launch(self, described: dict[str, Any]) -> "Run | None":
+        """Start the child of a task that runs, or whose end this node has not heard."""
         task, attempt = described["id"], described["attempt"]
         folder = self.place.attempt(task, attempt)
         try:
@@ -256,7 +260,7 @@ class Tasks:
             if isinstance(error, HubAway):
                 raise
             self.fail(task, attempt, {"kind": "failed", "text": str(error), "type": type(error).__name__})
-            return
+            return None
 
         def tell(event: dict[str, Any]) -> None:
             self.told(task, attempt, event)
@@ -273,6 +277,7 @@ class Tasks:
         run.child = self.children.start(
             folder, limits, lambda child: self._over(task, run, child), limits.seconds, threads
         )
+        return run
 
     def _assign(self, folder: Path, task: str, assignment: dict[str, Any], settings: dict[str, Any]) -> int:
         """Write what the child is to do; return the number of its threads."""
@@ -337,6 +342,8 @@ class Tasks:
         with self.lock:
             del self.running[task]
             attempt = run.attempt
+            if run.is_late:
+                self.journal.end(task, attempt, "finished")
             if run.was_ended or self.is_closing or self.journal.ended(task, attempt):
                 self.call_again(task, 0)
                 return
@@ -486,24 +493,32 @@ class Run:
         service: Where the child asks.
         child: The process.
         was_ended: Whether it was ended because it shall not run any more.
+        is_late: Whether that was because it did not end by itself.
     """
 
     def __init__(self, attempt: int, role: str, service: Service):
         self.attempt, self.role, self.service = attempt, role, service
         self.child: Child | None = None
-        self.was_ended = False
+        self.was_ended = self.is_late = False
+        self._seconds = float("inf")
 
-    def finish(self, seconds: float) -> None:
+    def finish(self, seconds: float = 0) -> None:
         """End the child, after some time in which it may end by itself."""
-        if self.was_ended or self.child is None:
+        if self.child is None or seconds >= self._seconds:
             return
-        self.was_ended = True
+        self._seconds = seconds
         if seconds:
-            timer = threading.Timer(seconds, self.child.end)
+            timer = threading.Timer(seconds, self._end, [True])
             timer.daemon = True
             timer.start()
         else:
-            self.child.end()
+            self._end()
+
+    def _end(self, is_late: bool = False) -> None:
+        if self.child is None or self.child.is_ended.is_set():
+            return  # its number may be another process's by now
+        self.was_ended, self.is_late = True, is_late or self.is_late
+        self.child.end()
 
 
 def _unpacked(content: bytes, folder: Path) -> None:

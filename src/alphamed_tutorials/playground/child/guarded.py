@@ -10,8 +10,10 @@ from typing import Any
 
 from alphafed.data_channel.data_channel import SendingError
 from alphafed.fed_avg import FedAvgScheduler
+from alphafed.fed_avg.contractor import FinishTaskEvent, ResetRoundEvent, SyncStateEvent
 from alphafed.fed_avg.fed_avg import ResetRound
 from alphafed.fs import get_result_dir
+from alphafed.scheduler import TaskComplete
 
 from ...engines import averaging
 from ...engines.contract import refuse_silent_stream
@@ -65,6 +67,15 @@ class Guard:
     def round_done(self, number: int) -> None:
         """Tell what was logged in a round."""
         self.event("round_done", round=number, rows=self.node.take_scalars())
+
+    def interrupt(self, event: Any) -> None:
+        """Notice that nobody waits for a data owner's parameters any more; the SDK would read past it."""
+        if isinstance(event, FinishTaskEvent):
+            raise TaskComplete
+        if isinstance(event, ResetRoundEvent):
+            raise ResetRound
+        if isinstance(event, SyncStateEvent):
+            raise SendingError("the aggregator begins a round")
 
     def check(self, received: Mapping[str, bytes]) -> None:
         """Refuse what peers sent where it will not do."""
@@ -193,8 +204,7 @@ def guarded(kind: type[FedAvgScheduler]) -> type[FedAvgScheduler]:
             try:
                 super()._run_as_data_owner()
             except SendingError as error:
-                # The SDK reads past all other messages while it waits for an answer: what the aggregator said is lost, and
-                # it says again in which round it is to whoever checks in.
+                # What the aggregator said was read past; it says again in which round it is to whoever checks in.
                 self.push_log(f"{error}. Checking in again ...")
                 while not self._check_in_task():
                     continue

@@ -15,6 +15,7 @@ from .sdk import load_anything
 
 PATIENCE = 30  # seconds between two tries to fetch a file, at most
 Check = Callable[[Mapping[str, bytes]], None]
+Interrupt = Callable[[Any], None]
 
 
 class PeerRefused(TutorialError):
@@ -102,13 +103,36 @@ def _shape(value: torch.Tensor) -> str:
     return f"({', '.join(map(str, value.shape))})"
 
 
-def guard_channel(base: str, check: Check, sent: Callable[[int], None]) -> None:
+class Listening:
+    """A contractor that hands on what comes only after somebody else has seen it.
+
+    Args:
+        contractor: The SDK's.
+        interrupt: Called with each event; what it raises ends the wait.
+    """
+
+    def __init__(self, contractor: Any, interrupt: Interrupt):
+        self._contractor, self._interrupt = contractor, interrupt
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._contractor, name)
+
+    def contract_events(self, timeout: int = 0) -> Iterator[Any]:
+        """Yield what comes."""
+        for event in self._contractor.contract_events(timeout=timeout):
+            self._interrupt(event)
+            yield event
+
+
+def guard_channel(base: str, check: Check, sent: Callable[[int], None], interrupt: Interrupt | None = None) -> None:
     """Let the SDK's data channel hand on only what passes, in the order in which it asked.
 
     Args:
         base: The agent's address for this child: files come from nowhere else.
         check: Called with what was received, by sender; raises where something will not do.
         sent: Called with the size of what is sent.
+        interrupt: Called with each event that comes while somebody's answer is awaited, which then is done without end:
+            whoever shall answer may be away longer than the SDK's 30 seconds.
     """
     receive, send = SharedFileDataChannel.batch_receive_stream, SharedFileDataChannel.batch_send_stream
 
@@ -141,7 +165,14 @@ def guard_channel(base: str, check: Check, sent: Callable[[int], None]) -> None:
 
     def batch_send_stream(channel: Any, source: str, target: list[str], data_stream: bytes, **options: Any) -> Any:
         sent(len(data_stream))
-        return send(channel, source, target, data_stream, **options)
+        if interrupt is None:
+            return send(channel, source, target, data_stream, **options)
+        contractor = channel.contractor
+        channel.contractor = Listening(contractor, interrupt)
+        try:
+            return send(channel, source, target, data_stream, **{**options, "connection_timeout": 0})
+        finally:
+            channel.contractor = contractor
 
     def download(channel: Any, sender: str, file_url: str) -> None:
         if not file_url.startswith(f"{base}/files/"):

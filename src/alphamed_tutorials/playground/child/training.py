@@ -10,7 +10,7 @@ from ...engines.node import Node
 from ...engines.workers import hand_over_by_value
 from ...faults import quiet_threads
 from .assignment import Assignment
-from .guarded import Guard, put_guard, refuse_again
+from .guarded import Guard, put_guard, refuse_again, speaks_fed_avg
 from .line import Line
 from .peers import PeerRefused, guard_channel
 from .sdk import Ids, point_at
@@ -41,7 +41,8 @@ def _run(assignment: Assignment, line: Line) -> None:
     ids = Ids(assignment.made("snapshots") / "ids.key")
     guard = Guard(node, Snapshots(assignment.folder / "snapshots", node, ids), line)
     point_at(assignment.base, ids)
-    guard_channel(assignment.base, guard.check, guard.sent)
+    is_patient = speaks_fed_avg(type(node.scheduler)) and not assignment.is_aggregator
+    guard_channel(assignment.base, guard.check, guard.sent, guard.interrupt if is_patient else None)
     try:
         with node.active() as scheduler:
             for name, value in assignment.settings.items():

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from .serve import serve
+from .state import Limits
 
 
 def main() -> None:
@@ -14,7 +15,10 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--certificate", type=Path)
     parser.add_argument("--key", type=Path)
-    serve(**vars(parser.parse_args()))
+    parser.add_argument("--away", type=float, default=Limits.away, help="seconds of silence after which a node is away")
+    given = vars(parser.parse_args())
+    limits = Limits(away=given.pop("away"))
+    serve(**given, limits=limits)
 
 
 if __name__ == "__main__":

@@ -156,8 +156,9 @@ def _add_messages(app: FastAPI, hub: Hub) -> None:
         return Json({"id": str(form.id)})
 
     @app.get("/v1/inbox")
-    async def inbox(caller: CallerOf, after: Number = 0, wait: Wait = 0) -> Response:
-        return Response(await messages.inbox(hub, caller.node, after, wait), media_type="application/json")
+    async def inbox(request: Request, caller: CallerOf, after: Number = 0, wait: Wait = 0) -> Response:
+        found = await messages.inbox(hub, caller.node, after, wait, request.is_disconnected)
+        return Response(found, media_type="application/json")
 
     @app.put("/v1/tasks/{task}/files/{identity}")
     async def put_file(identity: UUID, seat: SeatOf, caller: CallerOf, request: Request) -> Response:

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import time
+from collections.abc import Awaitable, Callable
 
 from . import nodes
 from .forms import Message
@@ -62,11 +63,14 @@ def _receivers(seat: Seat, form: Message) -> dict[str, str]:
     return receivers
 
 
-async def inbox(hub: Hub, node: str, after: int, wait: float) -> str:
-    """Return a node's entries after a number, as JSON; hold on for some seconds until there is one."""
+async def inbox(hub: Hub, node: str, after: int, wait: float, is_gone: Callable[[], Awaitable[bool]]) -> str:
+    """Return a node's entries after a number, as JSON; hold on for some seconds until there is one.
+
+    One that no longer listens is not present, however long it wanted to wait.
+    """
     until = time.monotonic() + wait
     waiter = hub.waiter(node)
-    while True:
+    while not await is_gone():
         waiter.clear()
         hub.polls[node] = time.monotonic()
         if nodes.is_revoked(hub, node):
@@ -79,6 +83,7 @@ async def inbox(hub: Hub, node: str, after: int, wait: float) -> str:
             await asyncio.wait_for(waiter.wait(), min(left, hub.limits.away / 2))
         except TimeoutError:
             continue
+    return '{"entries": []}'
 
 
 def _entries(hub: Hub, node: str, after: int) -> list[str]:
