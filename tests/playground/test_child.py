@@ -12,8 +12,9 @@ import cloudpickle
 import pytest
 import schedulers
 import torch
-from schedulers import Drawing, write_data
+from schedulers import Drawing, read_samples, write_data
 from standin import StandIn, start_child, write_child
+from torch.utils.data import DataLoader
 
 from alphamed_tutorials.data.folders import find_nodes
 from alphamed_tutorials.engines.local import run_local
@@ -105,6 +106,21 @@ def test_children_end_like_the_local_engine(tmp_path, data):
     assert set(task.wait().values()) == {0}, task.said()
     assert task.model() == (expected.path / "model.pt").read_bytes()
     assert task.rows() == [tuple(row) for row in expected.rows]
+
+
+class WithWorkers(Drawing):
+    """Load data in processes of their own."""
+
+    def build_train_dataloader(self):
+        return DataLoader(read_samples(self.data_dir), batch_size=4, shuffle=True, num_workers=1)
+
+
+def test_workers_of_loaders_hand_over_tensors_however_long_the_path_is(tmp_path, data):
+    expected = run_local(WithWorkers(), data, tmp_path / "expected", seed=3)
+    task = Task(tmp_path / ("很长的 名字" * 10), WithWorkers(), data, seed=3)
+    task.start()
+    assert set(task.wait().values()) == {0}, task.said()
+    assert task.model() == (expected.path / "model.pt").read_bytes()
 
 
 class SlowDrawing(Drawing):

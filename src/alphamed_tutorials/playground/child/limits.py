@@ -56,7 +56,8 @@ def _limit(kind: int, most: int) -> None:
 def confine(assignment: Assignment) -> None:
     """Forbid this process, from now on and for good, what code of a task has no need of."""
     temporary = assignment.made("tmp")
-    tempfile.tempdir = os.environ["TMPDIR"] = str(temporary)
+    os.environ["TMPDIR"] = str(temporary)
+    tempfile.tempdir = _short(temporary)
     writable = [assignment.made(name) for name in ("work", "tmp", "root", "logs", "snapshots")]
     writable += [assignment.folder / name for name in ("verdict.json", ".verdict.json.tmp")]
     fence = Fence(
@@ -66,6 +67,16 @@ def confine(assignment: Assignment) -> None:
         assignment.limits.processes,
     )
     sys.addaudithook(fence.look)
+
+
+def _short(folder: Path) -> str:
+    """Return a name of a folder that leaves room for sockets, by which workers of data loaders hand over tensors.
+
+    A socket's path has 107 bytes at most, and where it is longer those workers wait for ever.
+    """
+    if len(os.fsencode(folder)) < 60 or not Path("/proc/self/fd").exists():
+        return str(folder)
+    return f"/proc/self/fd/{os.open(folder, os.O_RDONLY)}"  # forked workers have it open under the same number
 
 
 class Fence:
