@@ -1,6 +1,7 @@
 """What the guides on transfer learning and object detection say of the SDK and of the data is so."""
 
 import io
+import json
 from collections import Counter
 from types import SimpleNamespace
 
@@ -62,3 +63,26 @@ def test_each_university_has_in_the_test_set_the_share_that_it_has_in_the_whole(
     whole = test + Counter(samples["train"]["labels"])
     assert (test, whole) == ({"Penn": 28, "Fudan": 22}, {"Penn": 96, "Fudan": 74})
     assert all(round(whole[place] * test.total() / whole.total()) == count for place, count in test.items())
+
+
+def recorded(example: str, experiment: str) -> dict[str, dict]:
+    """Return the runs of a recorded experiment by name."""
+    record = json.loads((ROOT / f"docs/results/{example}.json").read_text("utf-8"))
+    found = next(each for each in record["experiments"] if each["name"] == experiment)
+    return {run["name"]: run for run in found["runs"]}
+
+
+def test_detection_is_worded_as_the_intervals_and_the_seeds_allow():
+    runs = recorded("object_detection", "owners")
+    seeds = {
+        name: [run["metrics"]["test/box_ap50"][-1][1], *(seed["test/box_ap50"] for seed in run["more_seeds"])]
+        for name, run in runs.items()
+    }
+    low, high = runs["centralised"]["federated_less_this"]
+    assert low < 0 < high and all(fed < one for fed, one in zip(seeds["federated"], seeds["centralised"]))
+    for node in ("node1", "node2", "node3"):
+        assert runs[node]["federated_less_this"][0] > 0
+        assert all(fed > alone for fed, alone in zip(seeds["federated"], seeds[node], strict=True))
+    for run in runs.values():
+        values = [value for _, value in run["metrics"]["test/box_ap50"]]
+        assert values[-1] == max(values)
