@@ -1,23 +1,14 @@
 """What the guides of speech and language say of their models and recorded data, where no other test proves it."""
 
-import json
-
 import pytest
 import torch
+from recordings import recorded
 from torch import nn
 
 from alphamed_tutorials.examples.language_modeling.model import Predictor, TransformerModel
 from alphamed_tutorials.examples.language_modeling.prepare import load_folder
 from alphamed_tutorials.examples.speech_commands.dataset_verify import list_clips, speaker_of
 from alphamed_tutorials.examples.speech_commands.prepare import choose_test
-from pages import ROOT
-
-
-def recorded(example: str, experiment: str) -> dict[str, dict]:
-    """Return the runs of a recorded experiment by name."""
-    record = json.loads((ROOT / f"docs/results/{example}.json").read_text("utf-8"))
-    found = next(each for each in record["experiments"] if each["name"] == experiment)
-    return {run["name"]: run for run in found["runs"]}
 
 
 def test_words_of_real_speakers_what_the_intervals_allow():

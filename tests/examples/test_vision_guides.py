@@ -1,12 +1,12 @@
 """What the guides on transfer learning and object detection say of the SDK and of the data is so."""
 
 import io
-import json
 from collections import Counter
 from types import SimpleNamespace
 
 import pytest
 import torch
+from recordings import recorded
 from schedulers import Tiny
 from torch import nn
 from torchvision.io import read_image, write_png
@@ -63,13 +63,6 @@ def test_each_university_has_in_the_test_set_the_share_that_it_has_in_the_whole(
     whole = test + Counter(samples["train"]["labels"])
     assert (test, whole) == ({"Penn": 28, "Fudan": 22}, {"Penn": 96, "Fudan": 74})
     assert all(round(whole[place] * test.total() / whole.total()) == count for place, count in test.items())
-
-
-def recorded(example: str, experiment: str) -> dict[str, dict]:
-    """Return the runs of a recorded experiment by name."""
-    record = json.loads((ROOT / f"docs/results/{example}.json").read_text("utf-8"))
-    found = next(each for each in record["experiments"] if each["name"] == experiment)
-    return {run["name"]: run for run in found["runs"]}
 
 
 def test_detection_is_worded_as_the_intervals_and_the_seeds_allow():
