@@ -1,5 +1,6 @@
 """Turn recorded results into a page's HTML: text and tables, in Chinese and English; `results_figures.py` draws."""
 
+import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from html import escape
@@ -161,6 +162,16 @@ def span(bounds: Sequence[float], format_spec: str) -> str:
     return " – ".join(show(bound, format_spec) for bound in bounds)
 
 
+def signed(difference: float, format_spec: str) -> str:
+    """Return a difference with its sign, and with as many digits as it takes to see on which side of 0 it lies."""
+    if not difference:
+        return show(0.0, format_spec)
+    text = show(difference, f"+{format_spec}")
+    if re.search("[1-9]", text):
+        return text
+    return signed(difference, re.sub(r"\d+", lambda digits: str(int(digits[0]) + 1), format_spec))
+
+
 def certainty(record: dict, experiment: dict, words: dict) -> dict[str, Callable[[dict], str]]:
     """Return the columns that say how sure the example's metric is, as far as this was recorded."""
     name, runs = record["metric"], experiment["runs"]
@@ -170,7 +181,9 @@ def certainty(record: dict, experiment: dict, words: dict) -> dict[str, Callable
     if "interval" in runs[0]:
         columns[words["interval"]] = partial(interval, record)
         columns[words["less"]] = lambda run: (
-            span(run["federated_less_this"], f"+{format_spec}") if "federated_less_this" in run else "–"
+            " – ".join(signed(bound, format_spec) for bound in run["federated_less_this"])
+            if "federated_less_this" in run
+            else "–"
         )
     if "more_seeds" in runs[0]:
         seeds = words["comma"].join(map(str, [experiment["seed"], *experiment["more_seeds"]]))

@@ -23,6 +23,7 @@ import options
 import repository
 import results
 import results_figures
+import results_html
 import shared_files
 from alphamed_tutorials.catalogue import find_all
 from pages import ROOT
@@ -183,6 +184,13 @@ def test_the_machine_is_one_sentence(recorded):
         "Seed: 1. Versions: python 3.11, torch 2.12.1."
     )
     assert "2 核" in replaced("{{ results-machine: mnist }}", recorded, "zh")
+
+
+@pytest.mark.parametrize(("difference", "shown"), [
+    (0.0, "0.0 %"), (0.068, "+6.8 %"), (0.00002, "+0.002 %"), (-0.0004, "-0.04 %"), (-0.012, "-1.2 %"),
+])  # fmt: skip
+def test_a_difference_shows_on_which_side_of_0_it_lies(difference, shown):
+    assert results_html.signed(difference, ".1%").replace("\N{NO-BREAK SPACE}", " ") == shown
 
 
 def test_seconds_that_other_work_had_part_in_are_not_shown(recorded):
