@@ -4,8 +4,11 @@ import alphamed_tutorials  # noqa: F401  # isort: skip  (before alphafed, which 
 
 import logging
 import random
+import sys
 from pathlib import Path
+from types import ModuleType
 
+import cloudpickle
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -109,3 +112,15 @@ class Drawing(Tiny):
         self.log("draw/python", random.random())
         super().train_an_epoch()
         self.log("update", sum(value.double().sum().item() for value in self.model.state_dict().values()))
+
+
+def pickled(scheduler, *modules: ModuleType) -> bytes:
+    """Return a pickle that brings along the classes of test modules, for a process that cannot import these."""
+    modules = {sys.modules[__name__], *modules}
+    for module in modules:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        return cloudpickle.dumps(scheduler)
+    finally:
+        for module in modules:
+            cloudpickle.unregister_pickle_by_value(module)

@@ -8,11 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-import cloudpickle
 import pytest
-import schedulers
 import torch
-from schedulers import Drawing, read_samples, write_data
+from schedulers import Drawing, pickled, read_samples, write_data
 from standin import StandIn, start_child, write_child
 from torch.utils.data import DataLoader
 
@@ -34,7 +32,7 @@ class Task:
         self.folders = find_nodes(data)
         pseudonyms = {name: f"p-{number:08x}" for number, name in enumerate(self.folders)}
         self.pseudonyms, self.standin = pseudonyms, StandIn(*pseudonyms.values())
-        entry = cloudpickle.dumps(scheduler)
+        entry = pickled(scheduler, sys.modules[__name__], sys.modules[type(scheduler).__module__])
         self.places = {
             name: write_child(
                 folder / name,
@@ -88,10 +86,6 @@ class Task:
             for number, name in sorted(rows, key=lambda key: (key[0], order.index(key[1])))
             for row in rows[number, name]
         ]
-
-
-for module in (schedulers, sys.modules[__name__]):
-    cloudpickle.register_pickle_by_value(module)
 
 
 @pytest.fixture

@@ -13,13 +13,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
 import psutil
 import pytest
-import schedulers
 import torch
 from playgroundworld import free_port, wait_for
-from schedulers import BATCH_SIZE, Drawing, read_samples, write_data
+from schedulers import BATCH_SIZE, Drawing, pickled, read_samples, write_data
 from torch.utils.data import DataLoader
 
 from alphamed_tutorials.data.folders import AGGREGATOR, find_nodes
@@ -60,10 +58,6 @@ class Toy(Drawing):
         if self.current_round == self.max_rounds:
             time.sleep(self.closing)
         super()._wait_for_closing_round()
-
-
-for module in (schedulers, sys.modules[__name__]):
-    cloudpickle.register_pickle_by_value(module)
 
 
 class Federation:
@@ -150,7 +144,7 @@ def packed(scheduler: Toy) -> bytes:
     """Return a task as `submit()` packs it."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
-        archive.writestr("entry.pickle", cloudpickle.dumps(scheduler))
+        archive.writestr("entry.pickle", pickled(scheduler, sys.modules[__name__]))
     return content.getvalue()
 
 

@@ -7,13 +7,12 @@ from types import SimpleNamespace
 
 import cloudpickle
 import pytest
-import schedulers
 import torch
 from alphafed.docs.customized_scheduler.scheduler import SimpleFedAvgScheduler
 from alphafed.docs.tutorial.res.simple_fed_avg.scheduler import SimpleFedAvgScheduler as TutorialScheduler
 from alphafed.examples.fed_md.model.scheduler import HomoFedMDScheduler
 from engines.test_sdk_schedulers import ABSENT, SCHEDULERS, digits, start, wheel  # noqa: F401
-from schedulers import TinyTask, write_data
+from schedulers import TinyTask, pickled, write_data
 from test_child import Task
 from torch.utils.data import DataLoader, TensorDataset
 from torchvision.datasets import MNIST
@@ -126,11 +125,7 @@ def wheel_task(folder: Path, scheduler, data: Path) -> Task:
     paths = [entry for entry in sys.path if "alphafed" in entry]
     for name in ("aggregator", "node1"):
         (data / "nodes" / name).mkdir(parents=True, exist_ok=True)
-    return Task(folder, Restored(cloudpickle.dumps(scheduler), paths, MNIST.raw_folder), data)
-
-
-for module in (schedulers, sys.modules[__name__]):
-    cloudpickle.register_pickle_by_value(module)
+    return Task(folder, Restored(pickled(scheduler, sys.modules[__name__]), paths, MNIST.raw_folder), data)
 
 
 @pytest.mark.slow
