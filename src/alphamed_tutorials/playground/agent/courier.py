@@ -126,7 +126,7 @@ class Courier:
                 except (TutorialError, ValueError, KeyError, TypeError) as error:
                     text = f"a message of {entry.get('from')} was dropped: {error}"
                     logger.warning("task %s: %s", entry["task"], text)
-                    self.journal.record(entry["task"], None, {"kind": "dropped", "time": time.time(), "text": text})
+                    self.journal.record(entry["task"], None, {"kind": "dropped", "text": text})
             elif entry.get("control") == "start":
                 self.journal.reopen(entry["task"])
             self.journal.seen(entry["seq"])
@@ -186,7 +186,7 @@ class Courier:
         """Let a task fail that would wait for ever for what the hub does not take."""
         text = f"the hub does not take {body.get('title') or body['kind']}: {error}"
         logger.warning("task %s: %s", task, text)
-        self.journal.record(task, body.get("attempt"), {"kind": "dropped", "time": time.time(), "text": text})
+        self.journal.record(task, body.get("attempt"), {"kind": "dropped", "text": text})
         if body["kind"] == "message":
             self.tasks.fail(task, body["attempt"], {"kind": "failed", "text": text, "type": "MessageRefused"})
 
@@ -252,7 +252,7 @@ class Courier:
                 except TutorialError as error:
                     if isinstance(error, HubAway):
                         break
-                    event = {"kind": "dropped", "time": time.time(), "text": f"{row['result']}: {error}"}
+                    event = {"kind": "dropped", "text": f"{row['result']}: {error}"}
                     self.journal.record(row["task"], None, event)
                 self.journal.has_result(row["file"])
                 self.see(row["task"])

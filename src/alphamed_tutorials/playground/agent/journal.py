@@ -11,6 +11,7 @@ middle of it finds everything in order again.
 import json
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -226,10 +227,11 @@ class Journal:
     # Events
 
     def record(self, task: str, attempt: int | None, event: dict[str, Any]) -> None:
-        """Keep an event for the operator."""
+        """Keep an event for the operator, with the time; one that a child tells may bring its own."""
         with self.transaction() as connection:
             connection.execute(
-                "INSERT INTO events (task, attempt, event) VALUES (?, ?, ?)", (task, attempt, json.dumps(event))
+                "INSERT INTO events (task, attempt, event) VALUES (?, ?, ?)",
+                (task, attempt, json.dumps({"time": time.time(), **event})),
             )
 
     def events(self, task: str, after: int = 0) -> list[dict[str, Any]]:

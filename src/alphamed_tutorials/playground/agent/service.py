@@ -130,18 +130,11 @@ class Service:
         sealed = relinked(content, f"{self.base}/files/", on_its_way)
         others = [target for target in targets if target != self.own]
         if others:
-            message: dict[str, Any] = {
-                "kind": "message",
-                "id": number,
-                "to": others,
-                "title": title,
-                "channel": channel,
-            }
-            message |= {
-                "attempt": self.attempt,
-                "content": sealed,
-                "files": {new: old for old, new in transfers.items()},
-            }
+            files = {new: old for old, new in transfers.items()}
+            message = {
+                "kind": "message", "id": number, "to": others, "title": title, "channel": channel,
+                "attempt": self.attempt, "content": sealed, "files": files,
+            }  # fmt: skip
             self.journal.queue(self.task, message)
         local = relinked(content, f"{self.base}/files/", MARK.__add__)
         if title == RESULT:  # the sender keeps it too, as the platform does

@@ -183,13 +183,13 @@ class Tasks:
         """Return what the children of a task have logged: the last lines, or all."""
         base = self.place.task(task)
         folders = sorted(base.glob("verify-*"), key=_number) + sorted(base.glob("attempt-*"), key=_number)
-        parts = []
-        for folder in folders:
-            for file in [*sorted((folder / "logs").glob("*.log")), folder / OUTPUT]:
-                with contextlib.suppress(FileNotFoundError):
-                    text = file.read_text(encoding="utf-8", errors="replace")
-                    parts.append(f"== {folder.name} {file.name}\n{text}" if text else "")
-        text = "".join(f"{part.rstrip()}\n" for part in parts if part)
+        parts = [
+            f"== {folder.name} {file.name}\n{said}"
+            for folder in folders
+            for file in _logs(folder)
+            if (said := _text(file))
+        ]
+        text = "".join(f"{part.rstrip()}\n" for part in parts)
         return text if lines <= 0 else "".join(text.splitlines(keepends=True)[-lines:])
 
     # What the hub wants
@@ -268,7 +268,7 @@ class Tasks:
         service = Service(self.journal, self.files(task), described, folder, tell)
         base = self.services.add(service)
         me, settings = described["me"], dict(described.get("settings") or {})
-        role = AGGREGATOR if described["role"] == AGGREGATOR else "owner"
+        role = _role(described)
         assignment = {"kind": "train", "base": base, "attempt": attempt, "pseudonym": me["pseudonym"], "role": role}
         threads = self._assign(folder, task, assignment, settings)
         run = Run(attempt, role, service)
@@ -318,8 +318,7 @@ class Tasks:
             _unpacked(content, folder)
         except TutorialError as error:
             return {"ok": False, "reason": str(error), "log": ""}
-        role = AGGREGATOR if described["role"] == AGGREGATOR else "owner"
-        assignment = {"kind": "verify", "role": role, "pseudonym": described["me"]["pseudonym"]}
+        assignment = {"kind": "verify", "role": _role(described), "pseudonym": described["me"]["pseudonym"]}
         self._assign(folder, task, assignment, {})
         limits, over = self.place.configuration.limits, threading.Event()
         child = self.children.start(folder, limits, lambda _: over.set(), limits.verify_seconds)
@@ -332,8 +331,8 @@ class Tasks:
             verdict = {"ok": False, "reason": f"the data verification was ended: {end}"}
         if child.reason and verdict["ok"]:
             verdict = {"ok": False, "reason": f"the data verification was ended: {child.reason}"}
-        log = "".join(_text(file) for file in [*sorted((folder / "logs").glob("*.log")), folder / OUTPUT])
-        self.journal.record(task, None, {"kind": "verified", "time": time.time(), **verdict})
+        log = "".join(map(_text, _logs(folder)))
+        self.journal.record(task, None, {"kind": "verified", **verdict})
         return {**verdict, "log": log[-20_000:]}
 
     def _over(self, task: str, run: "Run", child: Child) -> None:
@@ -362,7 +361,7 @@ class Tasks:
             else:
                 self.restarts[task, attempt] += 1
                 text = f"the task's process ended ({_ending(status)}) and is started again"
-                self.journal.record(task, attempt, {"kind": "restart", "time": time.time(), "text": text})
+                self.journal.record(task, attempt, {"kind": "restart", "text": text})
                 self.call_again(task, PAUSE)
 
     def _failed_here(self, task: str, attempt: int, text: str, kind: str) -> None:
@@ -373,7 +372,7 @@ class Tasks:
         if event["kind"] == "failed":
             self.fail(task, attempt, event)
             return
-        self.journal.record(task, attempt, {"time": time.time(), **event})
+        self.journal.record(task, attempt, event)
         number = event.get("round")
         if event["kind"] in ("started", "round_started", "round_done") and isinstance(number, int):
             if number > self.last_round.get((task, attempt), 0):
@@ -395,7 +394,7 @@ class Tasks:
             report["round"] = event["round"]
         with self.journal.transaction():
             self.journal.end(task, attempt, "failed")
-            self.journal.record(task, attempt, {"time": time.time(), **event})
+            self.journal.record(task, attempt, event)
             self.journal.queue(task, report)
 
     def files(self, task: str) -> Files:
@@ -441,8 +440,9 @@ class Tasks:
             raise WrongState(f"the task has no {what} yet: its initiator has not sent it")
         file = self.place.task(described["id"]) / "code" / known["sha256"]
         with contextlib.suppress(FileNotFoundError):
-            if sha256_of(file.read_bytes()) == known["sha256"]:
-                return file.read_bytes()
+            content = file.read_bytes()
+            if sha256_of(content) == known["sha256"]:
+                return content
         content = self.hub.get_bytes(f"/v1/tasks/{described['id']}/code/{kind}")
         if sha256_of(content) != known["sha256"]:
             raise WrongState("the hub sent other code than it names: ask its operator")
@@ -531,6 +531,11 @@ def _unpacked(content: bytes, folder: Path) -> None:
     aside.rename(folder)
 
 
+def _role(described: dict[str, Any]) -> str:
+    """Return this node's role as the child knows it."""
+    return AGGREGATOR if described["role"] == AGGREGATOR else "owner"
+
+
 def _whole(settings: dict[str, Any], name: str, default: int) -> int:
     """Return a number that the initiator set."""
     value = settings.get(name)
@@ -544,6 +549,11 @@ def _number(folder: Path) -> int:
 
 def _ending(status: int) -> str:
     return f"killed by signal {-status}" if status < 0 else f"exit code {status}"
+
+
+def _logs(folder: Path) -> list[Path]:
+    """Return where a child's logs are, and what it printed."""
+    return [*sorted((folder / "logs").glob("*.log")), folder / OUTPUT]
 
 
 def _text(file: Path) -> str:

@@ -3,7 +3,6 @@
 import json
 import logging
 import threading
-import time
 from dataclasses import asdict
 from typing import Any
 
@@ -36,7 +35,7 @@ class Witness:
             logger.error("task %s: %s", task, error)
             told = [event["text"] for event in self.journal.events(task) if event["kind"] == "alarm"]
             if str(error) not in told:
-                self.journal.record(task, None, {"kind": "alarm", "time": time.time(), "text": str(error)})
+                self.journal.record(task, None, {"kind": "alarm", "text": str(error)})
 
     def _look(self, task: str) -> None:
         from ..audit import check_growth, check_head
