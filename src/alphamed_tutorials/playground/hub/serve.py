@@ -1,6 +1,5 @@
 """Run a hub: one process, one folder, HTTP or HTTPS."""
 
-import json
 import os
 import shutil
 import socket
@@ -10,6 +9,7 @@ import uvicorn
 from filelock import FileLock, Timeout
 
 from ...errors import WrongUse
+from ...runs.writing import write_json
 from .app import make_app
 from .state import Hub, Limits
 
@@ -68,7 +68,7 @@ def serve(
         hub = Hub(folder, limits)
         shown = f"[{host}]" if ":" in host else host
         url = f"{'https' if certificate else 'http'}://{shown}:{listening.getsockname()[1]}"
-        _write(folder / "hub.json", {"url": url, "pid": os.getpid()})
+        write_json(folder / "hub.json", {"url": url, "pid": os.getpid()})
         Server(hub, certificate, key).run([listening])
         hub.close()
 
@@ -83,9 +83,3 @@ def bound(host: str, port: int) -> socket.socket:
     # asyncio sets it only on sockets that it made itself; without it each answer waits 40 ms for an acknowledgement
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
-
-
-def _write(path: Path, content: dict[str, object]) -> None:
-    temporary = path.with_suffix(".new")
-    temporary.write_text(json.dumps(content), "utf-8")
-    temporary.replace(path)
