@@ -1,12 +1,10 @@
 """Run a node's agent: admitted at the hub, its threads started, its two APIs served on this machine only."""
 
 import base64
-import contextlib
 import logging
 import os
 import secrets
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from starlette.applications import Starlette
 
 from ...errors import TutorialError
 from ...runs.writing import write_json
+from ..listening import listen
 from . import app, operator
 from .children import PROGRAM, Children
 from .courier import Courier
@@ -138,16 +137,9 @@ def register(place: Place, keys: Keys, hub: HubClient) -> None:
     logger.info("admitted to %s as %s", configuration.hub, answer["name"])
 
 
-@contextlib.contextmanager
-def _listening(port: int) -> Iterator[socket.socket]:
+def _listening(port: int) -> socket.socket:
     """Listen on a port of this machine; 0 for any."""
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((HOST, port))
-        except OSError as error:
-            raise TutorialError(f"port {port} cannot be used: {error.strerror}") from None
-        listener.listen(128)
-        # asyncio sets it only on sockets that it made itself; without it answers wait 40 ms for an acknowledgement
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        yield listener
+    try:
+        return listen(HOST, port)
+    except OSError as error:
+        raise TutorialError(f"port {port} cannot be used: {error.strerror}") from None

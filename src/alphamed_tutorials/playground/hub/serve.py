@@ -10,6 +10,7 @@ from filelock import FileLock, Timeout
 
 from ...errors import WrongUse
 from ...runs.writing import write_json
+from ..listening import listen
 from .app import make_app
 from .state import Hub, Limits
 
@@ -74,12 +75,8 @@ def serve(
 
 
 def bound(host: str, port: int) -> socket.socket:
-    """Return a listening socket: a node that connects from now on is answered as soon as the hub runs."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    """Return the hub's listening socket."""
     try:
-        listening = socket.create_server((host, port), family=family, backlog=512)
+        return listen(host, port)
     except OSError as error:
         raise WrongUse(f"the hub cannot listen at {host}:{port}: {error.strerror or error}") from error
-    # asyncio sets it only on sockets that it made itself; without it each answer waits 40 ms for an acknowledgement
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listening
