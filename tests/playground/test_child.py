@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from playgroundworld import wait_for
 from schedulers import Drawing, pickled, read_samples, write_data
 from standin import StandIn, start_child, write_child
 from torch.utils.data import DataLoader
@@ -52,6 +53,14 @@ class Task:
     def start(self, *names: str) -> None:
         for name in names or self.places:
             self.children[name] = start_child(self.places[name], ENVIRONMENT)
+
+    def running(self) -> list[str]:
+        return [name for name, child in self.children.items() if child.poll() is None]
+
+    def round(self) -> int:
+        """The last round that any node began, 0 before the first."""
+        started = [event for name in self.pseudonyms.values() for event in self.standin.events(name, "round_started")]
+        return max((event["round"] for event in started), default=0)
 
     def wait(self, seconds: float = 120) -> dict[str, int]:
         until = time.monotonic() + seconds
@@ -125,20 +134,24 @@ class SlowDrawing(Drawing):
         super().train_an_epoch()
 
 
-def kill_at_random(task: Task, kills: int, draw: random.Random) -> list[str]:
-    """Kill running children at random moments, most of them in a round, and start each again; return whom and when."""
+def kill_at_random(task: Task, kills: int, rounds: int, draw: random.Random) -> list[str]:
+    """Kill running children at random moments and start each again; return whom and when.
+
+    The kills are spread over the rounds, not over time: a fast machine has fewer seconds and as many rounds. The first
+    may come while the children still start.
+    """
     killed: list[str] = []
-    while len(killed) < kills:
-        time.sleep(draw.uniform(0.2, 10))
-        name = draw.choice(list(task.children))
-        rounds = [event["round"] for event in task.standin.events(task.pseudonyms[name], "round_started")]
-        if all(child.poll() is not None for child in task.children.values()):
+    for kill in range(kills):
+        after = max(min(kill, 1), kill * (rounds - 4) // kills)
+        wait_for(lambda after=after: task.round() >= after or not task.running(), 600, f"no round {after}: {killed}")
+        time.sleep(draw.uniform(0.05, 1.5))
+        if not task.running():
             break
-        if task.children[name].poll() is None and (rounds or draw.random() < 0.04):
-            task.children[name].send_signal(signal.SIGKILL)
-            task.children[name].wait()
-            killed.append(f"{name} in round {max(rounds, default=0)}")
-            task.start(name)
+        name = draw.choice(task.running())
+        task.children[name].send_signal(signal.SIGKILL)
+        task.children[name].wait()
+        killed.append(f"{name} in round {task.round()}")
+        task.start(name)
     return killed
 
 
@@ -150,7 +163,7 @@ def test_children_that_are_killed_end_alike(tmp_path, data, kills, rounds, seed)
     expected = run_local(Drawing(max_rounds=rounds), data, tmp_path / "expected", seed=3)
     task = Task(tmp_path / "task", SlowDrawing(max_rounds=rounds), data, seed=3)
     task.start()
-    killed = kill_at_random(task, kills, random.Random(seed))
+    killed = kill_at_random(task, kills, rounds, random.Random(seed))
     print(killed)
     assert set(task.wait(600).values()) == {0}, f"{killed}\n{task.said()}"
     assert len(killed) == kills
