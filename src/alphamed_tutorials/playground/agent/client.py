@@ -32,6 +32,10 @@ class Agent:
         """Return how the node is."""
         return dict(self._ask("GET", "/status").json())
 
+    def link(self) -> str:
+        """Return a new address of the node's page, which works once and until the agent ends."""
+        return str(self._ask("POST", "/link").json()["url"])
+
     def nodes(self) -> list[dict[str, Any]]:
         """Return the nodes that a task can invite."""
         return list(self._ask("GET", "/nodes").json())

@@ -28,7 +28,9 @@ KINDS = ("verify", "train", "attachment")
 LARGEST_CODE = 256 * 1024**2
 
 
-def routes(tasks: Tasks, witness: Witness, status: Callable[[], dict[str, Any]], token: str) -> list[Mount]:
+def routes(
+    tasks: Tasks, witness: Witness, status: Callable[[], dict[str, Any]], link: Callable[[], dict[str, str]], token: str
+) -> list[Mount]:
     """Return the operator's routes."""
 
     def post(call: Callable[[str, dict[str, Any]], Any]) -> Callable[[Request], Awaitable[Response]]:
@@ -82,6 +84,7 @@ def routes(tasks: Tasks, witness: Witness, status: Callable[[], dict[str, Any]],
     task = "/tasks/{task}"
     api = [
         Route("/status", get(lambda request: status()), methods=["GET"]),
+        Route("/link", get(lambda request: link()), methods=["POST"]),
         Route("/nodes", get(lambda request: tasks.hub.get("/v1/nodes")), methods=["GET"]),
         Route("/tasks", get(lambda request: tasks.find(request.query_params.get("search", ""))), methods=["GET"]),
         Route("/tasks", create, methods=["POST"]),

@@ -1,4 +1,4 @@
-"""Run a node's agent: admitted at the hub, its threads started, its two APIs served on this machine only."""
+"""Run a node's agent: admitted at the hub, its threads started, its two APIs and its page served on this machine only."""
 
 import base64
 import logging
@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 from ...errors import TutorialError
 from ...runs.writing import write_json
 from ..listening import listen
+from ..page.app import Page, application
 from . import app, operator
 from .children import PROGRAM, Children
 from .courier import Courier
@@ -84,6 +85,7 @@ class Parts:
         self.witness = Witness(self.journal, self.hub, self.keys)
         self.courier = Courier(self.journal, self.hub, self.tasks, self.witness)
         self.notebook = self.services.add(Notebook(place.folder / "uploads", self.tasks.put_code))
+        self.page = Page(place, self.tasks, self.witness, self.status)
         self.token = read_or_make(place.token, lambda: secrets.token_urlsafe(32).encode()).decode()
 
     def status(self) -> dict[str, Any]:
@@ -95,6 +97,10 @@ class Parts:
             "key_id": self.keys.signing.key_id, "notebook_url": self.notebook, "running": sorted(self.tasks.running),
         }  # fmt: skip
 
+    def link(self) -> dict[str, str]:
+        """Return a new link to this node's page, which works once."""
+        return {"url": self.services.origin + self.page.doors.make()}
+
     def close(self) -> None:
         """End all that runs."""
         self.courier.close()
@@ -104,9 +110,9 @@ class Parts:
 
 
 def server(parts: Parts) -> uvicorn.Server:
-    """Return what serves an agent's two APIs."""
-    own = operator.routes(parts.tasks, parts.witness, parts.status, parts.token)
-    api = Starlette(routes=[*own, *app.routes(parts.services)])
+    """Return what serves an agent's two APIs and its page."""
+    own = operator.routes(parts.tasks, parts.witness, parts.status, parts.link, parts.token)
+    api = Starlette(routes=[*own, *app.routes(parts.services), application(parts.page)])
     return uvicorn.Server(
         uvicorn.Config(api, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=1)
     )
