@@ -57,8 +57,7 @@ def create(
         agent, found = Agent(node), find(target)
         invited = [each.strip() for each in nodes.split(",") if each.strip()]
         _refuse_strangers(agent, invited)
-        rounds = num_rounds or found.facts.run.rounds
-        code, rounds = _code(found, rounds, seed, setting_values(found, settings))
+        code, rounds = _code(found, num_rounds, seed, setting_values(found, settings))
         run = {"seed": seed, "num_threads": found.facts.run.num_threads, "rounds": rounds}
         made = agent.create(name or found.name, invited, description, run)
         agent.put_code(made["id"], "verify", code.verify)
@@ -91,11 +90,9 @@ def update(
 def _code(found: Target, rounds: int | None, seed: int, settings: dict[str, Any]) -> tuple["Source", int]:
     """Return a target's code as `submit()` sends it, and how many rounds it will run."""
     with console.status("making the code as submit() does, and trying it in a clean process"):
-        from ..engines.local import pickled
-        from ..playground.source import source
+        from ..playground.source import make
 
-        scheduler = found.build_scheduler(rounds, seed, settings)
-        return source(found, scheduler, pickled(scheduler), rounds, seed, settings), scheduler.max_rounds
+        return make(found, rounds, seed, settings)
 
 
 def _refuse_strangers(agent: Agent, invited: list[str]) -> None:

@@ -1,5 +1,6 @@
 """What goes to the nodes of a task: the `src.zip` that the SDK's `submit()` makes, and a data verification."""
 
+import contextlib
 import io
 import sys
 import zipfile
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..arguments import arguments
+from ..engines.local import pickled
 from ..errors import TutorialError
 from ..share.code import find_verify_file
 from ..share.pack import archive
@@ -45,6 +47,23 @@ class Source(NamedTuple):
     verify: bytes
 
 
+def make(task: Target, num_rounds: int | None, seed: int, settings: Mapping[str, Any]) -> tuple[Source, int]:
+    """Return a task's code as `submit()` sends it, and how many rounds it will run.
+
+    Args:
+        task: The task.
+        num_rounds: Rounds to run; those of its `example.toml`, else the scheduler's own number, if None.
+        seed: For a scheduler that takes one.
+        settings: Arguments of the scheduler that differ from their defaults.
+
+    Raises:
+        TutorialError: The task cannot be submitted; the text says what to change.
+    """
+    rounds = num_rounds or task.facts.run.rounds
+    scheduler = task.build_scheduler(rounds, seed, settings)
+    return source(task, scheduler, pickled(scheduler), rounds, seed, settings), scheduler.max_rounds
+
+
 def source(
     task: Target, scheduler: Any, entry: bytes, num_rounds: int | None, seed: int, settings: Mapping[str, Any]
 ) -> Source:
@@ -72,6 +91,13 @@ def source(
         return Source(_zipped(entry, scheduler), DEFAULT_VERIFICATION.encode())
     given = {"seed": seed, **settings} if "seed" in arguments(task.scheduler_class) else settings
     return Source(*archive(task, num_rounds, given))
+
+
+def verification(task: Target) -> str:
+    """Return the data verification that travels with a task in files: its own, or one that wants any data at all."""
+    with contextlib.suppress(TutorialError):
+        return find_verify_file(task).read_text(encoding="utf-8")
+    return DEFAULT_VERIFICATION
 
 
 def _zipped(entry: bytes, scheduler: Any) -> bytes:
