@@ -89,7 +89,11 @@ def application(page: Page) -> Mount:
         text, status = (error.detail, error.status_code) if isinstance(error, HTTPException) else (str(error), 409)
         return page.show(request, "refused.html", getattr(error, "status", status), text=text)
 
-    handlers: dict[Any, Any] = {TutorialError: refused, HTTPException: refused}
+    async def broken(request: Request, error: Exception) -> Response:
+        text = "something went wrong that should not: see agent.log in the node's folder"
+        return page.show(request, "refused.html", 500, text=text)
+
+    handlers: dict[Any, Any] = {TutorialError: refused, HTTPException: refused, Exception: broken}
     return Mount("", app=Starlette(routes=routes, middleware=[Middleware(Guarded)], exception_handlers=handlers))
 
 
@@ -133,7 +137,9 @@ def _action(page: Page, action: Action) -> Callable[[Request], Awaitable[Respons
             raise HTTPException(413, f"files may have {LARGEST_CODE} bytes at most, together")
         async with request.form(max_files=100, max_fields=300) as form:  # files go to disk while they come
             if not is_from_here(request, word, form.get("word")):
-                raise HTTPException(403, "this was not sent from a page of this session: open the page anew, and try again")
+                raise HTTPException(
+                    403, "this was not sent from a page of this session: open the page anew, and try again"
+                )
             sent = await Sent.read(form)
         return await run_in_threadpool(action, request, sent)
 

@@ -12,7 +12,9 @@ def shown(tasks: Tasks, task: str, kind: str) -> dict[str, Any]:
     found = tasks.code(task, kind)
     approved = tasks.journal.approved(task, kind) if kind != "attachment" else None
     files = [{**file, "lines": file.get("text", "").splitlines()} for file in found["files"]]
-    changes = _changes(_before(tasks, task, approved), found["files"]) if approved not in (None, found["sha256"]) else []
+    changes = (
+        _changes(_before(tasks, task, approved), found["files"]) if approved not in (None, found["sha256"]) else []
+    )
     return {**found, "files": files, "approved": approved, "changes": changes}
 
 
@@ -30,5 +32,5 @@ def _changes(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[
 
 
 def _diff(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
-    texts = [file.get("text", "").splitlines() for file in (old, new)]
-    return list(difflib.unified_diff(*texts, fromfile="", tofile="", n=3, lineterm=""))[2:]
+    before, after = (file.get("text", "").splitlines() for file in (old, new))
+    return list(difflib.unified_diff(before, after, lineterm=""))[2:]

@@ -38,7 +38,11 @@ def curve(name: str, points: Sequence[tuple[int, float]], words: str) -> Markup:
 
     line = "L".join(place(x, y) for x, y in finite)
     dots = "".join(f'<path d="M{place(x, y)}h0"/>' for x, y in finite)
-    marks = [_mark(f"{high:.4g}", TOP), _mark(f"{low:.4g}", BOTTOM)] if high > low else [_mark(f"{low:.4g}", (TOP + BOTTOM) / 2)]
+    marks = (
+        [_mark(f"{high:.4g}", TOP), _mark(f"{low:.4g}", BOTTOM)]
+        if high > low
+        else [_mark(f"{low:.4g}", (TOP + BOTTOM) / 2)]
+    )
     rounds = f'<text x="{LEFT}" y="{HEIGHT - 8}">{first}</text>'
     rounds += f'<text class="end" x="{RIGHT}" y="{HEIGHT - 8}">{last}</text>' if last > first else ""
     return Markup(

@@ -54,7 +54,9 @@ def _submit_example(page: "Page", task: str, sent: Sent) -> None:
     """Make the code of an example with the settings of the form, as `submit()` does, and send it."""
     run = page.tasks.show(task)["settings"]
     rounds, target = whole(sent.text("rounds"), "the number of rounds"), sent.text("target")
-    settings = {name.removeprefix("set."): text for name, text in sent.texts.items() if name.startswith("set.") and text}
+    settings = {
+        name.removeprefix("set."): text for name, text in sent.texts.items() if name.startswith("set.") and text
+    }
     folder = page.place.task(task) / "submission"
     train, _ = submissions.make(folder, target, rounds or run.get("rounds"), run.get("seed", 0), settings)
     page.tasks.put_code(task, "train", train)

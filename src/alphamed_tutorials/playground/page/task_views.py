@@ -127,7 +127,12 @@ class Seen:
         if target not in submissions.examples():
             raise WrongUse(f"no example is called {target}")
         described = submissions.describe(target)
-        return self.page.show(request, "settings.html", described=described, rounds=self.tasks.show(task_of(request))["settings"].get("rounds"))
+        return self.page.show(
+            request,
+            "settings.html",
+            described=described,
+            rounds=self.tasks.show(task_of(request))["settings"].get("rounds"),
+        )
 
     def metrics(self, request: Request) -> Response:
         """Return the metrics of this node as a table."""

@@ -1,12 +1,27 @@
 /* Follow the page's stream and fetch the page anew when something has changed; keep what the reader is doing. */
 "use strict";
 (() => {
-  let stream, address, timer;
+  let stream, address, timer, busy = 0, isMissed = false;
   const LOST_AFTER = 3000; // milliseconds: a short break is nobody's business
+  const isRefresh = (event) => event.detail.target.id === "main";
 
   function refresh() {
-    htmx.ajax("GET", location.href, { target: "#main", select: "#main", swap: "morph:outerHTML" });
+    isMissed = busy > 0;
+    if (!isMissed) htmx.ajax("GET", location.href, { target: "#main", select: "#main", swap: "morph:outerHTML" });
   }
+
+  /* What the reader asked for goes first: a refresh never replaces the page it leads to. */
+  document.addEventListener("htmx:beforeRequest", (event) => { if (!isRefresh(event)) busy += 1; });
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (!isRefresh(event)) return;
+    isMissed = busy > 0;
+    if (isMissed || event.detail.requestConfig.path !== location.href) event.detail.shouldSwap = false;
+  });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    if (isRefresh(event)) return;
+    busy -= 1;
+    if (isMissed) refresh();
+  });
 
   function lost(is) {
     clearTimeout(timer);
