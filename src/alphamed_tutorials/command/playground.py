@@ -3,6 +3,7 @@
 import json
 import signal
 import threading
+import webbrowser
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +23,7 @@ hub_app = typer.Typer(
 HubFolder = Annotated[Path, typer.Option("--dir", metavar="DIR", help="The folder of the hub")]
 NodeName = Annotated[str, typer.Argument(metavar="NAME", help="The name of the node")]
 HUB = Path("hub")
+Open = Annotated[bool, typer.Option("--open", help="Open it in the browser")]
 
 
 @app.command(epilog=example_of_use("playground serve mnist --dir playground"))
@@ -32,6 +34,7 @@ def serve(
         typer.Option("--dir", metavar="DIR", help="Where everything is kept; a folder used before is gone on with"),
     ] = Path("playground"),
     data: Data = None,
+    in_browser: Annotated[bool, typer.Option("--open", help="Open the aggregator's page in the browser")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run a hub and demo nodes on this machine, until Ctrl-C: a whole playground, with nothing to set up."""
@@ -46,11 +49,29 @@ def serve(
     with federation(directory.resolve(), folders) as agents:
         nodes = {name: str(directory / name) for name in agents}
         url = next(iter(agents.values())).status()["hub"]
-        say(f"A hub at {url}, and {len(nodes)} nodes: {', '.join(nodes)}. To go on, in another terminal:")
+        links = {name: agent.link() for name, agent in agents.items()}
+        say(f"A hub at {url}, and {len(nodes)} nodes. Each has its page; a link opens it once:")
+        for name, link in links.items():
+            say(f"{name:>12}  {link}")
+        say(f"A new link: playground page --node {nodes['aggregator']}. To go on in a terminal instead:")
         owners = ",".join(name for name in nodes if name != "aggregator")
         say(f"playground task create {example} --nodes {owners} --node {nodes['aggregator']}")
-        announce(as_json, hub=url, nodes=nodes)
+        announce(as_json, hub=url, nodes=nodes, pages=links)
+        if in_browser:
+            webbrowser.open(links["aggregator"])
         wait_for_the_end()
+
+
+@app.command(epilog=example_of_use("playground page --open --node nodes/aggregator"))
+def page(node: NodeFolder, in_browser: Open = False, as_json: AsJson = False) -> None:
+    """Make a link to a node's page, which works once, in a browser on this machine."""
+    from ..playground.agent.client import Agent
+
+    with output(as_json) as result:
+        result["page"] = Agent(node).link()
+        say(result["page"])
+        if in_browser:
+            webbrowser.open(result["page"])
 
 
 @hub_app.callback()
@@ -139,10 +160,14 @@ def node(
         )  # fmt: skip
     elif any((hub, invitation, data, name, ca)):
         say(f"{directory} is a node's folder already: what it says in {CONFIGURATION} counts", style="yellow")
-    say(f"The agent of {directory} runs. Its log: {directory / 'agent.log'}. Its tasks:")
-    say(f"playground task list --node {directory}")
-    announce(as_json, node=str(directory))
-    serve_agent(directory)
+
+    def ready(link: str) -> None:
+        say(f"The agent of {directory} runs. Its log: {directory / 'agent.log'}. Its page, which this link opens once:")
+        say(link)
+        say(f"A new link: playground page --node {directory}. In a terminal: playground task list --node {directory}")
+        announce(as_json, node=str(directory), page=link)
+
+    serve_agent(directory, ready=ready)
 
 
 @app.command(epilog=example_of_use("playground audit mnist --node nodes/node1"))

@@ -1,4 +1,5 @@
 from pathlib import Path
+
 FORMS = {"torchscript": "model.torchscript.pt", "onnx": "model.onnx"}
 
 

@@ -5,6 +5,7 @@ import logging
 import os
 import secrets
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +32,13 @@ HOST = "127.0.0.1"  # children and the operator are on this machine
 logger = logging.getLogger(__name__)
 
 
-def serve(folder: Path, program: tuple[str, ...] = PROGRAM) -> None:
+def serve(folder: Path, program: tuple[str, ...] = PROGRAM, ready: Callable[[str], None] = lambda link: None) -> None:
     """Run the agent of a node until it is told to end.
 
     Args:
         folder: The node's folder.
         program: What Python runs as a child.
+        ready: Called with a link to the node's page when it can be opened.
 
     Raises:
         TutorialError: The folder is no node's, its agent runs already, or the hub does not admit it.
@@ -56,6 +58,7 @@ def serve(folder: Path, program: tuple[str, ...] = PROGRAM) -> None:
         parts = Parts(place, f"http://{HOST}:{port}", Children(adopts=True, program=program))
         write_json(place.address, {"url": parts.services.origin, "port": port, "pid": os.getpid()})
         parts.courier.start()
+        ready(parts.link()["url"])  # the listener is there: who comes now waits for the server
         try:
             server(parts).run(sockets=[listener])
         finally:

@@ -12,7 +12,13 @@ from .forms import Sent, attachment, verification, whole
 if TYPE_CHECKING:
     from .app import Action, Page, View
 
-DEMO = {"name": "MNIST", "verification_of": "mnist", "rounds": "3", "seed": "1"}
+DEMO = {
+    "name": "MNIST",
+    "description": "识别手写数字：三轮，一分钟。 / Handwritten digits: three rounds, one minute.",
+    "verification_of": "mnist",
+    "rounds": "3",
+    "seed": "1",
+}
 
 
 def views(page: "Page") -> dict[str, "View"]:

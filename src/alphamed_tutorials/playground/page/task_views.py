@@ -3,6 +3,7 @@
 import csv
 import io
 from collections import Counter
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
@@ -103,7 +104,7 @@ class Seen:
         return {
             "task": self.tasks.show(task),
             "job": vars(job) if job else None,
-            "log": self.tasks.log(task, LINES),
+            "log": _without_echoes(self.tasks.log(task)),
             "verdict": self._last_verdict(task),
             "restarts": [e for e in self.tasks.journal.events(task) if e["kind"] == "restart"][-3:],
         }
@@ -164,6 +165,13 @@ class Seen:
             request, "audit.html", task=self.tasks.show(task), found=found, since=heads[0].time if heads else None,
             said=words(request).said,
         )  # fmt: skip
+
+
+def _without_echoes(log: str) -> str:
+    """Return the last lines of a log; the SDK says most of them twice, to two loggers."""
+    lines = log.splitlines()
+    kept = [line for before, line in pairwise([None, *lines]) if line != before]
+    return "\n".join(map(str, kept[-LINES:]))
 
 
 def _download(response: Response, name: str) -> Response:
