@@ -43,6 +43,7 @@ import psutil
 import torch
 from alphafed.fed_avg import FedAvgScheduler
 from torch.utils.data import DataLoader
+from watching import watching
 
 from alphamed_tutorials.catalogue import find
 from alphamed_tutorials.engines.local import pickled
@@ -117,13 +118,14 @@ def verify_and_join(agent: Agent, task: str) -> None:
     agent.join(task, agent.code(task, "train")["sha256"])
 
 
-def measure(num_owners: int, num_rounds: int, nice: int = 0) -> dict[str, Any]:
-    """Return what a round and its processes take with this many owners."""
+def measure(num_owners: int, num_rounds: int, nice: int = 0, with_pages: bool = False) -> dict[str, Any]:
+    """Return what a round and its processes take with this many owners; with the page of every node open, or not."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         with started(folder, num_owners, num_rounds) as (agents, task):
             first, processes = agents[AGGREGATOR], Processes(folder / "playground", agents, nice)
-            found = first.wait(task, look=lambda now: processes.look(now["round"]))
+            with watching(agents, task) if with_pages else contextlib.nullcontext() as watched:
+                found = first.wait(task, look=lambda now: processes.look(now["round"]))
             assert found["state"] == "finished", found["why"]
             events = [event for event in first.events(task) if event["kind"] == "round_started"]
             seconds = statistics.median(later["time"] - event["time"] for event, later in pairwise(events))
@@ -137,6 +139,7 @@ def measure(num_owners: int, num_rounds: int, nice: int = 0) -> dict[str, Any]:
         "ratio": round(seconds / floor(num_owners), 2),
         **sent,
         **processes.used(),
+        **(watched.summary() if watched else {}),
     }
 
 
@@ -221,10 +224,11 @@ def main() -> None:
     parser.add_argument("--owners", type=int, nargs="+", default=NUM_OWNERS, metavar="N", help="other numbers of them")
     parser.add_argument("--rounds", type=int, default=NUM_ROUNDS, metavar="N", help="rounds of each task, at least 4")
     parser.add_argument("--nice", type=int, default=0, metavar="N", help="priority of the processes while rounds run")
+    parser.add_argument("--page", action="store_true", help="with the page of every node open, and the hub asked")
     arguments = parser.parse_args()
     result: dict[str, Any] = {"cores": psutil.cpu_count(), "rounds": arguments.rounds, "playground": []}
     for number in arguments.owners:
-        found = measure(number, arguments.rounds, arguments.nice)
+        found = measure(number, arguments.rounds, arguments.nice, arguments.page)
         result["playground"].append(found)
         if not arguments.json:
             print(", ".join(f"{name} {value}" for name, value in found.items()), flush=True)
