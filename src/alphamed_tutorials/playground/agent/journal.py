@@ -93,11 +93,12 @@ class Journal:
         return json.loads(found[0]["description"]) if found else None
 
     def keep_task(self, description: dict[str, Any]) -> None:
-        """Keep what the hub says of a task."""
+        """Keep what the hub says of a task; nothing is written where it says what it said before."""
         with self.transaction() as connection:
             connection.execute(
                 "INSERT INTO tasks (id, description) VALUES (?, ?) "
-                "ON CONFLICT (id) DO UPDATE SET description = excluded.description",
+                "ON CONFLICT (id) DO UPDATE SET description = excluded.description "
+                "WHERE description != excluded.description",
                 (description["id"], json.dumps(description)),
             )
 

@@ -82,7 +82,7 @@ def application(page: Page) -> Mount:
             Route(path, _action(page, action), methods=["POST"])
             for path, action in {**task_actions.actions(page), **new_task.actions(page)}.items()
         ),
-        Route("/tasks/{task}/{action}", lambda request: RedirectResponse(f"/tasks/{request.path_params['task']}")),
+        Route("/tasks/{task}/{action}", lambda request: RedirectResponse(f"/tasks/{request.path_params['task']}", 303)),
     ]
 
     async def refused(request: Request, error: Exception) -> Response:

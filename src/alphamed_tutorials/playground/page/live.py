@@ -3,13 +3,15 @@
 import asyncio
 import hashlib
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
-LOOK_SECONDS = 1  # between two looks at what a page shows
+LOOK_SECONDS = 1  # between two looks at what a page shows, at least
+SHARE = 0.02  # of the time that looking may take: a list of many tasks is looked at less often
 WORD_SECONDS = 10  # until a word is sent though nothing happened, so that a lost connection is noticed
 
 
@@ -29,6 +31,7 @@ def changes(look: Callable[[], Any], seen: str) -> StreamingResponse:
     async def stream() -> AsyncIterator[str]:
         known, silent = seen, 0.0
         while True:
+            started = time.monotonic()
             now = await run_in_threadpool(lambda: mark(look()))
             if now != known:
                 known, silent = now, 0
@@ -36,7 +39,8 @@ def changes(look: Callable[[], Any], seen: str) -> StreamingResponse:
             elif silent >= WORD_SECONDS:
                 silent = 0
                 yield ": still the same\n\n"
-            await asyncio.sleep(LOOK_SECONDS)
-            silent += LOOK_SECONDS
+            pause = max(LOOK_SECONDS, (time.monotonic() - started) / SHARE)
+            await asyncio.sleep(min(pause, WORD_SECONDS))
+            silent += pause
 
     return StreamingResponse(stream(), media_type="text/event-stream")
