@@ -182,6 +182,20 @@ class Children:
         self.starter.shutdown()
 
 
+def number_of(folder: Path) -> int:
+    """Return which one the folder of a child is, as in `attempt-2`; 0 where its name ends in no number."""
+    end = folder.name.rpartition("-")[2]
+    return int(end) if end.isdigit() else 0
+
+
+def logs(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield the names of a child's logs that say something, and what they say; what it printed comes last."""
+    for file in [*sorted((folder / "logs").glob("*.log")), folder / OUTPUT]:
+        with contextlib.suppress(FileNotFoundError):
+            if text := file.read_text(encoding="utf-8", errors="replace"):
+                yield file.name, text
+
+
 def environment(folder: Path, num_threads: int) -> dict[str, str]:
     """Return a child's environment: nothing of ours is in it but where programs and this package are."""
     package = Path(__file__).parents[3]

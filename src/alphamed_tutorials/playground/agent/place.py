@@ -99,6 +99,10 @@ class Place:
         """Return where a task's files lie."""
         return self.folder / "tasks" / task
 
+    def results(self, task: str) -> Path:
+        """Return where a task's report and model lie."""
+        return self.task(task) / "results"
+
     def attempt(self, task: str, attempt: int) -> Path:
         """Return the folder of the child that works on an attempt."""
         return self.task(task) / f"attempt-{attempt}"
