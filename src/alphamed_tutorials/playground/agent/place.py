@@ -9,7 +9,7 @@ from typing import Any
 from ...errors import TutorialError
 from ...runs.writing import write_json
 
-CONFIGURATION = "node.json"
+CONFIGURATION, ADDRESS, TOKEN = "node.json", "agent.json", "operator.token"
 
 
 @dataclass(frozen=True)
@@ -88,12 +88,12 @@ class Place:
     @property
     def token(self) -> Path:
         """What the operator shows to the agent."""
-        return self.folder / "operator.token"
+        return self.folder / TOKEN
 
     @property
     def address(self) -> Path:
         """Says where the agent that runs is reached."""
-        return self.folder / "agent.json"
+        return self.folder / ADDRESS
 
     def task(self, task: str) -> Path:
         """Return where a task's files lie."""
