@@ -74,7 +74,7 @@ def test_a_file_that_the_hub_has_already_is_sent_again_as_it_was(pair: Pair, mon
 
 
 def test_a_message_that_needs_the_hub_to_be_opened_waits_for_it(pair: Pair, monkeypatch) -> None:
-    is_hit = once(monkeypatch, pair.owner.parts.tasks, "own_box", HubAway("killed just now"))
+    is_hit = once(monkeypatch, pair.owner.parts.holdings, "own_box", HubAway("killed just now"))
     pair.push(type="note", number=1)
     assert (pair.pop()["number"], is_hit()) == (1, True)
     assert not pair.dropped()

@@ -159,7 +159,7 @@ def indented(text: str) -> str:
 
 
 def test_a_process_that_always_dies_fails_the_task(lasting_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("alphamed_tutorials.playground.agent.tasks.MOST_RESTARTS", 2)
+    monkeypatch.setattr("alphamed_tutorials.playground.agent.runner.MOST_RESTARTS", 2)
     owner, aggregator = lasting_world.node("d"), lasting_world.node("aggregator-d")
     task = ready_task(aggregator, {"d": owner}, code("import os, signal\nos.kill(pid, signal.SIGKILL)"))
     aggregator.agent.start(task)

@@ -147,7 +147,7 @@ def test_the_sdk_submits_from_a_notebook(nodes: Nodes) -> None:
 
 
 def test_results_come_to_every_node(nodes: Nodes, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("alphamed_tutorials.playground.agent.tasks.LATEST", 0.1)  # the children idle
+    monkeypatch.setattr("alphamed_tutorials.playground.agent.runner.LATEST", 0.1)  # the children idle
     for name in ("report.zip", "model.pt"):
         (tmp_path / name).write_bytes(name.encode() * 1000)
     aggregator = nodes.contractor(0)

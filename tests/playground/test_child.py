@@ -6,6 +6,7 @@ import re
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -235,3 +236,45 @@ def test_a_round_that_a_node_held_up_is_repeated_from_its_start(tmp_path, data):
     assert "Too few results gathered" in task.said()
     assert task.model() == (expected.path / "model.pt").read_bytes()
     assert task.rows() == [tuple(row) for row in expected.rows]
+
+
+class GivingUp(Drawing):
+    """Have the aggregator give up the first round, since node1 is late, and die when it has said so."""
+
+    def _distribute_model(self):
+        if not Path("died").exists():
+            self.data_channel.batch_send_stream = partial(self.data_channel.batch_send_stream, connection_timeout=1)
+        super()._distribute_model()
+
+    def _wait_for_updating_model(self):
+        if not Path("late").exists():
+            Path("late").touch()
+            time.sleep(8)
+        super()._wait_for_updating_model()
+
+    def push_log(self, message):
+        super().push_log(message)
+        if message.startswith("WARNING: Reset") and self.is_aggregator and not Path("died").exists():
+            Path("died").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.slow
+def test_an_aggregator_that_dies_when_it_has_given_up_a_round_repeats_it(tmp_path):
+    """The late answer must not let it go on with a round that it told the others to leave: it would wait for ever."""
+    data = write_data(tmp_path / "data", node1=8)
+    settings = {"max_rounds": 2, "calculation_timeout": 0}
+    expected = run_local(Drawing(**settings), data, tmp_path / "expected", seed=3)
+    task = Task(tmp_path / "task", GivingUp(**settings), data, seed=3)
+    owner = task.standin.members[task.pseudonyms["node1"]]
+    task.start()
+    try:
+        assert task.children["aggregator"].wait(60) == -signal.SIGKILL, task.said()
+        wait_for(lambda: any(key.startswith("accept_sf") for _, key, _ in owner.tape), 60, "node1 does not answer")
+        task.start("aggregator")
+        assert set(task.wait(60).values()) == {0}, task.said()
+    finally:
+        task.end()
+    assert task.model() == (expected.path / "model.pt").read_bytes()
+    assert task.rows() == [tuple(row) for row in expected.rows]
+    assert not [m for m in task.standin.members.values() if hasattr(m, "mismatches")]

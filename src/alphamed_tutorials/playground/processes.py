@@ -1,11 +1,9 @@
 """A hub and the agents of some nodes as processes of this machine, which end with whoever started them."""
 
 import contextlib
-import ctypes
 import json
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,8 +12,8 @@ from ..errors import TutorialError
 from .agent.client import Agent
 from .agent.place import CONFIGURATION, Place
 from .hub.nodes import invite
+from .launching import bound
 
-PARENT_DEATH_SIGNAL = 1  # of Linux: what a process gets when the thread that started it is gone
 START_SECONDS = 60
 END_SECONDS = 10
 
@@ -106,12 +104,11 @@ class Process:
         self._ready.unlink(missing_ok=True)
         with open(self._said, "ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", f"{__package__}.{self.module}", str(self.folder), *self.arguments],
+                bound("-m", f"{__package__}.{self.module}", str(self.folder), *self.arguments, by=signal.SIGTERM),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,  # Ctrl-C is for whoever started it
-                preexec_fn=_die_with_parent if sys.platform == "linux" else None,
             )
 
     def wait(self) -> dict[str, str]:
@@ -140,7 +137,3 @@ class Process:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-
-
-def _die_with_parent() -> None:
-    ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGTERM, 0, 0, 0)

@@ -15,18 +15,10 @@ from pathlib import Path
 
 import psutil
 
+from ..launching import bound
 from .place import Limits
 
 PROGRAM = ("-m", "alphamed_tutorials.playground.child")
-# Ends with its agent, whatever that agent dies of, and from the very beginning; then becomes the program.
-LAUNCH = """
-import ctypes, os, signal, sys
-if sys.platform == "linux":
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
-if os.getppid() != int(sys.argv[1]):
-    sys.exit("the agent is gone")
-os.execv(sys.executable, [sys.executable, *sys.argv[2:]])
-"""
 MARK = "PLAYGROUND_CHILD"  # in the environment of a child, and so of all that it forks
 WATCH = 1.0  # seconds between two looks
 SUBREAPER = 36  # Linux: orphans of this process's children become its own children, instead of init's
@@ -145,7 +137,7 @@ class Children:
             place.mkdir(parents=True, exist_ok=True)
         with open(folder / OUTPUT, "ab") as output, self.lock:
             process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", LAUNCH, str(os.getpid()), "-P", *self.program, str(folder)],
+                bound("-P", *self.program, str(folder), by=signal.SIGKILL),
                 cwd=work, env={**environment(folder, num_threads), MARK: mark}, start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip
@@ -180,6 +172,20 @@ class Children:
         for child in children:
             child.is_ended.wait(seconds)
         self.starter.shutdown()
+
+
+def number_of(folder: Path) -> int:
+    """Return which one the folder of a child is, as in `attempt-2`; 0 where its name ends in no number."""
+    end = folder.name.rpartition("-")[2]
+    return int(end) if end.isdigit() else 0
+
+
+def logs(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield the names of a child's logs that say something, and what they say; what it printed comes last."""
+    for file in [*sorted((folder / "logs").glob("*.log")), folder / OUTPUT]:
+        with contextlib.suppress(FileNotFoundError):
+            if text := file.read_text(encoding="utf-8", errors="replace"):
+                yield file.name, text
 
 
 def environment(folder: Path, num_threads: int) -> dict[str, str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...errors import TutorialError, WrongUse
+from .place import ADDRESS, CONFIGURATION, TOKEN
 
 if TYPE_CHECKING:
     import requests
@@ -153,15 +154,15 @@ class Agent:
     def _door(self) -> tuple[str, str]:
         """Return where the agent is, and what opens it."""
         try:
-            address = json.loads((self.folder / "agent.json").read_text(encoding="utf-8"))
-            return address["url"], (self.folder / "operator.token").read_text(encoding="ascii")
+            address = json.loads((self.folder / ADDRESS).read_text(encoding="utf-8"))
+            return address["url"], (self.folder / TOKEN).read_text(encoding="ascii")
         except FileNotFoundError:
             raise self._is_not_running() from None
         except PermissionError:
             raise TutorialError(f"{self.folder} belongs to another user, who alone operates that node") from None
 
     def _is_not_running(self) -> TutorialError:
-        if not (self.folder / "node.json").exists():
+        if not (self.folder / CONFIGURATION).exists():
             return WrongUse(f"{self.folder} is no node's folder: name one with --node, or in $PLAYGROUND_NODE")
         return TutorialError(
             f"the agent of {self.folder} does not run: start it with `playground node --dir {self.folder}`"

@@ -18,10 +18,10 @@ from typing import Any
 from ...errors import TutorialError
 from ...runs.writing import write_whole
 from ..sealing import seal, seal_file, unseal
-from .hub_client import HubAway, HubClient, HubRefused
-from .journal import Journal
+from .holdings import Holdings
+from .hub_client import HubAway, HubRefused
+from .runner import Runner
 from .service import FINISH, INSIDE, RESULT
-from .tasks import Tasks
 from .witness import Witness
 
 logger = logging.getLogger(__name__)
@@ -44,13 +44,14 @@ class Courier:
         hub_is_away: Why the hub could not be reached last; empty where it could.
     """
 
-    def __init__(self, journal: Journal, hub: HubClient, tasks: Tasks, witness: Witness):
-        self.journal, self.hub, self.tasks, self.witness = journal, hub, tasks, witness
+    def __init__(self, holdings: Holdings, runner: Runner, witness: Witness):
+        self.holdings, self.runner, self.witness = holdings, runner, witness
+        self.journal, self.hub = holdings.journal, holdings.hub
         self.is_closing = threading.Event()
         self.to_see: queue.Queue[tuple[str, float] | None] = queue.Queue()
         self.senders: dict[str, threading.Thread] = {}
         self.hub_is_away = ""
-        tasks.call_again = self.see
+        runner.call_again = self.see
 
     def start(self) -> None:
         """Start the threads."""
@@ -133,7 +134,7 @@ class Courier:
 
     def _take_message(self, entry: dict[str, Any]) -> None:
         task, sender = entry["task"], entry["from"]
-        message = json.loads(unseal(b64decode(entry["sealed"]), self.tasks.own_box(task)))
+        message = json.loads(unseal(b64decode(entry["sealed"]), self.holdings.own_box(task)))
         title, content = message["title"], message["content"]
         named = content.get(OWN_NAME.get(content.get("type"), ""), sender)
         if named != sender:
@@ -188,7 +189,7 @@ class Courier:
         logger.warning("task %s: %s", task, text)
         self.journal.record(task, body.get("attempt"), {"kind": "dropped", "text": text})
         if body["kind"] == "message":
-            self.tasks.fail(task, body["attempt"], {"kind": "failed", "text": text, "type": "MessageRefused"})
+            self.runner.fail(task, body["attempt"], {"kind": "failed", "text": text, "type": "MessageRefused"})
 
     def _send(self, task: str, body: dict[str, Any]) -> bool:
         """Send one message with its files, or one report."""
@@ -213,7 +214,7 @@ class Courier:
 
     def _send_file(self, task: str, transfer: str, file: str, keys: list[bytes]) -> None:
         """Seal a file for its receivers and give it to the hub; sealed once, so that it may be sent twice."""
-        source, sealed = self.tasks.files(task).get(file), self._sealed(task, transfer)
+        source, sealed = self.holdings.files(task).get(file), self._sealed(task, transfer)
         hashed = sealed.with_suffix(".sha256")
         if not hashed.exists():
             with open(source, "rb") as plain, open(sealed, "wb") as target:
@@ -229,14 +230,14 @@ class Courier:
 
     def _sealed(self, task: str, transfer: str) -> Path:
         """Return where a file lies that is sealed for others, until they can have it."""
-        folder = self.tasks.place.task(task) / "sealed"
+        folder = self.holdings.place.task(task) / "sealed"
         folder.mkdir(parents=True, exist_ok=True)
         return folder / transfer
 
     def _keys_of(self, task: str, members: list[str]) -> dict[str, bytes]:
         """Return the members' public keys."""
         for described in (self.journal.task(task), None):
-            found = described or self.tasks.refresh(task)
+            found = described or self.holdings.refresh(task)
             keys = {each["pseudonym"]: each.get("box_key") for each in found["members"]}
             if all(keys.get(member) for member in members):
                 return {member: b64decode(keys[member]) for member in members}
@@ -248,7 +249,9 @@ class Courier:
             rings = self.journal.queued.rings
             for row in self.journal.expected_results():
                 try:
-                    self.tasks.files(row["task"]).copy(row["file"], self.tasks.results(row["task"]) / row["result"])
+                    self.holdings.files(row["task"]).copy(
+                        row["file"], self.holdings.place.results(row["task"]) / row["result"]
+                    )
                 except TutorialError as error:
                     if isinstance(error, HubAway):
                         break
@@ -268,7 +271,7 @@ class Courier:
         task, at = asked
         time.sleep(max(0.0, min(at - time.monotonic(), LONGEST)))
         try:
-            self.tasks.reconcile(task)
+            self.runner.reconcile(task)
         except HubAway:
             self.is_closing.wait(SHORTEST)
             if self.to_see.empty():

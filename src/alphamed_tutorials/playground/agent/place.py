@@ -9,7 +9,7 @@ from typing import Any
 from ...errors import TutorialError
 from ...runs.writing import write_json
 
-CONFIGURATION = "node.json"
+CONFIGURATION, ADDRESS, TOKEN = "node.json", "agent.json", "operator.token"
 
 
 @dataclass(frozen=True)
@@ -88,16 +88,20 @@ class Place:
     @property
     def token(self) -> Path:
         """What the operator shows to the agent."""
-        return self.folder / "operator.token"
+        return self.folder / TOKEN
 
     @property
     def address(self) -> Path:
         """Says where the agent that runs is reached."""
-        return self.folder / "agent.json"
+        return self.folder / ADDRESS
 
     def task(self, task: str) -> Path:
         """Return where a task's files lie."""
         return self.folder / "tasks" / task
+
+    def results(self, task: str) -> Path:
+        """Return where a task's report and model lie."""
+        return self.task(task) / "results"
 
     def attempt(self, task: str, attempt: int) -> Path:
         """Return the folder of the child that works on an attempt."""

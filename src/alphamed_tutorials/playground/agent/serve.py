@@ -20,10 +20,12 @@ from ..page.app import Page, application
 from . import app, operator
 from .children import PROGRAM, Children
 from .courier import Courier
+from .holdings import Holdings
 from .hub_client import HubClient, HubRefused
 from .journal import Journal
 from .keys import Keys, read_or_make
 from .place import Place
+from .runner import Runner
 from .service import Notebook, Services
 from .tasks import Tasks
 from .witness import Witness
@@ -84,9 +86,11 @@ class Parts:
         )
         register(place, self.keys, self.hub)
         self.journal = Journal(place.database)
-        self.tasks = Tasks(place, self.journal, self.hub, self.keys, self.services, children)
+        self.holdings = Holdings(place, self.journal, self.hub, self.keys)
+        self.runner = Runner(self.holdings, self.services, children)
+        self.tasks = Tasks(self.holdings, self.runner)
         self.witness = Witness(self.journal, self.hub, self.keys)
-        self.courier = Courier(self.journal, self.hub, self.tasks, self.witness)
+        self.courier = Courier(self.holdings, self.runner, self.witness)
         self.notebook = self.services.add(Notebook(place.folder / "uploads", self.tasks.put_code))
         self.page = Page(place, self.tasks, self.witness, self.status)
         self.token = read_or_make(place.token, lambda: secrets.token_urlsafe(32).encode()).decode()
@@ -107,7 +111,7 @@ class Parts:
     def close(self) -> None:
         """End all that runs."""
         self.courier.close()
-        self.tasks.close()
+        self.runner.close()
         self.children.end_all()
         self.journal.close()
 

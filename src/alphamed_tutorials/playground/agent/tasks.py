@@ -1,73 +1,33 @@
-"""What this node does in its tasks: verify, join, run, and see that what runs here is what the hub says."""
+"""What the operator of this node asks of its tasks: make and find them, look at code, verify, join, start, take home."""
 
-import contextlib
-import json
-import logging
-import os
-import re
-import shutil
-import threading
-import time
-from base64 import b64decode, b64encode
-from collections import defaultdict
-from collections.abc import Callable
+from base64 import b64encode
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from ...errors import TutorialError
-from ...runs.writing import write_json, write_whole
-from ..sealing import SealBroken, unseal_file
 from . import code
-from .children import OUTPUT, Child, Children
-from .files import Files
-from .hub_client import HubAway, HubClient, HubRefused, sha256_of
-from .journal import Journal
-from .keys import Keys
-from .place import Place
-from .service import Service, Services
-
-logger = logging.getLogger(__name__)
-MOST_RESTARTS = 20  # in a row, without a new round
-PAUSE = 0.2  # seconds before a child that died is started again
-GRACE = 20  # seconds for a child to end by itself when it has heard that the task is finished
-LATEST = 600  # seconds for it to hear that, where it was killed in the last round and has to do that again
-AGGREGATOR = "aggregator"
-NOT_ITS_CODE = "no line of the task's own"
-NO_WORD, NO_TEXT = re.compile(r"[^\w.-]"), re.compile("[\x00-\x1f\x7f]")
-
-
-class WrongState(TutorialError):
-    """Something that cannot be done now; the text says what has to be done first."""
-
-    status = 409
+from .children import logs, number_of
+from .holdings import Holdings, own_public
+from .hub_client import HubAway, HubRefused, sha256_of
+from .runner import Runner
 
 
 class Tasks:
-    """All tasks of this node.
+    """All tasks of this node, as its operator sees them.
 
     Args:
-        place: The node's folder.
-        journal: What it must not forget.
-        hub: The hub.
-        keys: The node's secrets.
-        services: Where children ask.
-        children: Starts them.
+        holdings: What is had of them.
+        runner: What of them runs here.
+
+    Attributes:
+        running: The children at work, by task.
+        verifying: The tasks whose data verification runs now.
     """
 
-    def __init__(
-        self, place: Place, journal: Journal, hub: HubClient, keys: Keys, services: Services, children: Children
-    ):
-        self.place, self.journal, self.hub, self.keys = place, journal, hub, keys
-        self.services, self.children = services, children
-        self.running: dict[str, Run] = {}
-        self.restarts: dict[tuple[str, int], int] = defaultdict(int)
-        self.last_round: dict[tuple[str, int], int] = {}
-        self.lock = threading.RLock()  # of what runs here
-        self.verifying: set[str] = set()
-        self.call_again: Callable[[str, float], None] = lambda task, seconds: None
-        self.is_closing = False
-
-    # What the operator wants
+    def __init__(self, holdings: Holdings, runner: Runner):
+        self.holdings, self.runner = holdings, runner
+        self.place, self.journal, self.hub, self.keys = holdings.place, holdings.journal, holdings.hub, holdings.keys
+        self.refresh = holdings.refresh
+        self.running, self.verifying = runner.running, runner.verifying
 
     def create(self, name: str, description: str, nodes: list[str], settings: dict[str, Any]) -> dict[str, Any]:
         """Make a task whose initiator is this node."""
@@ -118,7 +78,7 @@ class Tasks:
 
     def code(self, task: str, kind: str) -> dict[str, Any]:
         """Return what a task's code consists of, and its hash, which approves it."""
-        content = self._code(self.refresh(task), kind)
+        content = self.holdings.code(self.refresh(task), kind)
         return {"kind": kind, "sha256": sha256_of(content), "files": code.contents(content)}
 
     def verify(self, task: str, approve: str | None) -> dict[str, Any]:
@@ -129,9 +89,8 @@ class Tasks:
             approve: The hash of the code that the operator lets run.
         """
         described = self.refresh(task)
-        content = self._approved(described, "verify", approve)
-        with self._only_one(task):
-            verdict = self._verdict(described, content)
+        content = self.holdings.approved(described, "verify", approve)
+        verdict = self.runner.verify(described, content)
         reported = {"ok": verdict["ok"], "reason": verdict["reason"][:2000], "sha256": sha256_of(content)}
         self.hub.post(f"/v1/tasks/{task}/verdict", reported)
         self.refresh(task)
@@ -140,10 +99,10 @@ class Tasks:
     def join(self, task: str, approve: str | None) -> dict[str, Any]:
         """Take part: from the start on, the task's training code runs here."""
         described = self.refresh(task)
-        content = self._approved(described, "train", approve)
+        content = self.holdings.approved(described, "train", approve)
         code.check_training(content)
         known = own_public(described)
-        public = known if known and self._has_box(known) else self.keys.new_box()
+        public = known if known and self.holdings.has_box(known) else self.keys.new_box()
         body = {"box_key": b64encode(public).decode(), "sha256": sha256_of(content)}
         self.hub.post(f"/v1/tasks/{task}/join", body)
         return self.refresh(task)
@@ -161,12 +120,12 @@ class Tasks:
     def delete(self, task: str) -> dict[str, Any]:
         """Delete a task of this node: all that is kept of it, but its log at the hub."""
         self.hub.delete(f"/v1/tasks/{task}")
-        self.drop(task)
+        self.runner.drop(task)
         return {"deleted": task}
 
     def results(self, task: str) -> Path:
         """Return where a task's report and model lie."""
-        return self.place.task(task) / "results"
+        return self.place.results(task)
 
     def metrics(self, task: str) -> list[dict[str, Any]]:
         """Return all values that were logged here: of each round those that were told last."""
@@ -182,381 +141,7 @@ class Tasks:
     def log(self, task: str, lines: int = 0) -> str:
         """Return what the children of a task have logged: the last lines, or all."""
         base = self.place.task(task)
-        folders = sorted(base.glob("verify-*"), key=_number) + sorted(base.glob("attempt-*"), key=_number)
-        parts = [
-            f"== {folder.name} {file.name}\n{said}"
-            for folder in folders
-            for file in _logs(folder)
-            if (said := _text(file))
-        ]
+        folders = sorted(base.glob("verify-*"), key=number_of) + sorted(base.glob("attempt-*"), key=number_of)
+        parts = [f"== {folder.name} {name}\n{text}" for folder in folders for name, text in logs(folder)]
         text = "".join(f"{part.rstrip()}\n" for part in parts)
         return text if lines <= 0 else "".join(text.splitlines(keepends=True)[-lines:])
-
-    # What the hub wants
-
-    def refresh(self, task: str) -> dict[str, Any]:
-        """Ask the hub how a task stands, and keep the answer."""
-        described: dict[str, Any] = self.hub.get(f"/v1/tasks/{task}")
-        self.journal.keep_task(described)
-        return described
-
-    def reconcile(self, task: str) -> None:
-        """Let run here what shall run here, and nothing else.
-
-        Raises:
-            HubAway: Nothing can be said now.
-        """
-        try:
-            described = self.refresh(task)
-        except HubRefused as error:
-            if error.status in (404, 410):
-                self.drop(task)
-            return
-        attempt, state = described["attempt"], described["state"]
-        shall_run = state in ("running", "finished") and described["me"]["state"] == "joined"
-        ended = self.journal.ended(task, attempt)
-        with self.lock:
-            run = self.running.get(task)
-            if run and (run.attempt != attempt or not shall_run):
-                run.finish()
-            elif not run and shall_run and not ended and not self.is_closing:
-                run = self._launch(described)
-            if run and state == "finished":
-                run.finish(GRACE if ended else LATEST)
-        if state == "finished" and not run and ended and self.journal.is_done_with(task):
-            self.journal.forget_talk(task)
-            for name in ("files", "sealed"):
-                shutil.rmtree(self.place.task(task) / name, ignore_errors=True)
-
-    def drop(self, task: str) -> None:
-        """Forget a task that was deleted: its child, its files, its key."""
-        with self.lock:
-            run = self.running.get(task)
-            if run:
-                run.finish()
-        if run and run.child:
-            run.child.is_ended.wait(5)
-        described = self.journal.task(task)
-        self.journal.forget_task(task)
-        public = own_public(described) if described else None
-        if public:
-            self.keys.forget_box(public)
-        shutil.rmtree(self.place.task(task), ignore_errors=True)
-
-    def close(self) -> None:
-        """Start nothing more."""
-        with self.lock:
-            self.is_closing = True
-
-    # How
-
-    def _launch(self, described: dict[str, Any]) -> "Run | None":
-        """Start the child of a task that runs, or whose end this node has not heard."""
-        task, attempt = described["id"], described["attempt"]
-        folder = self.place.attempt(task, attempt)
-        try:
-            self._prepare(described, folder)
-        except TutorialError as error:
-            if isinstance(error, HubAway):
-                raise
-            self.fail(task, attempt, {"kind": "failed", "text": str(error), "type": type(error).__name__})
-            return None
-
-        def tell(event: dict[str, Any]) -> None:
-            self.told(task, attempt, event)
-
-        service = Service(self.journal, self.files(task), described, folder, tell)
-        base = self.services.add(service)
-        me, settings = described["me"], dict(described.get("settings") or {})
-        role = _role(described)
-        assignment = {"kind": "train", "base": base, "attempt": attempt, "pseudonym": me["pseudonym"], "role": role}
-        threads = self._assign(folder, task, assignment, settings)
-        run = Run(attempt, role, service)
-        self.running[task] = run
-        limits = self.place.configuration.limits
-        run.child = self.children.start(
-            folder, limits, lambda child: self._over(task, run, child), limits.seconds, threads
-        )
-        return run
-
-    def _assign(self, folder: Path, task: str, assignment: dict[str, Any], settings: dict[str, Any]) -> int:
-        """Write what the child is to do; return the number of its threads."""
-        limits, threads = self.place.configuration.limits, min(_whole(settings, "num_threads", 1), os.cpu_count() or 1)
-        known = {
-            "task": task,
-            "name": self.place.configuration.name,
-            "data": str(self.place.data),
-            "seed": _whole(settings, "seed", 0),
-            "num_threads": threads,
-            "forbidden": [str(self.place.keys), str(self.place.token), *map(str, self._databases())],
-            "limits": {"memory": limits.memory, "file": limits.disk, "processes": limits.processes},
-        }
-        write_json(folder / "child.json", {**known, **assignment})
-        return threads
-
-    def _databases(self) -> list[Path]:
-        database = self.place.database
-        return [database, *(database.with_name(database.name + end) for end in ("-wal", "-shm"))]
-
-    def _prepare(self, described: dict[str, Any], folder: Path) -> None:
-        """Make a child's folder, with the code that was approved."""
-        if (folder / "code").is_dir():
-            return
-        content = self._code(described, "train")
-        sha256 = sha256_of(content)
-        if self.journal.approved(described["id"], "train") != sha256:
-            raise WrongState(f"the training code {sha256[:12]} was not approved on this node: join the task again")
-        code.check_training(content)
-        _unpacked(content, folder)
-
-    def _verdict(self, described: dict[str, Any], content: bytes) -> dict[str, Any]:
-        """Run DatasetVerify in a child; whatever it does, there is a verdict and a reason."""
-        task = described["id"]
-        number = 1 + max((_number(each) for each in self.place.task(task).glob("verify-*")), default=0)
-        folder = self.place.task(task) / f"verify-{number}"
-        try:
-            _unpacked(content, folder)
-        except TutorialError as error:
-            return {"ok": False, "reason": str(error), "log": ""}
-        assignment = {"kind": "verify", "role": _role(described), "pseudonym": described["me"]["pseudonym"]}
-        self._assign(folder, task, assignment, {})
-        limits, over = self.place.configuration.limits, threading.Event()
-        child = self.children.start(folder, limits, lambda _: over.set(), limits.verify_seconds)
-        over.wait()
-        try:
-            found = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
-            verdict = {"ok": bool(found["ok"]), "reason": str(found["reason"])}
-        except (OSError, ValueError, KeyError, TypeError):
-            end = child.reason or f"it ended without an answer ({_ending(child.process.returncode)})"
-            verdict = {"ok": False, "reason": f"the data verification was ended: {end}"}
-        if child.reason and verdict["ok"]:
-            verdict = {"ok": False, "reason": f"the data verification was ended: {child.reason}"}
-        log = "".join(map(_text, _logs(folder)))
-        self.journal.record(task, None, {"kind": "verified", **verdict})
-        return {**verdict, "log": log[-20_000:]}
-
-    def _over(self, task: str, run: "Run", child: Child) -> None:
-        """See what is to be done when a child has ended."""
-        self.services.remove(run.service)
-        with self.lock:
-            del self.running[task]
-            attempt = run.attempt
-            if run.is_late:
-                self.journal.end(task, attempt, "finished")
-            if run.was_ended or self.is_closing or self.journal.ended(task, attempt):
-                self.call_again(task, 0)
-                return
-            status = child.process.returncode
-            if child.reason:
-                self._failed_here(task, attempt, f"the task's process was ended: {child.reason}", "LimitExceeded")
-            elif status == 0 and run.role != AGGREGATOR:
-                self.journal.end(task, attempt, "finished")
-            elif status == 0:
-                self._failed_here(
-                    task, attempt, "the scheduler came to its end without finishing the task", "Unfinished"
-                )
-            elif self.restarts[task, attempt] >= MOST_RESTARTS:
-                text = f"the task's process ended {MOST_RESTARTS} times in a row ({_ending(status)})"
-                self._failed_here(task, attempt, text, "Restarts")
-            else:
-                self.restarts[task, attempt] += 1
-                text = f"the task's process ended ({_ending(status)}) and is started again"
-                self.journal.record(task, attempt, {"kind": "restart", "text": text})
-                self.call_again(task, PAUSE)
-
-    def _failed_here(self, task: str, attempt: int, text: str, kind: str) -> None:
-        self.fail(task, attempt, {"kind": "failed", "text": text, "type": kind})
-
-    def told(self, task: str, attempt: int, event: dict[str, Any]) -> None:
-        """Take what a child says of its work."""
-        if event["kind"] == "failed":
-            self.fail(task, attempt, event)
-            return
-        self.journal.record(task, attempt, event)
-        number = event.get("round")
-        if event["kind"] in ("started", "round_started", "round_done") and isinstance(number, int):
-            if number > self.last_round.get((task, attempt), 0):
-                self.last_round[task, attempt] = number
-                self.restarts[task, attempt] = 0
-            report = {name: event[name] for name in ("round", "rounds") if isinstance(event.get(name), int)}
-            self.journal.queue(task, {"kind": "report", "attempt": attempt, **report})
-
-    def fail(self, task: str, attempt: int, event: dict[str, Any]) -> None:
-        """Let a task fail: what it said stays here, others learn the file of the task's code, the line and the type."""
-        file, line = event.get("file"), event.get("line")
-        where = {
-            "file": NO_TEXT.sub("?", str(file)).lstrip("/")[-300:] if file else NOT_ITS_CODE,
-            "line": line if isinstance(line, int) and line >= 0 else 0,
-            "kind": NO_WORD.sub("-", str(event.get("type") or "Exception"))[:80],
-        }
-        report: dict[str, Any] = {"kind": "report", "state": "failed", "attempt": attempt, "where": where}
-        if isinstance(event.get("round"), int):
-            report["round"] = event["round"]
-        with self.journal.transaction():
-            self.journal.end(task, attempt, "failed")
-            self.journal.record(task, attempt, event)
-            self.journal.queue(task, report)
-
-    def files(self, task: str) -> Files:
-        """Return the files of a task."""
-
-        def fetch(file: str, target: BinaryIO) -> None:
-            aside = self.place.task(task) / "files" / f".{file}.sealed"
-            while not self.is_closing:
-                try:
-                    with open(aside, "w+b") as sealed:
-                        self.hub.get_file(f"/v1/tasks/{task}/files/{file}", sealed)
-                        sealed.seek(0)
-                        unseal_file(sealed, target, self.own_box(task), context=file.encode())
-                    return
-                except HubAway:
-                    time.sleep(0.5)  # the SDK takes any answer for the file: there is none before it is there
-                except (HubRefused, SealBroken) as error:
-                    raise TutorialError(f"file {file} cannot be had: {error}") from error
-                finally:
-                    aside.unlink(missing_ok=True)
-            raise HubAway("the agent is closing")
-
-        return Files(self.place.task(task) / "files", fetch)
-
-    def own_box(self, task: str) -> bytes:
-        """Return the private half of this node's key in a task."""
-        for described in (self.journal.task(task), None):
-            public = own_public(described or self.refresh(task))
-            if public and self._has_box(public):
-                return self.keys.box(public)
-        raise WrongState("this node has not joined the task")
-
-    def _has_box(self, public: bytes) -> bool:
-        with contextlib.suppress(FileNotFoundError):
-            return bool(self.keys.box(public))
-        return False
-
-    def _code(self, described: dict[str, Any], kind: str) -> bytes:
-        """Return a task's code, from the hub or as it was fetched before."""
-        known = (described.get("code") or {}).get(kind)
-        if not known:
-            what = {"verify": "data verification", "train": "training code"}.get(kind, kind)
-            raise WrongState(f"the task has no {what} yet: its initiator has not sent it")
-        file = self.place.task(described["id"]) / "code" / known["sha256"]
-        with contextlib.suppress(FileNotFoundError):
-            content = file.read_bytes()
-            if sha256_of(content) == known["sha256"]:
-                return content
-        content = self.hub.get_bytes(f"/v1/tasks/{described['id']}/code/{kind}")
-        if sha256_of(content) != known["sha256"]:
-            raise WrongState("the hub sent other code than it names: ask its operator")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(file, content)
-        return content
-
-    def _approved(self, described: dict[str, Any], kind: str, approve: str | None) -> bytes:
-        """Return code that the operator lets run, and remember that.
-
-        Raises:
-            WrongState: The operator approves nothing, or something else.
-        """
-        content = self._code(described, kind)
-        sha256 = sha256_of(content)
-        if approve != sha256 and (approve or self.journal.approved(described["id"], kind) != sha256):
-            other = f"not {approve[:12]}" if approve else "and was not approved on this node"
-            raise WrongState(f"the task's code is {sha256}, {other}: look at it, and approve this hash")
-        self.journal.approve(described["id"], kind, sha256)
-        return content
-
-    @contextlib.contextmanager
-    def _only_one(self, task: str) -> Any:
-        with self.lock:
-            if task in self.verifying:
-                raise WrongState("the data verification of this task is running already")
-            self.verifying.add(task)
-        try:
-            yield
-        finally:
-            self.verifying.discard(task)
-
-
-def own_public(described: dict[str, Any]) -> bytes | None:
-    """Return the public half of this node's key in a task; None before it joined."""
-    for member in described["members"]:
-        if member["pseudonym"] == described["me"]["pseudonym"] and member["box_key"]:
-            return b64decode(member["box_key"])
-    return None
-
-
-class Run:
-    """A child at work.
-
-    Attributes:
-        attempt: The task's.
-        role: The node's.
-        service: Where the child asks.
-        child: The process.
-        was_ended: Whether it was ended because it shall not run any more.
-        is_late: Whether that was because it did not end by itself.
-    """
-
-    def __init__(self, attempt: int, role: str, service: Service):
-        self.attempt, self.role, self.service = attempt, role, service
-        self.child: Child | None = None
-        self.was_ended = self.is_late = False
-        self._seconds = float("inf")
-
-    def finish(self, seconds: float = 0) -> None:
-        """End the child, after some time in which it may end by itself."""
-        if self.child is None or seconds >= self._seconds:
-            return
-        self._seconds = seconds
-        if seconds:
-            timer = threading.Timer(seconds, self._end, [True])
-            timer.daemon = True
-            timer.start()
-        else:
-            self._end()
-
-    def _end(self, is_late: bool = False) -> None:
-        if self.child is None or self.child.is_ended.is_set():
-            return  # its number may be another process's by now
-        self.was_ended, self.is_late = True, is_late or self.is_late
-        self.child.end()
-
-
-def _unpacked(content: bytes, folder: Path) -> None:
-    """Make a folder with the code in it, or none."""
-    aside = folder.with_name(f".{folder.name}")
-    shutil.rmtree(aside, ignore_errors=True)
-    shutil.rmtree(folder, ignore_errors=True)
-    (aside / "code").mkdir(parents=True)
-    code.unpack(content, aside / "code")
-    aside.rename(folder)
-
-
-def _role(described: dict[str, Any]) -> str:
-    """Return this node's role as the child knows it."""
-    return AGGREGATOR if described["role"] == AGGREGATOR else "owner"
-
-
-def _whole(settings: dict[str, Any], name: str, default: int) -> int:
-    """Return a number that the initiator set."""
-    value = settings.get(name)
-    return value if isinstance(value, int) and value >= default else default
-
-
-def _number(folder: Path) -> int:
-    end = folder.name.rpartition("-")[2]
-    return int(end) if end.isdigit() else 0
-
-
-def _ending(status: int) -> str:
-    return f"killed by signal {-status}" if status < 0 else f"exit code {status}"
-
-
-def _logs(folder: Path) -> list[Path]:
-    """Return where a child's logs are, and what it printed."""
-    return [*sorted((folder / "logs").glob("*.log")), folder / OUTPUT]
-
-
-def _text(file: Path) -> str:
-    with contextlib.suppress(FileNotFoundError):
-        return file.read_text(encoding="utf-8", errors="replace")
-    return ""

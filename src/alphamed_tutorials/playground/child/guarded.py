@@ -11,7 +11,7 @@ from typing import Any
 from alphafed.data_channel.data_channel import SendingError
 from alphafed.fed_avg import FedAvgScheduler
 from alphafed.fed_avg.contractor import FinishTaskEvent, ResetRoundEvent, SyncStateEvent
-from alphafed.fed_avg.fed_avg import ResetRound
+from alphafed.fed_avg.fed_avg import AggregationError, ResetRound
 from alphafed.fs import get_result_dir
 from alphafed.scheduler import TaskComplete
 
@@ -67,6 +67,11 @@ class Guard:
     def round_done(self, number: int) -> None:
         """Tell what was logged in a round."""
         self.event("round_done", round=number, rows=self.node.take_scalars())
+
+    def take_snapshot(self, gives_up: bool = False) -> None:
+        """Keep what the node is now, to go on from; `gives_up` where a round is given up, see `Snapshots.save`."""
+        position = self.line.mark(self.snapshots.position)
+        self.warn(self.snapshots.save(position, Path(self.node.scheduler._log_dir), gives_up))
 
     def interrupt(self, event: Any) -> None:
         """Notice that nobody waits for a data owner's parameters any more; the SDK would read past it."""
@@ -166,6 +171,8 @@ def guarded(kind: type[FedAvgScheduler]) -> type[FedAvgScheduler]:
         def _check_in(self) -> None:
             if guard().snapshots.exist:
                 guard().line.rewind(guard().snapshots.go_on())
+                if guard().snapshots.gives_up:
+                    self.contractor.reset_round()
             else:
                 guard().line.rewind(0)
                 super()._check_in()
@@ -181,11 +188,10 @@ def guarded(kind: type[FedAvgScheduler]) -> type[FedAvgScheduler]:
                     setattr(self, name, {member: value[member] for member in self.participants if member in value})
 
         def _sync_state(self) -> None:
-            snapshots = guard().snapshots
-            guard().warn(snapshots.save(guard().line.mark(snapshots.position), Path(self._log_dir)))
+            guard().take_snapshot()
             super()._sync_state()
             number = self.current_round
-            if snapshots.begin(number):
+            if guard().snapshots.begin(number):
                 self.current_round = number  # the snapshot is from before the message that said so
 
         def _run_a_round(self) -> None:
@@ -199,6 +205,15 @@ def guarded(kind: type[FedAvgScheduler]) -> type[FedAvgScheduler]:
             super()._persistent_running_context()
             if self.is_aggregator:
                 guard().round_done(self.current_round)
+
+        def _run_as_aggregator(self) -> None:
+            try:
+                super()._run_as_aggregator()
+            except AggregationError:
+                # The others are about to hear of it: were this process to die now and try the round once more, an answer
+                # that has come meanwhile would let it go on, and wait for parameters that nobody sends any more.
+                guard().take_snapshot(gives_up=True)
+                raise
 
         def _run_as_data_owner(self) -> None:
             try:

@@ -34,6 +34,7 @@ class Snapshots:
     Attributes:
         position: Where in the node's messages the last one was taken; None where there is none yet.
         lost: Why there are none; empty where there are.
+        gives_up: Whether the one that was gone on from was taken where the aggregator gave a round up.
     """
 
     def __init__(self, folder: Path, node: Node, ids: Ids):
@@ -43,6 +44,7 @@ class Snapshots:
         self._old_files: list[Path] = []
         self.position: int | None = None
         self.lost = ""
+        self.gives_up = False
 
     @property
     def exist(self) -> bool:
@@ -53,12 +55,13 @@ class Snapshots:
         """Take note of the files that TensorBoard wrote before, as long as there are no others."""
         self._old_files = [file for file in result_dir.rglob("events.out.*") if file.is_file()]
 
-    def save(self, position: int, log_dir: Path) -> list[str]:
+    def save(self, position: int, log_dir: Path, gives_up: bool = False) -> list[str]:
         """Write the state between two rounds.
 
         Args:
             position: How far the node's messages were read and sent.
             log_dir: Where the TensorBoard files are.
+            gives_up: Whether the round before did not come to its end, which the others are still to be told.
 
         Returns:
             What there is to know of what could not be kept.
@@ -67,7 +70,7 @@ class Snapshots:
             return []
         end_workers(self._node.scheduler)
         try:
-            self._write(position, log_dir)
+            self._write(position, log_dir, gives_up)
             return []
         except Exception as error:  # pickling calls code of every attribute, which fails as it likes
             if fault_behind(error) or not self._node.forget_unpicklable():
@@ -75,15 +78,16 @@ class Snapshots:
         losses = self._node.losses()
         self.lost = "; ".join(text for text, is_fatal in losses if is_fatal)
         if not self.lost:
-            self._write(position, log_dir)
+            self._write(position, log_dir, gives_up)
         return [text for text, _ in losses]
 
-    def _write(self, position: int, log_dir: Path) -> None:
+    def _write(self, position: int, log_dir: Path, gives_up: bool) -> None:
         content = {
             "kept": self._node.kept(),
             "pending": list(self._node.scheduler.tb_writer.scalars),
             "files": {str(file): file.stat().st_size for file in log_dir.rglob("*") if file.is_file()},
             "position": position,
+            "gives_up": gives_up,
             "count": self._ids.count,
         }
         with self._anchored():
@@ -117,7 +121,7 @@ class Snapshots:
                 os.truncate(file, found["files"].get(str(file), 0))
         self._ids.count = found["count"]
         self._restore(found)
-        self.position = found["position"]
+        self.position, self.gives_up = found["position"], found["gives_up"]
         return found["position"]
 
     def _restore(self, found: dict[str, Any]) -> None:
