@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from alphamed_tutorials.engines.local import run_local
 from alphamed_tutorials.engines.run import run
 from alphamed_tutorials.errors import TutorialError, WrongUse
 from alphamed_tutorials.share import trial
+from alphamed_tutorials.share.code import read_code
 from alphamed_tutorials.share.new import TEMPLATES, new
 from alphamed_tutorials.share.pack import pack
 
@@ -251,7 +253,7 @@ def test_every_example_packs_into_what_it_imports(packed_example):
     archived = {each["name"] for each in report["src.zip"]}
     assert archived - {"requirements.txt"} == code | {"entry.pickle"}
     assert ("requirements.txt" in archived) == bool(example.facts.requirements) == (out / "requirements.txt").exists()
-    assert code | {"DatasetVerify.py", "README.md", "submit.ipynb"} <= set(content(out))
+    assert code | {"DatasetVerify.py", "README.md", "src.zip", "submit.ipynb"} <= set(content(out))
     assert (out / "DatasetVerify.py").read_bytes() == (example.folder / "dataset_verify.py").read_bytes()
     assert report["warnings"] == []
 
@@ -280,6 +282,15 @@ def test_the_notebook_makes_what_was_asked_for(packed, tmp_path):
     done = subprocess.run([sys.executable, "-c", before_submit], cwd=upload, capture_output=True, text=True)
     assert done.stdout.split() == ["4", "0.5"], done.stderr
     assert source.index("torch._ops.__file__") < source.index("scheduler.submit(TASK_ID)")
+
+
+def test_src_zip_is_what_submit_sends_also_from_beside_it(demo, packed):
+    out, report = packed
+    with zipfile.ZipFile(out / "src.zip") as archive:
+        assert {info.filename: info.file_size for info in archive.infolist()} == {
+            each["name"]: each["bytes"] for each in report["src.zip"]
+        }
+    assert trial.try_out(out, read_code(find(demo))).archive == (out / "src.zip").read_bytes()
 
 
 def test_the_report_lists_every_file_with_its_size(packed):

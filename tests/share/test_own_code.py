@@ -83,7 +83,9 @@ def test_it_is_packed(place, start):
     done = start("pack", "tumours.py:TumourScheduler", "--out", "要 上传", "--rounds", "7", cwd=place)
     assert done.returncode == 0, done.stderr
     upload = place / "要 上传"
-    assert {file.name for file in upload.iterdir()} == {"DatasetVerify.py", "README.md", "submit.ipynb", "tumours.py"}
+    assert {file.name for file in upload.iterdir()} == {
+        "DatasetVerify.py", "README.md", "src.zip", "submit.ipynb", "tumours.py",
+    }  # fmt: skip
     assert (upload / "DatasetVerify.py").read_bytes() == (place / "tumours.py").read_bytes()
     assert "max_rounds=7" in (upload / "submit.ipynb").read_text(encoding="utf-8")
     assert "/data/alphamed-federated-dataset/tumours" in (upload / "README.md").read_text(encoding="utf-8")

@@ -21,6 +21,7 @@ PURPOSES = {
     "DatasetVerify.py": "创建任务时上传 / upload it when you create the task",
     "README.md": "步骤 / the steps",
     "requirements.txt": "节点要安装的包 / packages for the nodes to install",
+    "src.zip": "上传到演练平台的任务页面 / for the local playground",
     "submit.ipynb": "提交任务 / submits the task",
 }
 SENT = "随任务发送 / sent with the task"
@@ -59,6 +60,7 @@ def pack(
         raise WrongUse(f"{place.parent} is no folder: make it first, or name another place")
     with new_folder(place) as folder:
         requirements, trial = _make(folder, task, num_rounds, settings)
+        (folder / "src.zip").write_bytes(trial.archive)
         purposes = {**PURPOSES, **dict.fromkeys(trial.brought, READ)}
         names = sorted(
             {"README.md", *(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())}

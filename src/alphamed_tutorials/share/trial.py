@@ -1,8 +1,10 @@
 """Try whether a packed task can be submitted and unpacked, in clean processes and foreign folders."""
 
+import io
 import shutil
 import tempfile
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ class Trial:
 
     Attributes:
         brought: Files beside the code that are read while the task is made.
-        archive: `src.zip`, as the SDK would send it.
+        archive: `src.zip` with what the SDK would send; the same content gives the same bytes.
         archived: Size in bytes of each file in it, by name.
         data_dir: Where the task looks for a node's data.
         warnings: What will do, but should be known.
@@ -69,8 +71,20 @@ def try_out(upload: Path, code: Code) -> Trial:
             for path in dict.fromkeys((str(code.root), str(Path.home())))
             if path != "/" and path.encode() in entry
         ]
-        archive_bytes = (place / "src.zip").read_bytes()
-        return Trial(sorted(set(sent["brought"])), archive_bytes, archived, received["data_dir"], warnings)
+        return Trial(
+            sorted(set(sent["brought"])), _zipped(node / "src", archived), archived, received["data_dir"], warnings
+        )
+
+
+def _zipped(folder: Path, names: Iterable[str]) -> bytes:
+    """Return an archive of a folder's files that says nothing of when and in which order they were written."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for name in names:
+            info = zipfile.ZipInfo(name)
+            info.external_attr = 0o644 << 16
+            archive.writestr(info, (folder / name).read_bytes(), zipfile.ZIP_DEFLATED)
+    return content.getvalue()
 
 
 def _run(server: Server, step: str, folder: Path, code: Code) -> dict[str, Any]:
