@@ -8,12 +8,11 @@ from starlette.responses import RedirectResponse, Response
 from ...errors import TutorialError, WrongUse
 from . import submissions
 from .forms import Sent, attachment, verification, whole
-from .words import words
 
 if TYPE_CHECKING:
     from .app import Action, Page, View
 
-DEMO = {"name": "MNIST", "verification_of": "mnist", "rounds": "3", "seed": "1"}
+DEMO = {"demo": "yes", "name": "MNIST", "verification_of": "mnist", "rounds": "3", "seed": "1"}
 
 
 def views(page: "Page") -> dict[str, "View"]:
@@ -21,10 +20,8 @@ def views(page: "Page") -> dict[str, "View"]:
 
     def empty(request: Request) -> Response:
         others = _others(page)
-        if "demo" not in request.query_params:
-            return _form(page, request, others, {}, [])
-        description = words(request)("Handwritten digits: three rounds, one minute.")
-        return _form(page, request, others, {**DEMO, "description": description}, others)
+        is_demo = "demo" in request.query_params
+        return _form(page, request, others, DEMO if is_demo else {}, others if is_demo else [])
 
     return {"/new": empty}
 
