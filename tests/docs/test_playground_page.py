@@ -6,7 +6,7 @@ import pytest
 from starlette.routing import Route
 
 from alphamed_tutorials.playground import signing
-from alphamed_tutorials.playground.agent import app, courier, place, service, tasks
+from alphamed_tutorials.playground.agent import app, courier, place, runner, service
 from alphamed_tutorials.playground.hub import state
 from pages import LANGUAGES, ROOT
 
@@ -20,7 +20,7 @@ FACTS = [
     (f"最多 {LIMITS.processes} 个", f"({LIMITS.processes} beside the first)"),
     (f"看守（{LIMITS.memory >> 30} GiB）", f"for all together ({LIMITS.memory >> 30} GiB)"),
     (f"看守（{LIMITS.disk >> 30} GiB）", f"for its folder ({LIMITS.disk >> 30} GiB)"),
-    (f"最多 {tasks.MOST_RESTARTS} 次", f"{tasks.MOST_RESTARTS} times in a row"),
+    (f"最多 {runner.MOST_RESTARTS} 次", f"{runner.MOST_RESTARTS} times in a row"),
     (f"{state.Limits().away} 秒后", f"After {state.Limits().away} seconds"),
     (f"最多等 {service.HOLD} 秒", f"up to {service.HOLD} seconds"),
 ]

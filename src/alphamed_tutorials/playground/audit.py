@@ -5,6 +5,7 @@ by the hub. Everything here works on what an agent has fetched and kept: the hub
 """
 
 import json
+from base64 import b64decode
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -169,6 +170,19 @@ def audit(
             found.faults.append(f"{stretch}: at least one was changed, removed, added or moved; {whose} is another")
             break
         sound = each.size
+    return found
+
+
+def box_keys(records: Iterable[str]) -> dict[str, bytes]:
+    """Return the key with which each member joined last."""
+    found = {}
+    for record in records:
+        try:
+            parts = json.loads(record)
+            if parts["event"] in ("created", "joined"):
+                found[str(parts["by"])] = b64decode(parts["box_key"], validate=True)
+        except (ValueError, KeyError, TypeError):
+            continue  # a record that cannot be read names no key
     return found
 
 

@@ -184,19 +184,19 @@ class Courier:
         return DONE
 
     def _give_up(self, task: str, body: dict[str, Any], error: Exception) -> None:
-        """Let a task fail that would wait for ever for what the hub does not take."""
-        text = f"the hub does not take {body.get('title') or body['kind']}: {error}"
+        """Let a task fail that would wait for ever for what cannot be sent."""
+        text = f"{body.get('title') or body['kind']} could not be sent: {error}"
         logger.warning("task %s: %s", task, text)
         self.journal.record(task, body.get("attempt"), {"kind": "dropped", "text": text})
         if body["kind"] == "message":
-            self.runner.fail(task, body["attempt"], {"kind": "failed", "text": text, "type": "MessageRefused"})
+            self.runner.fail(task, body["attempt"], {"kind": "failed", "text": text, "type": "NotSent"})
 
     def _send(self, task: str, body: dict[str, Any]) -> bool:
         """Send one message with its files, or one report."""
         if body["kind"] == "report":
             self.hub.post(f"/v1/tasks/{task}/report", {name: body[name] for name in body if name != "kind"})
             return True
-        keys = self._keys_of(task, body["to"])
+        keys = self.witness.box_keys(task, body["to"])
         for transfer, file in body["files"].items():
             self._send_file(task, transfer, file, list(keys.values()))
         title, content = body["title"], body["content"]
@@ -233,15 +233,6 @@ class Courier:
         folder = self.holdings.place.task(task) / "sealed"
         folder.mkdir(parents=True, exist_ok=True)
         return folder / transfer
-
-    def _keys_of(self, task: str, members: list[str]) -> dict[str, bytes]:
-        """Return the members' public keys."""
-        for described in (self.journal.task(task), None):
-            found = described or self.holdings.refresh(task)
-            keys = {each["pseudonym"]: each.get("box_key") for each in found["members"]}
-            if all(keys.get(member) for member in members):
-                return {member: b64decode(keys[member]) for member in members}
-        raise TutorialError(f"{', '.join(members)}: not all have joined the task")
 
     def _fetch_results(self) -> None:
         """Put the report and the model into their place, as they become known."""

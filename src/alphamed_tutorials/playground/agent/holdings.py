@@ -99,15 +99,9 @@ class Holdings:
         """Return the private half of this node's key in a task."""
         for described in (self.journal.task(task), None):
             public = own_public(described or self.refresh(task))
-            if public and self.has_box(public):
+            if public and self.keys.has_box(public):
                 return self.keys.box(public)
         raise WrongState("this node has not joined the task")
-
-    def has_box(self, public: bytes) -> bool:
-        """Return whether the private half of a key is here."""
-        with contextlib.suppress(FileNotFoundError):
-            return bool(self.keys.box(public))
-        return False
 
 
 def own_public(described: dict[str, Any]) -> bytes | None:

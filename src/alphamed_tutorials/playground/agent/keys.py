@@ -33,6 +33,10 @@ class Keys:
         """Return the private half of a task's key."""
         return self._box(public).read_bytes()
 
+    def has_box(self, public: bytes) -> bool:
+        """Return whether the private half of a key is here."""
+        return self._box(public).exists()
+
     def forget_box(self, public: bytes) -> None:
         """Destroy a task's key: what was sealed for it stays sealed."""
         self._box(public).unlink(missing_ok=True)

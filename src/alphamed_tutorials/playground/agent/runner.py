@@ -19,6 +19,7 @@ from .children import Child, Children, logs, number_of
 from .holdings import Holdings, WrongState, own_public
 from .hub_client import HubAway, HubRefused, sha256_of
 from .service import Service, Services
+from .witness import Witness
 
 logger = logging.getLogger(__name__)
 MOST_RESTARTS = 20  # in a row, without a new round
@@ -35,12 +36,13 @@ class Runner:
 
     Args:
         holdings: What is had of the tasks.
+        witness: Whether the hub can be trusted with them.
         services: Where children ask.
         children: Starts them.
     """
 
-    def __init__(self, holdings: Holdings, services: Services, children: Children):
-        self.holdings, self.services, self.children = holdings, services, children
+    def __init__(self, holdings: Holdings, witness: Witness, services: Services, children: Children):
+        self.holdings, self.witness, self.services, self.children = holdings, witness, services, children
         self.place, self.journal, self.keys = holdings.place, holdings.journal, holdings.keys
         self.running: dict[str, Run] = {}
         self.restarts: dict[tuple[str, int], int] = defaultdict(int)
@@ -103,6 +105,7 @@ class Runner:
         task, attempt = described["id"], described["attempt"]
         folder = self.place.attempt(task, attempt)
         try:
+            self.witness.check_keys(described)
             self._prepare(described, folder)
         except TutorialError as error:
             if isinstance(error, HubAway):

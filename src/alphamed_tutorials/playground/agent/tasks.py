@@ -102,7 +102,7 @@ class Tasks:
         content = self.holdings.approved(described, "train", approve)
         code.check_training(content)
         known = own_public(described)
-        public = known if known and self.holdings.has_box(known) else self.keys.new_box()
+        public = known if known and self.keys.has_box(known) else self.keys.new_box()
         body = {"box_key": b64encode(public).decode(), "sha256": sha256_of(content)}
         self.hub.post(f"/v1/tasks/{task}/join", body)
         return self.refresh(task)

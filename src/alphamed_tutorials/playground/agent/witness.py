@@ -3,6 +3,7 @@
 import json
 import logging
 import threading
+from base64 import b64encode
 from dataclasses import asdict
 from typing import Any
 
@@ -21,6 +22,7 @@ class Witness:
     def __init__(self, journal: Journal, hub: HubClient, keys: Keys):
         self.journal, self.hub, self.keys = journal, hub, keys
         self.lock = threading.Lock()
+        self.checked: dict[str, dict[str, bytes]] = {}
 
     def look(self, task: str) -> None:
         """Ask for the head of a task's log, and raise the alarm where it does not go on from the last one."""
@@ -32,10 +34,13 @@ class Witness:
         except (HubAway, HubRefused):
             return  # nothing was seen
         except AuditFailed as error:
-            logger.error("task %s: %s", task, error)
-            told = [event["text"] for event in self.journal.events(task) if event["kind"] == "alarm"]
-            if str(error) not in told:
-                self.journal.record(task, None, {"kind": "alarm", "text": str(error)})
+            self._alarm(task, str(error))
+
+    def _alarm(self, task: str, text: str) -> None:
+        """Tell the operator once."""
+        logger.error("task %s: %s", task, text)
+        if text not in [event["text"] for event in self.journal.events(task) if event["kind"] == "alarm"]:
+            self.journal.record(task, None, {"kind": "alarm", "text": text})
 
     def _look(self, task: str) -> None:
         from ..audit import check_growth, check_head
@@ -62,6 +67,7 @@ class Witness:
             head, _ = self._head(task, 0)
             records = self._records(task)
             found = audit(records, head, kept, self._hub_key, leaves)
+            found.faults += self._foreign_key(task, records)
             if not found.faults:
                 self._keep(task, head)
                 with self.journal.transaction() as connection:
@@ -70,6 +76,55 @@ class Witness:
                         [(task, number, leaf) for number, leaf in enumerate(Tree(records).leaves)],
                     )
         return {**asdict(found), "is_sound": not found.faults, "timeline": timeline(records), "records": records}
+
+    def check_keys(self, described: dict[str, Any]) -> None:
+        """See that the hub names the keys of a task's members as its log does; from now on it is sealed for these.
+
+        Args:
+            described: A task that runs, so that nobody joins it meanwhile.
+
+        Raises:
+            AuditFailed: It names others, this node's own is not among them, or the log is not the one that was seen.
+        """
+        from ..audit import AuditFailed, box_keys
+
+        task = described["id"]
+        found = self.audit(task)
+        logged = box_keys(found["records"])
+        faults = found["faults"] + [
+            f"the hub gives another key for {member['pseudonym']} than the one in the task's log: what is sealed for it "
+            "somebody else could read. Ask the hub's operator"
+            for member in described["members"]
+            if member["box_key"] != b64encode(logged.get(member["pseudonym"], b"")).decode()
+        ]
+        if faults:
+            self._alarm(task, faults[0])
+            raise AuditFailed(faults[0])
+        self.checked[task] = logged
+
+    def box_keys(self, task: str, members: list[str]) -> dict[str, bytes]:
+        """Return what is sealed with for some members of a task that runs.
+
+        Raises:
+            AuditFailed: See `check_keys`.
+        """
+        if task not in self.checked:  # the agent was started again, and has something to send from before
+            self.check_keys(self.hub.get(f"/v1/tasks/{task}"))
+        return {member: self.checked[task][member] for member in members}
+
+    def _foreign_key(self, task: str, records: list[str]) -> list[str]:
+        """Return what is wrong where the log has a key for this node that is not its own."""
+        from ..audit import box_keys
+
+        described = self.journal.task(task)
+        own = described["me"]["pseudonym"] if described else ""
+        key = box_keys(records).get(own)
+        if not key or self.keys.has_box(key):
+            return []
+        return [
+            f"the key of {own}, which is this node, in the task's log is none of this node's: what is sealed for it "
+            "somebody else could read. Ask the hub's operator"
+        ]
 
     def heads(self, task: str) -> list[Any]:
         """Return the heads that are kept of a task's log, the smallest first."""
