@@ -48,3 +48,14 @@ class Visitor(requests.Session):
         """Send a form as a page of this session does; return what it leads to."""
         data = {"word": self.word(), **fields}
         return self.post(self.origin + path, data=data, files=files, headers=headers, timeout=60)
+
+
+def made_task(initiator: Any, owners: list[str], verify: str = VERIFICATION, train: bytes = b"", **fields: Any) -> str:
+    """Make a task with its code, as far as that is given; the owners are invited once both are there."""
+    agent = initiator.agent
+    task = str(agent.create(fields.pop("name", "a task"), owners, **fields)["id"])
+    if verify:
+        agent.put_code(task, "verify", verify.encode())
+    if train:
+        agent.put_code(task, "train", train)
+    return task

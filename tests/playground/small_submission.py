@@ -52,7 +52,8 @@ def talk(rounds: int = 3, pause: str = "0") -> bytes:
 def main(words: list[str]) -> None:
     """Do what `python -m alphamed_tutorials.playground.submission` does."""
     if words[0] == "--describe":
-        print(json.dumps(DESCRIBED))
+        known = words[1] == DESCRIBED["name"]
+        print(json.dumps(DESCRIBED if known else {"error": f"there is no example, folder or file {words[1]}"}))
         return
     folder = Path(words[0])
     wanted = json.loads((folder / "submission.json").read_text())
