@@ -22,7 +22,7 @@ from .words import words
 if TYPE_CHECKING:
     from .app import Page, View
 
-LINES = 200  # of the log that the page shows
+LINES, SIGNS = 200, 40_000  # of the log that the page shows
 
 
 def views(page: "Page") -> dict[str, "View"]:
@@ -168,10 +168,10 @@ class Seen:
 
 
 def _without_echoes(log: str) -> str:
-    """Return the last lines of a log; the SDK says most of them twice, to two loggers."""
+    """Return the end of a log; the SDK says most lines twice, to two loggers."""
     lines = log.splitlines()
     kept = [line for before, line in pairwise([None, *lines]) if line != before]
-    return "\n".join(map(str, kept[-LINES:]))
+    return "\n".join(map(str, kept[-LINES:]))[-SIGNS:]
 
 
 def _download(response: Response, name: str) -> Response:
