@@ -80,7 +80,9 @@ class Seen:
         )  # fmt: skip
 
     def _form(self, task: dict[str, Any]) -> dict[str, Any]:
-        """Return what the form for an example's code shows."""
+        """Return what the form for an example's code shows; nothing where there is no such form."""
+        if not is_initiator(task) or task["state"] in ("running", "finished"):
+            return {}  # describing an example takes seconds, the first time
         examples = submissions.examples()
         chosen = task["settings"].get("example")
         described = submissions.describe(chosen if chosen in examples else examples[0])
