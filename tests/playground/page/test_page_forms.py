@@ -162,6 +162,14 @@ def test_what_others_say_is_text_and_nothing_else(nodes):
     assert visitors[0].look(f"/tasks/{task}/log.txt").headers["Content-Type"].startswith("text/plain")
 
 
+@pytest.mark.parametrize("kind", ["failed", "alarm"])
+def test_what_ended_a_task_is_shown_though_no_line_of_code_is_to_blame(nodes, kind):
+    task = made_task(nodes.initiator, ["hospital-a"])
+    nodes.initiator.parts.journal.record(task, 1, {"kind": kind, "text": "it took more than 500 MiB of memory"})
+    shown = Visitor(nodes.initiator).look(f"/tasks/{task}")
+    assert shown.status_code == 200 and "it took more than 500 MiB of memory" in shown.text
+
+
 def test_a_long_log_makes_no_long_page(nodes):
     """Neither by many lines nor by long ones; who wants it whole gets it whole."""
     task = made_task(nodes.initiator, ["hospital-a"])
