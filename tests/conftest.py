@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from browsing import CHROMIUM, FLAGS
 from filelock import FileLock
 from preloaded import stand_ins
 
@@ -149,6 +150,18 @@ def server() -> Iterator:
 
     with Server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """One browser for all tests of a worker that look at pages: its driver cannot be started twice."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium on this machine (Debian: apt-get install chromium)")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

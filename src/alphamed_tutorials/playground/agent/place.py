@@ -95,6 +95,11 @@ class Place:
         """Says where the agent that runs is reached."""
         return self.folder / ADDRESS
 
+    @property
+    def last_port(self) -> Path:
+        """Says where the agent listened last."""
+        return self.folder / "agent.port"
+
     def task(self, task: str) -> Path:
         """Return where a task's files lie."""
         return self.folder / "tasks" / task

@@ -1,6 +1,7 @@
 """Run a node's agent: admitted at the hub, its threads started, its two APIs and its page served on this machine only."""
 
 import base64
+import contextlib
 import logging
 import os
 import secrets
@@ -14,7 +15,7 @@ from filelock import FileLock, Timeout
 from starlette.applications import Starlette
 
 from ...errors import TutorialError
-from ...runs.writing import write_json
+from ...runs.writing import write_json, write_whole
 from ..listening import listen
 from ..page.app import Page, application
 from . import app, operator
@@ -55,8 +56,9 @@ def serve(folder: Path, program: tuple[str, ...] = PROGRAM, ready: Callable[[str
         lock.acquire(timeout=0)
     except Timeout:
         raise TutorialError(f"the agent of {place.folder} runs already") from None
-    with lock, _listening(place.configuration.port) as listener:
+    with lock, _listening(place) as listener:
         port = listener.getsockname()[1]
+        write_whole(place.last_port, str(port))
         parts = Parts(place, f"http://{HOST}:{port}", Children(adopts=True, program=program))
         write_json(place.address, {"url": parts.services.origin, "port": port, "pid": os.getpid()})
         parts.courier.start()
@@ -150,8 +152,11 @@ def register(place: Place, keys: Keys, hub: HubClient) -> None:
     logger.info("admitted to %s as %s", configuration.hub, answer["name"])
 
 
-def _listening(port: int) -> socket.socket:
-    """Listen on a port of this machine; 0 for any."""
+def _listening(place: Place) -> socket.socket:
+    """Listen on the node's port; where it has none, on the last one, so that open pages find it again, or on any."""
+    port = place.configuration.port
+    with contextlib.suppress(OSError, ValueError):
+        return listen(HOST, port or int(place.last_port.read_text(encoding="ascii")))
     try:
         return listen(HOST, port)
     except OSError as error:

@@ -13,7 +13,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
@@ -94,7 +93,7 @@ def application(page: Page) -> Mount:
         return page.show(request, "refused.html", 500, text=text)
 
     handlers: dict[Any, Any] = {TutorialError: refused, HTTPException: refused, Exception: broken}
-    return Mount("", app=Starlette(routes=routes, middleware=[Middleware(Guarded)], exception_handlers=handlers))
+    return Mount("", app=Guarded(Starlette(routes=routes, exception_handlers=handlers)))
 
 
 def _enter(page: Page) -> View:

@@ -86,16 +86,15 @@ class Guarded:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        if scope["type"] == "http" and Headers(scope=scope).get("host", "").rpartition(":")[0] not in HOSTS:
-            await Response("This page answers at 127.0.0.1 only.", 421)(scope, receive, send)
-            return
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
-        await self.app(scope, receive, send_guarded)
+        is_ours = scope["type"] != "http" or Headers(scope=scope).get("host", "").rpartition(":")[0] in HOSTS
+        answer = self.app if is_ours else Response("This page answers at 127.0.0.1 only.", 421)
+        await answer(scope, receive, send_guarded)
 
 
 def is_from_here(request: Request, word: str, given: Any) -> bool:

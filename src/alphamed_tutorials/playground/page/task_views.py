@@ -22,7 +22,7 @@ from .words import words
 if TYPE_CHECKING:
     from .app import Page, View
 
-LINES = 200  # of the log that the page shows
+LINES, SIGNS = 200, 40_000  # of the log that the page shows
 
 
 def views(page: "Page") -> dict[str, "View"]:
@@ -80,7 +80,9 @@ class Seen:
         )  # fmt: skip
 
     def _form(self, task: dict[str, Any]) -> dict[str, Any]:
-        """Return what the form for an example's code shows."""
+        """Return what the form for an example's code shows; nothing where there is no such form."""
+        if not is_initiator(task) or task["state"] in ("running", "finished"):
+            return {}  # describing an example takes seconds, the first time
         examples = submissions.examples()
         chosen = task["settings"].get("example")
         described = submissions.describe(chosen if chosen in examples else examples[0])
@@ -168,10 +170,10 @@ class Seen:
 
 
 def _without_echoes(log: str) -> str:
-    """Return the last lines of a log; the SDK says most of them twice, to two loggers."""
+    """Return the end of a log; the SDK says most lines twice, to two loggers."""
     lines = log.splitlines()
     kept = [line for before, line in pairwise([None, *lines]) if line != before]
-    return "\n".join(map(str, kept[-LINES:]))
+    return "\n".join(map(str, kept[-LINES:]))[-SIGNS:]
 
 
 def _download(response: Response, name: str) -> Response:

@@ -1,4 +1,4 @@
-"""A browser for the built site, and how tests look at its pages."""
+"""A browser for the built site and for the nodes' pages, and how tests look at them."""
 
 import contextlib
 import shutil
