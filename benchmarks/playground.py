@@ -40,9 +40,7 @@ from typing import Any
 
 import hub
 import psutil
-import torch
-from alphafed.fed_avg import FedAvgScheduler
-from torch.utils.data import DataLoader
+from trivial import Trivial
 from watching import watching
 
 from alphamed_tutorials.catalogue import find
@@ -54,32 +52,9 @@ from alphamed_tutorials.playground.source import source
 
 NUM_OWNERS = (2, 5, 20)
 NUM_ROUNDS = 8
+SEED = 0
 PUSH, LOOK = 0.2, 0.1  # seconds that the SDK sleeps
 AGGREGATOR = "aggregator"
-
-
-class Trivial(FedAvgScheduler):
-    """Takes one step on one number."""
-
-    def build_model(self):
-        return torch.nn.Linear(1, 1)
-
-    def build_optimizer(self, model):
-        return torch.optim.SGD(model.parameters(), lr=0.1)
-
-    def build_train_dataloader(self):
-        return DataLoader(torch.ones(1, 1))
-
-    build_test_dataloader = build_train_dataloader
-
-    def train_an_epoch(self):
-        for batch in self.train_loader:
-            self.optimizer.zero_grad()
-            self.model(batch).square().mean().backward()
-            self.optimizer.step()
-
-    def run_test(self):
-        self.tb_writer.add_scalar("weight", self.model.weight.item(), self.current_round)
 
 
 def pushes(num_owners: int) -> int:
@@ -93,23 +68,28 @@ def floor(num_owners: int) -> float:
 
 
 @contextlib.contextmanager
-def started(folder: Path, num_owners: int, num_rounds: int) -> Iterator[tuple[dict[str, Agent], str]]:
-    """Run a federation in which the task has been started; yield its agents and the task's id."""
+def started(folder: Path, num_owners: int, num_rounds: int) -> Iterator[tuple[dict[str, Agent], str, float]]:
+    """Run a federation in which the task has been started.
+
+    Yields:
+        Its agents, the task's id, and the seconds until hub and agents were up.
+    """
     names = [AGGREGATOR, *(f"node{number + 1}" for number in range(num_owners))]
     for name in names:
         (folder / "data" / name).mkdir(parents=True)
         (folder / "data" / name / "one.txt").write_text("1")
     scheduler = Trivial(max_rounds=num_rounds, schedule_timeout=300, calculation_timeout=300)
-    code = source(find(Trivial), scheduler, pickled(scheduler), num_rounds, 0, {})
+    code = source(find(Trivial), scheduler, pickled(scheduler), num_rounds, SEED, {})
+    began = time.monotonic()
     with federation(folder / "playground", {name: folder / "data" / name for name in names}) as agents:
-        first = agents[AGGREGATOR]
-        task = first.create("trivial", names[1:], settings={"rounds": num_rounds})["id"]
+        first, up = agents[AGGREGATOR], time.monotonic() - began
+        task = first.create("trivial", names[1:], settings={"rounds": num_rounds, "seed": SEED})["id"]
         first.put_code(task, "verify", code.verify)
         first.put_code(task, "train", code.train)
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda name: verify_and_join(agents[name], task), names[1:]))
         first.start(task)
-        yield agents, task
+        yield agents, task, up
 
 
 def verify_and_join(agent: Agent, task: str) -> None:
@@ -122,18 +102,22 @@ def measure(num_owners: int, num_rounds: int, nice: int = 0, with_pages: bool = 
     """Return what a round and its processes take with this many owners; with the page of every node open, or not."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        with started(folder, num_owners, num_rounds) as (agents, task):
+        with started(folder, num_owners, num_rounds) as (agents, task, up):
+            began = time.time()
             first, processes = agents[AGGREGATOR], Processes(folder / "playground", agents, nice)
             with watching(agents, task) if with_pages else contextlib.nullcontext() as watched:
                 found = first.wait(task, look=lambda now: processes.look(now["round"]))
             assert found["state"] == "finished", found["why"]
             events = [event for event in first.events(task) if event["kind"] == "round_started"]
+            first_round = events[0]["time"] - began
             seconds = statistics.median(later["time"] - event["time"] for event, later in pairwise(events))
             records = [json.loads(record) for record in first.audit(task)["records"]]
             sent = sent_in_a_round(records, found["me"]["pseudonym"], folder / "playground" / "hub" / "hub.sqlite")
     assert sent["pushes_of_aggregator"] == pushes(num_owners), sent
     return {
         "owners": num_owners,
+        "agents_up_seconds": round(up, 1),
+        "first_round_after_seconds": round(first_round, 1),
         "floor_seconds": round(floor(num_owners), 2),
         "round_seconds": round(seconds, 2),
         "ratio": round(seconds / floor(num_owners), 2),
@@ -168,6 +152,7 @@ class Processes:
         self.hub = psutil.Process(json.loads((folder / "hub" / "hub.json").read_text())["pid"])
         self.agents = [psutil.Process(agent.status()["pid"]) for agent in agents.values()]
         self.memory: Counter[str] = Counter()
+        self.share: Counter[str] = Counter()
         self.seconds: dict[int, Counter[str]] = {}
         self.number = len(self.agents)
 
@@ -182,6 +167,14 @@ class Processes:
                     put_before(process.pid, self.nice)
         if number > 1 and seconds["child"]:
             self.seconds.setdefault(number, seconds)
+            if not self.share:
+                self._look_at_shares()
+
+    def _look_at_shares(self) -> None:
+        """Look, once since it takes long, at memory in which pages that several processes have count once for all."""
+        for kind, process in self._all():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                self.share[kind] += process.memory_full_info().pss
 
     def _all(self) -> Iterator[tuple[str, psutil.Process]]:
         yield "hub", self.hub
@@ -199,6 +192,7 @@ class Processes:
         others = spent["machine"] - sum(spent[kind] for kind in kinds)
         return {
             **{f"{kind}_mb": round(self.memory[kind] / 1e6) for kind in kinds},
+            **{f"{kind}_share_mb": round(self.share[kind] / number / 1e6) for kind, number in kinds.items()},
             **{f"{kind}_cpu_ms": round(spent[kind] / rounds / number * 1000) for kind, number in kinds.items()},
             "cores_of_others": round(others / spent["clock"], 2),
         }

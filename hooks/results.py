@@ -7,6 +7,7 @@
 {{ results-classes: mnist/iid }}      what each run reaches on each class, the data folded below
 {{ results-counts: mnist/iid }}       samples of each class on each node
 {{ results-matrix: mnist/iid }}       what the federated model took each class for, where that was recorded
+{{ result-value: playground/classroom/class/hub_mb }}   a number that was measured besides training
 {{ results-machine: mnist }}          where, when and with what it was recorded, in one sentence
 """
 
@@ -26,7 +27,9 @@ DRAW = {
     "results-counts": results_html.counts,
     "results-matrix": results_html.matrix,
 }
-WANTED = {"result": 3, "result-interval": 3, "results-machine": 1} | dict.fromkeys(DRAW, 2)  # how many names each takes
+WANTED = {"result": 3, "result-interval": 3, "result-value": 3, "results-machine": 1} | dict.fromkeys(
+    DRAW, 2
+)  # how many names each takes
 PLACEHOLDER = re.compile(r"\{\{\s*(results?\b[\w-]*)\s*:?\s*([^{}]*?)\s*\}\}")
 
 
@@ -54,7 +57,7 @@ def answer(kind: str, target: str, folder: Path, language: str) -> str:
     """Return what one placeholder stands for."""
     if kind not in WANTED:
         raise ResultError(f"there is no '{kind}', only {', '.join(WANTED)}")
-    names = target.split("/")
+    names = target.rsplit("/", WANTED[kind] - 1)  # a recording may lie in a folder
     if len(names) != WANTED[kind] or not all(names):
         raise ResultError(f"'{kind}' takes {'/'.join(['example', 'experiment', 'run'][: WANTED[kind]])}")
     record = load(folder, names[0])
@@ -62,6 +65,8 @@ def answer(kind: str, target: str, folder: Path, language: str) -> str:
         if kind == "results-machine":
             return results_html.machine(record, language)
         experiment = pick("experiment", record["experiments"], names[1])
+        if kind == "result-value":
+            return f"{experiment[names[2]]:,}"
         if kind in ("result", "result-interval"):
             run = pick("run", experiment["runs"], names[2])
             if kind == "result-interval":

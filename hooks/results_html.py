@@ -232,7 +232,8 @@ def machine(record: dict, language: str) -> str:
     words, computer = WORDS[language], record["machine"]
     separator = "、" if language == "zh" else ", "
     seeds = sorted({experiment["seed"] for experiment in record["experiments"]})
-    took = words["took"].format(record["seconds"]) if all(map(is_idle, record["experiments"])) else ""
+    is_told = "seconds" in record and all(map(is_idle, record["experiments"]))
+    took = words["took"].format(record["seconds"]) if is_told else ""
     return words["machine"].format(
         date=record["recorded"],
         took=took,

@@ -186,6 +186,19 @@ def test_the_machine_is_one_sentence(recorded):
     assert "2 核" in replaced("{{ results-machine: mnist }}", recorded, "zh")
 
 
+def test_numbers_measured_besides_training_come_from_a_recording_in_a_folder(recorded):
+    record = {name: RECORD[name] for name in ("recorded", "machine", "versions")}
+    record["experiments"] = [{"name": "class", "seed": 0, "idle": True, "hub_mb": 1234}]
+    (recorded / "playground").mkdir()
+    (recorded / "playground/classroom.json").write_text(json.dumps(record), "utf-8")
+    assert replaced("{{ result-value: playground/classroom/class/hub_mb }}", recorded) == "1,234"
+    assert replaced("{{ results-machine: playground/classroom }}", recorded).startswith(
+        "Recorded on 2026-11-22 on A CPU"
+    )
+    with pytest.raises(PluginError, match="has no 'agent_mb' there"):
+        replaced("{{ result-value: playground/classroom/class/agent_mb }}", recorded)
+
+
 @pytest.mark.parametrize(("difference", "shown"), [
     (0.0, "0.0 %"), (0.068, "+6.8 %"), (0.00002, "+0.002 %"), (-0.0004, "-0.04 %"), (-0.012, "-1.2 %"),
 ])  # fmt: skip
