@@ -117,7 +117,9 @@ class Witness:
         from ..audit import box_keys
 
         described = self.journal.task(task)
-        own = described["me"]["pseudonym"] if described else ""
+        if not described:
+            return []
+        own = described["me"]["pseudonym"]
         key = box_keys(records).get(own)
         if not key or self.keys.has_box(key):
             return []

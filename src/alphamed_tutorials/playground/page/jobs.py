@@ -50,7 +50,7 @@ class Jobs:
             if (job := self._jobs.get(task)) and job.is_running:
                 raise TutorialError("something is being done for this task already: wait until that has ended")
             job = self._jobs[task] = Job(kind)
-        thread = threading.Thread(target=self._do, args=(job, work), name=f"page: {kind}", daemon=True)
+        thread = threading.Thread(target=self._do, args=(job, work), name=kind, daemon=True)
         thread.start()
         thread.join(MOMENT)
 

@@ -56,7 +56,7 @@ def _form(
 def _make(page: "Page", sent: Sent) -> str:
     """Make the task of a form, send its verification and attachments; return its id."""
     if not sent.text("name"):
-        raise WrongUse("a task needs a name")
+        raise WrongUse("give the task a name")
     nodes = sent.chosen.get("nodes", [])
     if not nodes:
         raise WrongUse("choose the directed nodes: those that have data, one at least")

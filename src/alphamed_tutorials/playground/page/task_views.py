@@ -128,7 +128,7 @@ class Seen:
         """Show the settings of an example, as a part of a form."""
         target = request.query_params.get("target", "")
         if target not in submissions.examples():
-            raise WrongUse(f"no example is called {target}")
+            raise WrongUse(f"no example is called {target}: choose one of the list")
         described = submissions.describe(target)
         return self.page.show(
             request,
@@ -177,5 +177,5 @@ def _without_echoes(log: str) -> str:
 
 
 def _download(response: Response, name: str) -> Response:
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    response.headers["Content-Disposition"] = f"attachment;filename={name}"
     return response
