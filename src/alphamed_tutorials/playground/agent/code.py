@@ -73,40 +73,42 @@ def check_training(content: bytes) -> None:
         )
     with _opened(content) as archive:
         if not any(str(path) == ENTRY for _, path in _checked(archive)):
-            raise BadCode(f"the archive has no {ENTRY}, as the SDK's submit() makes it")
+            raise BadCode(
+                f"the archive has no {ENTRY}: make it with the SDK's submit(), or with `playground task create`"
+            )
 
 
 def _opened(content: bytes) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(io.BytesIO(content))
     except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
-        raise BadCode(f"the archive is damaged: {error}") from None
+        raise BadCode(f"the archive is damaged, pack it anew: {error}") from None
 
 
 def _checked(archive: zipfile.ZipFile) -> list[tuple[zipfile.ZipInfo, PurePosixPath]]:
     """Return the files of an archive, none of which may be more, larger, or elsewhere than is honest."""
     infos = archive.infolist()
     if len(infos) > MOST_FILES:
-        raise BadCode(f"the archive has {len(infos)} entries, more than {MOST_FILES}")
+        raise BadCode(f"the archive has {len(infos)} entries, more than {MOST_FILES}: leave data out of it")
     if sum(info.file_size for info in infos) > LARGEST:
-        raise BadCode(f"the archive unpacks to more than {LARGEST} bytes")
+        raise BadCode(f"the archive unpacks to more than {LARGEST} bytes: leave data out of it")
     found: dict[str, tuple[zipfile.ZipInfo, PurePosixPath]] = {}
     for info in infos:
         path = _safe_path(info)
         if info.is_dir():
             continue
         if info.flag_bits & 1:
-            raise BadCode(f"{path} is encrypted: nobody can look at it")
+            raise BadCode(f"{path} is encrypted, and nobody can look at it: pack it without a password")
         if info.file_size > 1 << 20 and info.file_size > HIGHEST_RATIO * max(info.compress_size, 1):
             raise BadCode(f"{path} unpacks to {info.file_size} bytes from {info.compress_size}: that is no code")
         name = str(path).casefold()  # one file on some systems
         if name in found:
-            raise BadCode(f"{path} is in the archive twice")
+            raise BadCode(f"{path} is in the archive twice: pack it anew")
         found[name] = (info, path)
     for name, (_, path) in found.items():
         for parent in list(PurePosixPath(name).parents)[:-1]:
             if str(parent) in found:
-                raise BadCode(f"{path} lies below a file of the archive")
+                raise BadCode(f"{path} lies below a file of the archive: pack it anew")
     return list(found.values())
 
 
@@ -120,7 +122,7 @@ def _safe_path(info: zipfile.ZipInfo) -> PurePosixPath:
         raise BadCode(f"the archive has a path that leaves its folder: {name!r}")
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        raise BadCode(f"{name!r} is a link or a device, not a file")
+        raise BadCode(f"{name!r} is a link or a device: pack the file itself")
     return path
 
 
@@ -132,12 +134,12 @@ def _pieces(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
             while piece := source.read(1 << 20):
                 left -= len(piece)
                 if left < 0:
-                    raise BadCode(f"{info.filename!r} unpacks to more than the archive says")
+                    raise BadCode(f"{info.filename!r} unpacks to more than the archive says: pack it anew")
                 yield piece
     except BadCode:
         raise
     except Exception as error:  # zipfile's, zlib's, bz2's and lzma's own
-        raise BadCode(f"{info.filename!r} is damaged: {error}") from None
+        raise BadCode(f"{info.filename!r} is damaged, pack it anew: {error}") from None
 
 
 def _described(name: str, content: bytes) -> dict[str, Any]:

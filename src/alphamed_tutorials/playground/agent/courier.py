@@ -252,7 +252,7 @@ class Courier:
                 except TutorialError as error:
                     if isinstance(error, HubAway):
                         break
-                    event = {"kind": "dropped", "text": f"{row['result']}: {error}"}
+                    event = {"kind": "dropped", "text": f"{row['result']} was not received: {error}"}
                     self.journal.record(row["task"], None, event)
                 self.journal.has_result(row["file"])
                 self.see(row["task"])

@@ -75,7 +75,7 @@ class HubClient:
                 for piece in response.iter_content(1 << 20):
                     target.write(piece)
             except requests.RequestException as error:
-                raise HubAway(f"the hub at {self.url} broke off: {error}") from None
+                raise HubAway(f"the hub at {self.url} broke off, try again: {error}") from None
 
     def _json(self, method: str, path: str, **arguments: Any) -> Any:
         response = self._send(method, path, **arguments)
@@ -105,9 +105,11 @@ class HubClient:
                 allow_redirects=False,
             )
         except (requests.RequestException, OSError) as error:
-            raise HubAway(f"the hub at {self.url} cannot be reached: {_cause(error)}") from None
+            raise HubAway(
+                f"the hub at {self.url} cannot be reached: look whether it runs there ({_cause(error)})"
+            ) from None
         if response.status_code >= 500 or response.status_code in (408, 429):
-            raise HubAway(f"the hub at {self.url} cannot answer now ({response.status_code})")
+            raise HubAway(f"the hub at {self.url} cannot answer now ({response.status_code}): try again later")
         if not 200 <= response.status_code < 300:
             raise HubRefused(_text(response), response.status_code)
         return response
@@ -126,7 +128,7 @@ def _text(response: requests.Response) -> str:
     try:
         return str(response.json()["error"])
     except (ValueError, KeyError, TypeError):
-        return f"the hub refused with {response.status_code}"
+        return f"the hub refused with {response.status_code}: ask its operator"
 
 
 def _cause(error: BaseException) -> str:

@@ -53,7 +53,7 @@ def routes(tasks: Tasks, witness: Witness, status: Callable[[], dict[str, Any]],
         async for piece in request.stream():
             content += piece
             if len(content) > LARGEST_CODE:
-                raise Refused(f"code may have {LARGEST_CODE} bytes at most", 413)
+                raise Refused(f"code may have {LARGEST_CODE} bytes at most: leave data out of it", 413)
         return JSONResponse(await run_in_threadpool(tasks.put_code, task_of(request), kind, bytes(content)))
 
     def log(request: Request) -> Response:
@@ -76,7 +76,7 @@ def routes(tasks: Tasks, witness: Witness, status: Callable[[], dict[str, Any]],
     def approval(body: dict[str, Any]) -> str | None:
         approve = body.get("approve")
         if approve is not None and not isinstance(approve, str):
-            raise WrongUse("approve must be the hash of the code")
+            raise WrongUse("approve must be the hash of the code that was looked at")
         return approve
 
     task = "/tasks/{task}"
@@ -117,7 +117,9 @@ class Doorkeeper:
         if scope["type"] == "http":
             shown = dict(scope["headers"]).get(b"authorization", b"")
             if not secrets.compare_digest(shown, self.expected):
-                await JSONResponse({"error": "only the node's operator may do this"}, 401)(scope, receive, send)
+                await JSONResponse(
+                    {"error": "only the node's operator may do this: show the token in operator.token"}, 401
+                )(scope, receive, send)
                 return
         await self.app(scope, receive, send)
 
@@ -126,7 +128,7 @@ def task_of(request: Request) -> str:
     """Return the task that a request is about."""
     task = str(request.path_params["task"])
     if not TASK.fullmatch(task):
-        raise WrongUse(f"{task!r} is no task")
+        raise WrongUse(f"{task!r} is no task: give its id, which the list of tasks shows")
     return task
 
 

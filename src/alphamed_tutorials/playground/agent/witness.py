@@ -105,5 +105,5 @@ class Witness:
     @property
     def _hub_key(self) -> bytes:
         if self.keys.hub is None:
-            raise TutorialError("this node was not admitted to a hub yet")
+            raise TutorialError("this node was not admitted to a hub yet: start its agent with an invitation")
         return self.keys.hub

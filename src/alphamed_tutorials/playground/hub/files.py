@@ -69,7 +69,7 @@ async def put_code(seat: Seat, kind: str, stream: AsyncIterator[bytes], caller: 
 def get_code(seat: Seat, kind: str) -> Path:
     """Return where a task's code of one kind lies."""
     if kind not in seat.code:
-        raise Refusal(404, f"the task has no {kind} code")
+        raise Refusal(404, f"the task has no {kind} code: its initiator has not given it")
     return seat.hub.folder / "code" / seat.id / seat.code[kind]["sha256"]
 
 
@@ -80,9 +80,9 @@ async def _receive(stream: AsyncIterator[bytes], path: Path, limit: int, caller:
         async for part in stream:
             size += len(part)
             if size > limit:
-                raise Refusal(413, f"it is larger than {limit} bytes")
+                raise Refusal(413, f"it is larger than {limit} bytes, the most that this hub takes")
             if shutil.disk_usage(path).free < ROOM:
-                raise Refusal(413, "the hub's disk is full")
+                raise Refusal(413, "the hub's disk is full: its operator has to make room")
             hashed.update(part)
             file.write(part)
     caller.check(hashed.digest())

@@ -90,9 +90,9 @@ class Gate:
     def _public_key(self, key_id: str) -> bytes | None:
         node = nodes.find(self._hub, key_id)
         if node is None:
-            raise Refusal(401, f"no admitted node has the key {key_id[:40]}")
+            raise Refusal(401, f"no admitted node has the key {key_id[:40]}: ask this hub's operator for an invitation")
         if node["revoked"]:
-            raise Refusal(401, f"{node['name']} was revoked by the hub's operator")
+            raise Refusal(401, f"{node['name']} was revoked: ask the hub's operator why")
         return node["public"]
 
     def _limit(self, scope: Scope) -> int:

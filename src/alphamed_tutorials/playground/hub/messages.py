@@ -74,7 +74,7 @@ async def inbox(hub: Hub, node: str, after: int, wait: float, is_gone: Callable[
         waiter.clear()
         hub.polls[node] = time.monotonic()
         if nodes.is_revoked(hub, node):
-            raise Refusal(401, f"{node} was revoked by the hub's operator")
+            raise Refusal(401, f"{node} was revoked: ask the hub's operator why")
         entries = _entries(hub, node, after)
         left = until - time.monotonic()
         if entries or left <= 0 or hub.closing:

@@ -39,7 +39,7 @@ def revoke(folder: Path, name: str) -> None:
     with closing(Hub(folder)) as hub, hub.change():
         query = "UPDATE nodes SET revoked = ? WHERE name = ? AND revoked IS NULL"
         if not hub.database.execute(query, (now(), name)).rowcount:
-            raise WrongUse(f"no admitted node is called {name}")
+            raise WrongUse(f"no admitted node is called {name}: write the name as in its invitation")
         hub.logs.add(HUB, "revoked", name=name)
 
 
@@ -59,7 +59,9 @@ def admit(hub: Hub, token: str, organisation: str, public: bytes) -> str:
             raise Stranger(403, "this invitation is not valid: the hub's operator makes another one")
         if invitation["key_id"] is None:
             if find(hub, key_id):
-                raise Refusal(409, "this key belongs to a node that is admitted already")
+                raise Refusal(
+                    409, "this key belongs to a node that is admitted already: use another folder for this one"
+                )
             row = (invitation["name"], organisation, key_id, public, now())
             hub.database.execute("INSERT INTO nodes VALUES (?, ?, ?, ?, ?, NULL)", row)
             hub.database.execute("UPDATE invitations SET key_id = ? WHERE token = ?", (key_id, _hash(token)))
@@ -67,7 +69,9 @@ def admit(hub: Hub, token: str, organisation: str, public: bytes) -> str:
         elif invitation["key_id"] != key_id:
             raise Stranger(403, "this invitation was used already: the hub's operator makes another one")
         elif is_revoked(hub, invitation["name"]):
-            raise Stranger(403, "this node was revoked by the hub's operator")
+            raise Stranger(
+                403, "this node was revoked by the hub's operator: ask there for an invitation under another name"
+            )
     return invitation["name"]
 
 

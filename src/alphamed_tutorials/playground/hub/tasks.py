@@ -38,7 +38,9 @@ class Seat:
         own = [member for member in self.members if member["node"] == self._node]
         is_hidden = self.task and self.task["state"] == "draft" and own and own[0]["position"]
         if not own or is_hidden:
-            raise Stranger(404, "there is no such task, or this node is not a member of it")
+            raise Stranger(
+                404, "there is no such task, or this node is not a member of it: look for it among this node's tasks"
+            )
         if self.task["state"] == "deleted" and not self._of_deleted:
             raise Refusal(404, f"the task was deleted by its initiator at {_clock(self.task['since'])}")
         self.me: sqlite3.Row = own[0]
@@ -62,9 +64,8 @@ class Seat:
     def only_joined(self) -> None:
         """Raise unless the caller has joined."""
         if self.me["state"] != "joined":
-            raise Refusal(
-                409, f"this node has not joined the task ({self.me['state']} since {_clock(self.me['since'])})"
-            )
+            state, since = self.me["state"], _clock(self.me["since"])
+            raise Refusal(409, f"this node has not joined the task ({state} since {since}): join it first")
 
     def called(self, member: sqlite3.Row) -> str:
         """Return a member's name if the caller chose it, else its pseudonym."""
@@ -154,11 +155,11 @@ def create(hub: Hub, node: str, form: NewTask) -> Seat:
     others = list(dict.fromkeys(form.nodes))
     known = {each["name"] for each in nodes.admitted(hub)}
     if unknown := [name for name in others if name not in known]:
-        raise Refusal(409, f"no admitted node is called {', '.join(unknown)}")
+        raise Refusal(409, f"no admitted node is called {', '.join(unknown)}: name nodes that the hub lists")
     if node in others:
         raise Refusal(409, f"{node} makes the task and takes part in it: name the other nodes only")
     if len(others) < len(form.nodes):
-        raise Refusal(409, "a node is named twice")
+        raise Refusal(409, "a node is named twice: name each once")
     task, time = secrets.token_hex(16), now()
     pseudonyms: dict[str, str] = {}
     while len(pseudonyms) <= len(others):
@@ -283,7 +284,10 @@ def stop(seat: Seat) -> None:
     """Stop a running task; it can be started again."""
     seat.only_initiator("stop")
     if seat.task["state"] != "running":
-        raise Refusal(409, f"the task does not run: it is {seat.task['state']} since {_clock(seat.task['since'])}")
+        since = _clock(seat.task["since"])
+        raise Refusal(
+            409, f"the task does not run, so there is nothing to stop: it is {seat.task['state']} since {since}"
+        )
     with seat.hub.change():
         seat.set_state("stopped", "stopped by the initiator")
         seat.log("stopped", by=seat.me["pseudonym"])
@@ -320,7 +324,8 @@ def report(seat: Seat, form: Report) -> None:
                 (form.round, form.rounds, form.progress, seat.id),
             )
         if form.state == "failed":
-            where = f" in {form.where.file}, line {form.where.line}: {form.where.kind}" if form.where else ""
+            place = form.where
+            where = f" in {place.file}, line {place.line}: {place.kind}" if place else ", and did not say where"
             why = f"{seat.me['pseudonym']} failed{where}"
             seat.set_state("failed", why)
             seat.log("failed", by=seat.me["pseudonym"], why=why)
@@ -361,8 +366,11 @@ def note_presence(hub: Hub, present: set[str]) -> None:
 
 def _only_before_running(seat: Seat, verb: str) -> None:
     if seat.task["state"] not in ("verifying", "ready", "stopped", "failed"):
-        since = _clock(seat.task["since"])
-        raise Refusal(409, f"this node cannot {verb}: the task is {seat.task['state']} since {since}")
+        state, since = seat.task["state"], _clock(seat.task["since"])
+        then = {"draft": "give it its code first", "running": "wait until it has stopped"}.get(
+            state, "nothing is left to do"
+        )
+        raise Refusal(409, f"this node cannot {verb}: the task is {state} since {since}; {then}")
 
 
 def _clock(time: str) -> str:

@@ -1,0 +1,178 @@
+"""Whatever the playground says to people is said in Chinese too."""
+
+import asyncio
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+from saying import PART as PLACEHOLDER
+from saying import Reader, Text
+
+from alphamed_tutorials.playground import page
+from alphamed_tutorials.playground.hub import app, forms
+from alphamed_tutorials.playground.page import sentences
+from alphamed_tutorials.playground.page.sentences import PART, chinese
+from alphamed_tutorials.playground.source import DEFAULT_VERIFICATION
+
+PLAYGROUND = Path(page.__file__).parents[1]
+PACKAGE = PLAYGROUND.parent
+TO_A_TERMINAL = {
+    "__main__.py", "serve.py", "client.py", "place.py", "engine.py", "listening.py", "processes.py", "schema.py",
+}  # fmt: skip
+FILES = [
+    *(file for file in sorted(PLAYGROUND.rglob("*.py")) if file.name not in TO_A_TERMINAL and "page" not in file.parts),
+    *(PACKAGE / "engines" / f"{name}.py" for name in ("failures", "refusals", "contract", "traps")),
+    *(PACKAGE / "data" / f"{name}.py" for name in ("verify", "limits")),
+]
+SAID_TO_NOBODY = {
+    "push ⟦⟧ ⟦⟧ ⟦⟧",  # the name of a place on the tape
+    "Playground hub",  # OpenAPI
+    "body: ⟦⟧",  # pydantic's own words follow, see below
+    "Expected more than 1 (spatial element|value per channel) when training",  # what torch says
+    "return nn.Linear(4, 2)",  # code
+    "return torch.optim.SGD(model.parameters(), lr=0.01)",
+    "⟦⟧: ⟦⟧",  # what the average would get wrong: in English yet
+    "⟦⟧ (⟦⟧ more like it): ⟦⟧",
+    DEFAULT_VERIFICATION,  # a file of its own: what it says is read apart
+}
+CHINESE = re.compile("[\u4e00-\u9fff]")
+ENGLISH = re.compile("[a-z]{2,}[,:;]? [a-z]{2,}")
+CODE = re.compile(r"`[^`]*`|\w\([^()]*\)")
+NASTY = ["医院 A", "a'b\"c", "{who}", r"[0-9]+(.*)$^\d", "p-0a1b2c3d", "https://[::1]:8443/x?y=%20&z", "two\nlines"]
+
+TABLES = tomllib.loads(sentences.FILE.read_text("utf-8"))
+OURS = {sentences.LINE + english: sentences.LINE + own for english, own in TABLES["timeline"].items()}
+OURS |= TABLES["sentences"]
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory) -> list[Text]:
+    verification = tmp_path_factory.mktemp("source") / "DatasetVerify.py"
+    verification.write_text(DEFAULT_VERIFICATION, "utf-8")
+    found = [*Reader(FILES).texts(), *Reader([verification]).texts()]
+    assert len(found) > 250  # it still finds them
+    return [text for text in found if PLACEHOLDER.sub("⟦⟧", text.said) not in SAID_TO_NOBODY]
+
+
+def fault_of(said: str) -> str:
+    """Say what is wrong with the Chinese for a text; nothing where it will do."""
+    own = chinese(said)
+    if own == said:  # perhaps a part of others
+        own = next((found for table in TABLES["parts"] if (found := sentences._filled(said, table))), said)
+    if not CHINESE.search(own):
+        return "is not in sentences.zh.toml"
+    if lost := [part for part in PLACEHOLDER.findall(said) if part not in own]:
+        return f"loses {len(lost)} of its parts: {own}"
+    return f"is in English still, in part: {own}" if ENGLISH.search(CODE.sub("", own)) else ""
+
+
+def test_all_that_is_said_is_said_in_chinese(texts):
+    faults = [
+        f"{text.file}, line {text.line}: {PLACEHOLDER.sub('{…}', text.said)!r} {fault}"
+        for text in texts
+        if (fault := fault_of(text.said))
+    ]
+    assert not faults, "\n".join(faults)
+
+
+def test_nothing_is_translated_that_nobody_says(texts):
+    said = [*(text.said for text in texts), "p-0 failed in no line of the task's own, line 0: Restarts"]
+    unsaid = [english for english in OURS if not any(map(sentences._compiled(english).search, said))]
+    assert not unsaid, "\n".join(unsaid)
+
+
+@pytest.mark.parametrize("english", [*OURS, *TABLES["libraries"]])
+def test_chinese_has_no_other_parts_than_english(english):
+    own = (OURS | TABLES["libraries"])[english]
+    assert set(PART.findall(own)) <= set(PART.findall(english))
+    assert len(PART.sub("", english)) >= 12 or english in TABLES["libraries"]  # less is found in anybody's texts
+
+
+@pytest.mark.parametrize("said", NASTY)
+def test_parts_come_through_unchanged(said):
+    """Each sentence is found by its own pattern, whatever stands in it."""
+    for english, own in (OURS | TABLES["libraries"]).items():
+        if "\n" in english and "\n" in said:
+            continue  # names and places have one line
+        assert chinese(PART.sub(lambda _: said, english)) == PART.sub(lambda _: said, own)
+
+
+def test_sentences_in_sentences():
+    since = "2026-11-26 23:52 UTC"
+    waiting = f"node1 has not verified its data (invited since {since})"
+    refused = f"医院 B was refused at {since}: scans/ is empty; ask Dr. {{Li}}, or me"
+    away = f"p-0a1b2c3d has not been heard of since {since}"
+    own = {
+        waiting: f"node1 还没有验证数据（{since} 受到邀请）",
+        refused: f"医院 B 的数据验证没有通过（{since}）：scans/ is empty; ask Dr. {{Li}}, or me",
+        away: f"p-0a1b2c3d 自 {since} 起没有动静",
+    }
+    for text, translated in own.items():
+        assert chinese(text) == translated
+    assert chinese(f"{refused}; {waiting}") == f"{own[refused]}；{own[waiting]}"
+    assert chinese(f"the task cannot start: {waiting}, {refused}, {waiting}") == (
+        f"任务不能启动：{own[waiting]}，{own[refused]}，{own[waiting]}"
+    )
+    assert chinese(f"started by the initiator; {away}; {away}") == f"发起方已启动；{own[away]}；{own[away]}"
+    assert chinese(
+        "    7  2026-11-26 23:52:09  failed: p-0a1b2c3d failed in no line of the task's own, line 0: LimitExceeded"
+    ) == ("    7  2026-11-26 23:52:09  任务失败：p-0a1b2c3d 出错，不在任务自己的代码里：LimitExceeded")
+    assert chinese("the task's process ended 20 times in a row (killed by signal 9)") == (
+        "任务的进程接连结束 20 次（被信号 9 终止）"
+    )
+    failed = (
+        "node1 failed in round 2: scheduler.py, line 12, in train_an_epoch\n    loss.backward()\nValueError: a, b; c"
+    )
+    assert chinese(failed) == failed.replace(
+        "node1 failed in round 2: scheduler.py, line 12, in", "node1 在第 2 个轮次出错：scheduler.py，第 12 行，"
+    ).replace("行， ", "行，")
+    assert chinese("no admitted node is called 医院 C, node9: name nodes that the hub lists") == (
+        "没有名为 医院 C、node9 的获准节点：请从中枢列出的节点里选择"
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "running",
+        "labels.csv is missing",
+        "ValueError: shapes (3,) and (4,) do not match",
+        "the scanner was away, it is back; node2 is ready",
+        "training failed, and nobody is back",
+        "I sent it to you: look at it",
+        "第 3 行缺少标签, 请检查; 谢谢",
+        "{who} was {nobody}",
+        "line one\n    line two  with  gaps\n\nlast",
+    ],
+)
+def test_what_users_wrote_stays_as_they_wrote_it(text):
+    assert chinese(text) == text
+
+
+KEY = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="
+GOOD = {"name": "task", "nodes": ["node1"], "box_key": KEY}
+
+
+@pytest.mark.parametrize(
+    ("form", "body"),
+    [
+        (forms.NewTask, {}),
+        *((forms.NewTask, GOOD | wrong) for wrong in (
+            {"name": ""}, {"name": "x" * 100}, {"name": "a\nb"}, {"name": 5}, {"nodes": []}, {"nodes": ["n"] * 101},
+            {"nodes": "node1"}, {"settings": {"x": float("nan")}}, {"settings": [1]}, {"box_key": "x"}, {"more": 1},
+            {"box_key": "QQ=="}, {"description": "x" * 5000}, {"name": "", "nodes": [], "more": 2},
+        )),
+        (forms.Verdict, {"ok": "perhaps", "reason": "x" * 3000, "sha256": "0"}),
+        (forms.Report, {"attempt": -1, "round": 2.5, "progress": 200, "state": "tired"}),
+    ],
+)  # fmt: skip
+def test_what_a_form_refuses(form, body):
+    with pytest.raises(ValidationError) as refused:
+        form.model_validate(body)
+    said = json.loads(asyncio.run(app._invalid(None, refused.value)).body)["error"]
+    own = chinese(said)
+    assert CHINESE.search(own) and not ENGLISH.search(own)
