@@ -45,7 +45,14 @@ class Reader:
         self.parents: dict[ast.AST, ast.AST] = {}
         self.functions: dict[str, list[ast.FunctionDef]] = {}
         self.calls: dict[str, list[ast.Call]] = {}
-        self.constants: dict[str, ast.Dict] = {}
+        self.tables: dict[str, ast.Dict] = {}
+        self.words = {
+            (tree, statement.targets[0].id): statement.value
+            for tree in self.trees.values()
+            for statement in tree.body
+            if isinstance(statement, ast.Assign) and isinstance(statement.targets[0], ast.Name)
+            if isinstance(statement.value, ast.Constant)
+        }
         self.is_part: set[ast.AST] = set()  # of another text, with which it is found
         self.numbers = itertools.count()
         for node in itertools.chain.from_iterable(map(ast.walk, self.trees.values())):
@@ -53,7 +60,7 @@ class Reader:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 self.functions.setdefault(node.name, []).append(node)
             elif isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Dict):
-                self.constants[_name(node.targets[0] if isinstance(node, ast.Assign) else node.target)] = node.value
+                self.tables[_name(node.targets[0] if isinstance(node, ast.Assign) else node.target)] = node.value
             elif isinstance(node, ast.Call):
                 self.calls.setdefault(_name(node.func), []).append(node)
 
@@ -109,8 +116,8 @@ class Reader:
                 yield from (*values, *arguments[1:])
             case ast.Subscript(value=ast.Dict(values=values)):
                 yield from values
-            case ast.Call(func=ast.Subscript(value=ast.Name(id=name))) if name in self.constants:
-                for value in self.constants[name].values:
+            case ast.Call(func=ast.Subscript(value=ast.Name(id=name))) if name in self.tables:
+                for value in self.tables[name].values:
                     yield from [value.body] if isinstance(value, ast.Lambda) else self._returned(_name(value), node)
             case ast.Call(func=called):
                 yield from self._returned(_name(called), node)
@@ -128,6 +135,8 @@ class Reader:
     def _values(self, name: str, node: ast.AST) -> Iterator[ast.AST]:
         """Yield what a name is given in its function, or by those who call that."""
         function = self._function(node)
+        if (self._module(node), name) in self.words:
+            yield self.words[self._module(node), name]
         if function is None:
             return
         for each in ast.walk(function):
@@ -139,8 +148,8 @@ class Reader:
                 case ast.comprehension(
                     target=ast.Tuple(elts=[_, ast.Name(id=target)]),
                     iter=ast.Call(func=ast.Attribute(value=ast.Name(id=given))),
-                ) if target == name and given in self.constants:
-                    yield from self.constants[given].values
+                ) if target == name and given in self.tables:
+                    yield from self.tables[given].values
         names = [argument.arg for argument in (*function.args.args, *function.args.kwonlyargs)]
         if name in names:
             called, number = function.name, names.index(name) - (names[:1] == ["self"])

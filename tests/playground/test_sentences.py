@@ -7,10 +7,14 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import torch
 from pydantic import ValidationError
 from saying import PART as PLACEHOLDER
 from saying import Reader, Text
+from schedulers import Tiny
 
+from alphamed_tutorials.engines import averaging, refusals
+from alphamed_tutorials.engines.failures import BrokenContract
 from alphamed_tutorials.playground import page
 from alphamed_tutorials.playground.hub import app, forms
 from alphamed_tutorials.playground.page import sentences
@@ -24,8 +28,10 @@ TO_A_TERMINAL = {
 }  # fmt: skip
 FILES = [
     *(file for file in sorted(PLAYGROUND.rglob("*.py")) if file.name not in TO_A_TERMINAL and "page" not in file.parts),
-    *(PACKAGE / "engines" / f"{name}.py" for name in ("failures", "refusals", "contract", "traps")),
+    *(PACKAGE / "engines" / f"{name}.py" for name in ("failures", "refusals", "contract", "traps", "kept")),
     *(PACKAGE / "data" / f"{name}.py" for name in ("verify", "limits")),
+    PACKAGE / "faults.py",
+    PACKAGE / "errors.py",
 ]
 SAID_TO_NOBODY = {
     "push ⟦⟧ ⟦⟧ ⟦⟧",  # the name of a place on the tape
@@ -34,8 +40,10 @@ SAID_TO_NOBODY = {
     "Expected more than 1 (spatial element|value per channel) when training",  # what torch says
     "return nn.Linear(4, 2)",  # code
     "return torch.optim.SGD(model.parameters(), lr=0.01)",
-    "⟦⟧: ⟦⟧",  # what the average would get wrong: in English yet
+    "⟦⟧: ⟦⟧",  # what the average would get wrong, see below
     "⟦⟧ (⟦⟧ more like it): ⟦⟧",
+    "unexpected pos",  # what torch says
+    "PytorchStreamWriter failed",
     DEFAULT_VERIFICATION,  # a file of its own: what it says is read apart
 }
 CHINESE = re.compile("[\u4e00-\u9fff]")
@@ -55,6 +63,53 @@ def texts(tmp_path_factory) -> list[Text]:
     found = [*Reader(FILES).texts(), *Reader([verification]).texts()]
     assert len(found) > 250  # it still finds them
     return [text for text in found if PLACEHOLDER.sub("⟦⟧", text.said) not in SAID_TO_NOBODY]
+
+
+class Holding(Tiny):
+    """Has the state dict that it is given."""
+
+    def __init__(self, state):
+        super().__init__()
+        self.state = state
+
+    def state_dict(self):
+        return {name: value() if callable(value) else value for name, value in self.state.items()}
+
+
+SHARED, LARGE = torch.ones(4), torch.full((2,), 60000, dtype=torch.float16)
+UNFIT = [
+    {"words": "one two"},
+    {"sparse": torch.ones(2, 2).to_sparse()},
+    {"weight": torch.ones(2, requires_grad=True)},
+    {"wide": torch.ones(1).expand(3)},
+    {"copied": lambda: torch.ones(3)},
+    {"copied": lambda: torch.ones(3), "words": "one"},
+    {"mask": torch.ones(3, dtype=torch.bool)},
+    {"small": torch.full((3,), 100, dtype=torch.int8)},
+    {"small": torch.full((3,), 100, dtype=torch.int8), "words": "one"},
+    {"small": torch.tensor([3.0e38])},
+    {"one": SHARED, "other": SHARED},
+    {"one": SHARED, "other": SHARED, "words": "one"},
+    {"words": "one", "more words": "two"},
+]
+
+
+@pytest.fixture(scope="module")
+def unfit() -> list[str]:
+    """Return what is said of parameters that cannot be averaged."""
+    said = []
+    for state in UNFIT:
+        scheduler = Holding(state)
+        with pytest.raises(BrokenContract) as refused:
+            refusals._refuse_faults(scheduler, averaging.faults(scheduler, 3))
+        said.append(str(refused.value))
+    for state in ({"large": LARGE}, {"large": LARGE, "other": LARGE.clone()}):
+        sums = averaging.Sums()
+        with pytest.raises(BrokenContract) as refused:
+            for _ in range(3):
+                refusals.refuse_overflow(Holding(state), sums)
+        said.append(str(refused.value))
+    return said
 
 
 def fault_of(said: str) -> str:
@@ -78,8 +133,13 @@ def test_all_that_is_said_is_said_in_chinese(texts):
     assert not faults, "\n".join(faults)
 
 
-def test_nothing_is_translated_that_nobody_says(texts):
-    said = [*(text.said for text in texts), "p-0 failed in no line of the task's own, line 0: Restarts"]
+def test_what_cannot_be_averaged_is_said_in_chinese(unfit):
+    own = [re.sub("（.*?）", "", chinese(said)) for said in unfit]  # without what torch says
+    assert [said for said in own if ENGLISH.search(CODE.sub("", said))] == []
+
+
+def test_nothing_is_translated_that_nobody_says(texts, unfit):
+    said = [*(text.said for text in texts), *unfit, "p-0 failed in no line of the task's own, line 0: Restarts"]
     unsaid = [english for english in OURS if not any(map(sentences._compiled(english).search, said))]
     assert not unsaid, "\n".join(unsaid)
 
