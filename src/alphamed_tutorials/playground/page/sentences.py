@@ -13,7 +13,7 @@ from typing import NamedTuple
 FILE = Path(__file__).with_name("sentences.zh.toml")
 PART = re.compile(r"\{(\w+)\}")
 LINE = "{number}  {time}  "  # how each line of a timeline begins
-NAME = "(?:(?!; |, ).)+?"  # of a node: none goes on over what stands between sentences
+DEEPEST = 5  # sentences in sentences; ours have two or three, and strangers could send any number
 MARKS = {"; ": "；", ", ": "，"}  # between sentences that stand together in one
 
 
@@ -21,82 +21,98 @@ class Pattern(NamedTuple):
     """One sentence.
 
     Attributes:
-        longest: The longest piece of it that is always the same: where it is not, nothing has to be matched.
-        regex: The English one.
-        chinese: The Chinese one, with the same parts.
+        names: Of its parts.
+        same: What stands before, between and behind these, and is always the same.
+        chinese: The Chinese sentence, with the same parts.
     """
 
-    longest: str
-    regex: re.Pattern[str]
+    names: list[str]
+    same: list[str]
     chinese: str
+
+    def parts(self, text: str) -> dict[str, str] | None:
+        """Return the parts of a text, each as short as it can be; None where it is not this sentence.
+
+        No regular expression: strangers write parts, and could write some that take it hours.
+        """
+        first, *between = self.same
+        last = between.pop() if between else ""
+        start, end = len(first), len(text) - len(last)
+        if not (text.startswith(first) and text.endswith(last)):
+            return None
+        found = []
+        for words in between:
+            place = text.find(words, start + 1, end)
+            if place < 0:
+                return None
+            found.append(text[start:place])
+            start = place + len(words)
+        if (start >= end) if self.names else (start != end):
+            return None
+        parts = dict(zip(self.names, [*found, text[start:end]]))
+        return None if any(mark in parts.get("who", "") for mark in MARKS) else parts
 
 
 def chinese(text: str) -> str:
     """Return in Chinese what the playground says; what it does not say itself, as a user's own text, comes unchanged."""
-    return _known(text) or "\n".join(_known(line) or line for line in text.split("\n"))
+    return _translated(text, DEEPEST)
 
 
-def _known(text: str) -> str | None:
+def _translated(text: str, depth: int) -> str:
+    return _known(text, depth) or "\n".join(_known(line, depth) or line for line in text.split("\n"))
+
+
+def _known(text: str, depth: int) -> str | None:
     """Return a sentence in Chinese, or several that stand together; None where they are none of ours."""
     for mark, own_mark in MARKS.items():
         groups: list[str] = []
         for piece in text.split(mark):
-            if groups and _filled(piece) is None:  # it goes on with the one before
+            if groups and not _found(piece):  # it goes on with the one before
                 groups[-1] += mark + piece
             else:
                 groups.append(piece)
-        found = [_filled(group) for group in groups]
-        if len(found) > 1 and None not in found:
-            return own_mark.join(map(str, found))
-    return _filled(text)
+        if len(groups) > 1 and all(map(_found, groups)):
+            return own_mark.join(str(_filled(group, depth)) for group in groups)
+    return _filled(text, depth)
 
 
-def _filled(text: str, table: str = "") -> str | None:
+def _filled(text: str, depth: int, table: str = "") -> str | None:
     """Return the Chinese sentence with the parts of the English one; None where no pattern of the table is its."""
+    found = _found(text, table)
+    return found and found[0].chinese.format_map({name: _part(name, said, depth) for name, said in found[1].items()})
+
+
+def _found(text: str, table: str = "") -> tuple[Pattern, dict[str, str]] | None:
+    """Return the pattern of a text, and what its parts are."""
     for pattern in _patterns(table):
-        if pattern.longest in text and (match := pattern.regex.fullmatch(text)):
-            return pattern.chinese.format_map({name: _part(name, said) for name, said in match.groupdict().items()})
+        if (parts := pattern.parts(text)) is not None:
+            return pattern, parts
     return None
 
 
-def _part(name: str, said: str) -> str:
+def _part(name: str, said: str, depth: int) -> str:
     """Return a part as its name says: a sentence, a list, something from a table of this name, or else as it is."""
-    if name == "why":
-        return chinese(said)
+    if name == "why" and depth:
+        return _translated(said, depth - 1)
     if name == "names":
         return said.replace(", ", "、")
-    return _filled(said, name) or said
+    return (_filled(said, depth - 1, name) if depth else None) or said
 
 
 @cache
 def _patterns(table: str) -> list[Pattern]:
-    """Return the patterns of whole sentences, or of a kind of part.
-
-    First come the lines of a timeline, then those that begin with most words of their own: a sentence with another in it
-    stands before that other.
-    """
+    """Return the patterns of whole sentences, or of a kind of part."""
     found = _read()
     if table:
-        sentences: Mapping[str, str] = found["parts"].get(table, {})
-    else:
-        timeline = {LINE + english: LINE + chinese for english, chinese in found["timeline"].items()}
-        sentences = timeline | found["sentences"] | found["libraries"]
-    same = {english: PART.split(english)[::2] for english in sentences}
-
-    def place(english: str) -> tuple[bool, int, int]:
-        return not english.startswith(LINE), -len(same[english][0]), -len("".join(same[english]))
-
-    return [
-        Pattern(max(same[english], key=len), _compiled(english), sentences[english])
-        for english in sorted(sentences, key=place)
-    ]
+        return _in_order(found["parts"].get(table, {}))
+    lines = {LINE + english: LINE + own for english, own in found["timeline"].items()}
+    return _in_order(lines) + _in_order(found["sentences"] | found["libraries"])
 
 
-def _compiled(english: str) -> re.Pattern[str]:
-    pieces = PART.split(english)
-    pieces[::2] = map(re.escape, pieces[::2])
-    pieces[1::2] = (f"(?P<{name}>{NAME if name == 'who' else '.+?'})" for name in pieces[1::2])
-    return re.compile("".join(pieces), re.DOTALL)
+def _in_order(sentences: Mapping[str, str]) -> list[Pattern]:
+    """Return patterns, first those that begin with most words of their own: one with a sentence in it before that."""
+    patterns = [Pattern(PART.findall(english), PART.split(english)[::2], own) for english, own in sentences.items()]
+    return sorted(patterns, key=lambda each: (-len(each.same[0]), -len("".join(each.same))))
 
 
 @cache
