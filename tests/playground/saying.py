@@ -14,18 +14,8 @@ from typing import NamedTuple
 PART = re.compile("⟦[0-9]+⟧")
 WORDS = re.compile(r"(?<![\w`/.{<-])[a-z]{2,}[,:;]? |[ ][a-z]{2,}(?![\w/=.])")
 NO_WORDS = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|PRAGMA|CREATE|BEGIN|COMMIT|ROLLBACK|DROP|import|from)\b")
-TO_NOBODY = {
-    "TypeError",
-    "AssertionError",
-    "debug",
-    "info",
-    "warning",
-    "error",
-    "exception",
-    "push_log",
-    "compile",
-    "Field",
-}
+LOGGED = {"debug", "info", "warning", "error", "exception", "push_log"}
+TO_NOBODY = {"TypeError", "AssertionError", "compile", "Field", *LOGGED}
 DEEPEST = 8  # functions that call each other
 
 
@@ -73,24 +63,22 @@ class Reader:
             if self._is_whole(node)
         }
         for node, (file, renderings) in found.items():
-            if (node not in self.is_part or self._is_returned(node)) and (
-                self._is_raised(node) or any(map(_is_in_words, renderings))
-            ):
+            is_said = self._is_raised(node) or any(map(_is_in_words, renderings))
+            if is_said and (node not in self.is_part or self._is_returned(node)):
                 yield from (Text(file, node.lineno, said) for said in dict.fromkeys(renderings))
 
     def renderings(self, node: ast.AST | None, depth: int = 0) -> list[str]:
         """Return all that an expression may be, as far as it is written in the source."""
-        again = depth + 1
         match node:
             case ast.Constant(value=str(text)):
                 return [text]
             case ast.JoinedStr(values=parts):
                 return ["".join(each) for each in itertools.product(*(self.renderings(part, depth) for part in parts))]
             case ast.FormattedValue(value=value):
-                return self._parts(value, again)
+                return self._parts(value, depth + 1)
             case ast.BinOp(left=left, op=ast.Add(), right=right) if isinstance(right, ast.JoinedStr | ast.Constant):
                 return [one + other for one in self.renderings(left, depth) for other in self.renderings(right, depth)]
-        return self._parts(node, again)
+        return self._parts(node, depth + 1)
 
     def _parts(self, node: ast.AST | None, depth: int) -> list[str]:
         """Return what a part may be: a text of ours, or whatever it is."""
@@ -179,9 +167,9 @@ class Reader:
         while isinstance(parent, ast.keyword | ast.IfExp | ast.Starred):
             node, parent = parent, self.parents[parent]
         match parent:
-            case (
-                ast.JoinedStr() | ast.FormattedValue() | ast.Expr() | ast.Compare() | ast.Subscript() | ast.Attribute()
-            ):
+            case ast.JoinedStr() | ast.FormattedValue():
+                return False
+            case ast.Expr() | ast.Compare() | ast.Subscript() | ast.Attribute():
                 return False
             case ast.Call(func=func):
                 return _name(func) not in TO_NOBODY
