@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from playgroundhub import Task, running
 from pydantic import ValidationError
 from saying import PART as PLACEHOLDER
 from saying import Reader, Text
@@ -17,6 +18,7 @@ from schedulers import Tiny
 from alphamed_tutorials.engines import averaging, refusals
 from alphamed_tutorials.engines.failures import BrokenContract
 from alphamed_tutorials.playground import page
+from alphamed_tutorials.playground.audit import timeline
 from alphamed_tutorials.playground.hub import app, forms
 from alphamed_tutorials.playground.page import sentences
 from alphamed_tutorials.playground.page.sentences import PART, chinese
@@ -194,6 +196,43 @@ def test_sentences_in_sentences():
     assert chinese("no admitted node is called 医院 C, node9: name nodes that the hub lists") == (
         "没有名为 医院 C、node9 的获准节点：请从中枢列出的节点里选择"
     )
+
+
+def test_a_task_in_chinese(tmp_path):
+    """What a hub really says while a task is made, refused, joined, run and stopped."""
+    with running(tmp_path / "hub") as hub:
+        task = Task(hub)
+        initiator, first = task.initiator, task.first
+
+        def why() -> str:
+            return initiator.get(task.path)["why"]
+
+        said = [why(), initiator.refused(409, "POST", f"{task.path}/start")]
+        task.give_code()
+        task.verify(first, ok=False, reason="scan 7 is cut off; copy it again")
+        said += [
+            why(),
+            initiator.refused(409, "POST", f"{task.path}/start"),
+            first.refused(403, "POST", f"{task.path}/stop"),
+        ]
+        said.append(
+            first.refused(
+                409, "POST", f"{task.path}/messages", json=first.message(task.id, [task.pseudonym(initiator)])
+            )
+        )
+        task.verify(first)
+        said.append(why())
+        task.start()
+        said += [
+            why(),
+            initiator.refused(409, "POST", f"{task.path}/start"),
+            initiator.refused(409, "DELETE", task.path),
+        ]
+        initiator.post(f"{task.path}/stop")
+        said += [why(), initiator.refused(409, "POST", f"{task.path}/stop"), *timeline(task.records())]
+    own = [chinese(text).replace("scan 7 is cut off; copy it again", "") for text in said]
+    assert [text for text in own if ENGLISH.search(text) or not CHINESE.search(text)] == []
+    assert "scan 7 is cut off; copy it again" in chinese(said[2])
 
 
 @pytest.mark.parametrize(
