@@ -20,11 +20,12 @@ DEEPEST = 8  # functions that call each other
 
 
 class Text(NamedTuple):
-    """One text as it may be said, and where it is written."""
+    """One text as it may be said, where it is written, and whether it is all that an error says."""
 
     file: Path
     line: int
     said: str
+    is_whole: bool
 
 
 class Reader:
@@ -63,9 +64,10 @@ class Reader:
             if self._is_whole(node)
         }
         for node, (file, renderings) in found.items():
-            is_said = self._is_raised(node) or any(map(_is_in_words, renderings))
+            is_raised = self._is_raised(node)
+            is_said = is_raised or any(map(_is_in_words, renderings))
             if is_said and (node not in self.is_part or self._is_returned(node)):
-                yield from (Text(file, node.lineno, said) for said in dict.fromkeys(renderings))
+                yield from (Text(file, node.lineno, said, is_raised) for said in dict.fromkeys(renderings))
 
     def renderings(self, node: ast.AST | None, depth: int = 0) -> list[str]:
         """Return all that an expression may be, as far as it is written in the source."""
