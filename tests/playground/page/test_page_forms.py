@@ -54,7 +54,7 @@ def test_an_examples_verification_needs_no_file(nodes, initiator):
 @pytest.mark.parametrize(
     ("wrong", "files", "text"),
     [
-        ({"name": " "}, PYTHON, "a task needs a name"),
+        ({"name": " "}, PYTHON, "give the task a name"),
         ({"nodes": []}, PYTHON, "choose the directed nodes"),
         ({"nodes": "nobody"}, PYTHON, "no admitted node is called nobody"),
         ({"rounds": "2.5"}, PYTHON, "the number of rounds must be a whole number, not '2.5'"),
