@@ -46,8 +46,9 @@ ELSEWHERE = {
 FILES = [
     *(file for file in sorted(PLAYGROUND.rglob("*.py")) if file.name not in TO_A_TERMINAL | ELSEWHERE),
 =======
+ELSEWHERE = {"steps.py", "words.py", "sessions.py", "live.py", "curves.py"}  # of the page: in words.zh.toml, or for browsers
 FILES = [
-    *(file for file in sorted(PLAYGROUND.rglob("*.py")) if file.name not in TO_A_TERMINAL and "page" not in file.parts),
+    *(file for file in sorted(PLAYGROUND.rglob("*.py")) if file.name not in TO_A_TERMINAL | ELSEWHERE),
 >>>>>>> refusals
     *(PACKAGE / "engines" / f"{name}.py" for name in ("failures", "refusals", "contract", "traps", "kept")),
     *(PACKAGE / "data" / f"{name}.py" for name in ("verify", "limits")),
