@@ -20,19 +20,12 @@ DEEPEST = 8  # functions that call each other
 
 
 class Text(NamedTuple):
-<<<<<<< HEAD
-    """One text as it may be said, and where it is written."""
-=======
     """One text as it may be said, where it is written, and whether it is all that an error says."""
->>>>>>> refusals
 
     file: Path
     line: int
     said: str
-<<<<<<< HEAD
-=======
     is_whole: bool
->>>>>>> refusals
 
 
 class Reader:
@@ -71,16 +64,10 @@ class Reader:
             if self._is_whole(node)
         }
         for node, (file, renderings) in found.items():
-<<<<<<< HEAD
-            is_said = self._is_raised(node) or any(map(_is_in_words, renderings))
-            if is_said and (node not in self.is_part or self._is_returned(node)):
-                yield from (Text(file, node.lineno, said) for said in dict.fromkeys(renderings))
-=======
             is_raised = self._is_raised(node)
             is_said = is_raised or any(map(_is_in_words, renderings))
             if is_said and (node not in self.is_part or self._is_returned(node)):
                 yield from (Text(file, node.lineno, said, is_raised) for said in dict.fromkeys(renderings))
->>>>>>> refusals
 
     def renderings(self, node: ast.AST | None, depth: int = 0) -> list[str]:
         """Return all that an expression may be, as far as it is written in the source."""

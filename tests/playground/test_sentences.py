@@ -9,10 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-<<<<<<< HEAD
-=======
 from playgroundhub import Task, running
->>>>>>> refusals
 from pydantic import ValidationError
 from saying import PART as PLACEHOLDER
 from saying import Reader, Text
@@ -21,10 +18,7 @@ from schedulers import Tiny
 from alphamed_tutorials.engines import averaging, refusals
 from alphamed_tutorials.engines.failures import BrokenContract
 from alphamed_tutorials.playground import page
-<<<<<<< HEAD
-=======
 from alphamed_tutorials.playground.audit import timeline
->>>>>>> refusals
 from alphamed_tutorials.playground.hub import app, forms
 from alphamed_tutorials.playground.page import sentences
 from alphamed_tutorials.playground.page.sentences import PART, chinese
@@ -35,7 +29,6 @@ PACKAGE = PLAYGROUND.parent
 TO_A_TERMINAL = {
     "__main__.py", "serve.py", "client.py", "place.py", "engine.py", "listening.py", "processes.py", "schema.py",
 }  # fmt: skip
-<<<<<<< HEAD
 ELSEWHERE = {
     "steps.py",
     "words.py",
@@ -45,11 +38,6 @@ ELSEWHERE = {
 }  # of the page: in words.zh.toml, or for browsers
 FILES = [
     *(file for file in sorted(PLAYGROUND.rglob("*.py")) if file.name not in TO_A_TERMINAL | ELSEWHERE),
-=======
-ELSEWHERE = {"steps.py", "words.py", "sessions.py", "live.py", "curves.py"}  # of the page: in words.zh.toml, or for browsers
-FILES = [
-    *(file for file in sorted(PLAYGROUND.rglob("*.py")) if file.name not in TO_A_TERMINAL | ELSEWHERE),
->>>>>>> refusals
     *(PACKAGE / "engines" / f"{name}.py" for name in ("failures", "refusals", "contract", "traps", "kept")),
     *(PACKAGE / "data" / f"{name}.py" for name in ("verify", "limits")),
     PACKAGE / "faults.py",
@@ -134,17 +122,10 @@ def unfit() -> list[str]:
     return said
 
 
-<<<<<<< HEAD
-def fault_of(said: str) -> str:
-    """Say what is wrong with the Chinese for a text; nothing where it will do."""
-    own = chinese(said)
-    if own == said:  # perhaps a part of others
-=======
 def fault_of(text: Text) -> str:
     """Say what is wrong with the Chinese for a text; nothing where it will do."""
     said, own = text.said, chinese(text.said)
     if own == said and not text.is_whole:  # perhaps a part of others
->>>>>>> refusals
         own = next((found for table in TABLES["parts"] if (found := sentences._filled(said, 1, table))), said)
     if not CHINESE.search(own):
         return "is not in sentences.zh.toml"
@@ -157,11 +138,7 @@ def test_all_that_is_said_is_said_in_chinese(texts):
     faults = [
         f"{text.file}, line {text.line}: {PLACEHOLDER.sub('{…}', text.said)!r} {fault}"
         for text in texts
-<<<<<<< HEAD
-        if (fault := fault_of(text.said))
-=======
         if (fault := fault_of(text))
->>>>>>> refusals
     ]
     assert not faults, "\n".join(faults)
 
@@ -228,8 +205,6 @@ def test_sentences_in_sentences():
     )
 
 
-<<<<<<< HEAD
-=======
 def test_a_task_in_chinese(tmp_path):
     """What a hub really says while a task is made, refused, joined, run and stopped."""
     with running(tmp_path / "hub") as hub:
@@ -267,7 +242,6 @@ def test_a_task_in_chinese(tmp_path):
     assert "scan 7 is cut off; copy it again" in chinese(said[2])
 
 
->>>>>>> refusals
 @pytest.mark.parametrize(
     "text",
     [
