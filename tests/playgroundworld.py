@@ -111,11 +111,11 @@ class World:
 class Near:
     """A node in this process."""
 
-    def __init__(self, place: Place):
+    def __init__(self, place: Place, program: tuple[str, ...] = (str(SMALL_CHILD),)):
         self.place = place
         self.listener = socket.create_server(("127.0.0.1", 0))
         port = self.listener.getsockname()[1]
-        self.parts = Parts(place, f"http://127.0.0.1:{port}", Children(program=(str(SMALL_CHILD),)))
+        self.parts = Parts(place, f"http://127.0.0.1:{port}", Children(program=program))
         self.server = server(self.parts)
         self.thread = threading.Thread(target=self.server.run, args=([self.listener],), daemon=True)
         self.thread.start()

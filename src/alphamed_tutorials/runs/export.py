@@ -19,7 +19,7 @@ from .calls import Call, ExportError
 from .elsewhere import FreshPython
 from .exportable import Exportable, load_exportable
 from .folder import Run
-from .forms import in_short, predict_onnx, write_onnx, write_torch_export, write_torchscript
+from .forms import in_short, predict_onnx, predict_torchscript, write_onnx, write_torch_export, write_torchscript
 
 TOLERANCE = 1e-5
 FORMS = 4  # in which the model is written, the last time aside
@@ -50,13 +50,40 @@ def export(run: Run | str | Path, target: Any = None, aggregator: str | Path | N
     run = run if isinstance(run, Run) else Run.open(run)
     exportable, _ = load_exportable(run, target, aggregator)
     report: dict[str, Any] = {"model": exportable.way, "inputs": exportable.num_inputs}
-    onnx_tolerance = getattr(exportable.model, "onnx_tolerance", TOLERANCE)
     room = FORMS * (run.path / "model.pt").stat().st_size + 2**20
     with explained(run.path, room), _quiet(), FreshPython() as elsewhere:
         report["torchscript"] = _checked(run.path / "model.ts", exportable, write_torchscript, elsewhere.predict)
         report["torch_export"] = _tried(run.path / "model.pt2", exportable, write_torch_export, elsewhere.predict)
-        report["onnx"] = _tried(run.path / "model.onnx", exportable, write_onnx, predict_onnx, onnx_tolerance)
+        report["onnx"] = _as_onnx(run.path / "model.onnx", exportable)
     return report
+
+
+def export_form(exportable: Exportable, form: str, file: Path) -> dict[str, Any]:
+    """Export a model in one form only, and check the file in this process.
+
+    Args:
+        exportable: The model.
+        form: `torchscript` or `onnx`; for the latter `file` ends with `.onnx`.
+        file: Where to write it.
+
+    Returns:
+        What `export` says of a form that could be written.
+
+    Raises:
+        ExportError: The model cannot be written in this form, or the written one disagrees by more than 1e-5.
+    """
+    with _quiet():
+        if form == "torchscript":
+            return _checked(file, exportable, write_torchscript, predict_torchscript)
+        report = _as_onnx(file, exportable)
+    if "error" in report:
+        raise ExportError(f"the model cannot be written as ONNX: {report['error']}")
+    return report
+
+
+def _as_onnx(file: Path, exportable: Exportable) -> dict[str, Any]:
+    tolerance = getattr(exportable.model, "onnx_tolerance", TOLERANCE)
+    return _tried(file, exportable, write_onnx, predict_onnx, tolerance)
 
 
 @contextlib.contextmanager

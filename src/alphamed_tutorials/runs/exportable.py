@@ -92,10 +92,20 @@ def load_exportable(run: Run, target: Any = None, aggregator: str | Path | None 
         TutorialError: Its files are damaged, or its code raised.
     """
     scheduler, task = load_trained(run, target, aggregator)
+    return as_predictor(scheduler, task) or as_tested(scheduler, task), task
+
+
+def as_predictor(scheduler: Any, task: Target) -> Exportable | None:
+    """Return a trained model as its target's own `Predictor`, with raw inputs from test data; None where it has none.
+
+    Raises:
+        WrongUse: It has no `sample_inputs`.
+        TutorialError: Its code raised.
+    """
     build_predictor = task.optional("model", "Predictor")
     sample_inputs = task.optional("data", "sample_inputs")
     if build_predictor is None:
-        return _as_tested(scheduler, task), task
+        return None
     if sample_inputs is None:
         raise WrongUse(
             f"{task.name} has a Predictor and no sample_inputs: write a function sample_inputs(data_dir, count) beside "
@@ -103,7 +113,7 @@ def load_exportable(run: Run, target: Any = None, aggregator: str | Path | None 
         )
     with task.blamed():
         predictor = build_predictor(bare(scheduler.model).cpu()).eval()
-        return of_predictor(predictor, sample_inputs(scheduler.data_dir, NUM_INPUTS)), task
+        return of_predictor(predictor, sample_inputs(scheduler.data_dir, NUM_INPUTS))
 
 
 def load_trained(run: Run, target: Any = None, aggregator: str | Path | None = None) -> tuple[Any, Target]:
@@ -121,8 +131,7 @@ def load_trained(run: Run, target: Any = None, aggregator: str | Path | None = N
     name = task.name if task else run.record.get("scheduler", "the task")
     try:
         scheduler = _unpickled(run) if task is None or target is None else _built(run, task)
-        scheduler.data_dir = str(aggregator or run.record["nodes"][AGGREGATOR])  # where pretrained weights may lie
-        scheduler.load_state_dict(torch.load(run.path / "model.pt", weights_only=True, map_location="cpu"))
+        give_parameters(scheduler, aggregator or run.record["nodes"][AGGREGATOR], run.path / "model.pt")
     except WrongUse:
         raise
     except (Exception, SystemExit) as error:  # a damaged file, or a model.py that has changed since
@@ -130,8 +139,20 @@ def load_trained(run: Run, target: Any = None, aggregator: str | Path | None = N
             f"what {run.path} holds cannot be loaded into the model of {name}: {said_of(error)}\n"
             "If its code has changed since, run it again; if it was moved, say where it is with --target"
         ) from error
-    scheduler._model = uncompiled(scheduler.model)
     return scheduler, task or _of_pickled(scheduler)
+
+
+def give_parameters(scheduler: Any, data_dir: str | Path, file: Path) -> None:
+    """Let a scheduler build its model, and load a file's parameters into it.
+
+    Args:
+        scheduler: As it was unpickled, or made.
+        data_dir: A node's data folder, where pretrained weights may lie too.
+        file: `model.pt`.
+    """
+    scheduler.data_dir = str(data_dir)
+    scheduler.load_state_dict(torch.load(file, weights_only=True, map_location="cpu"))
+    scheduler._model = uncompiled(scheduler.model)
 
 
 def _unpickled(run: Run) -> Any:
@@ -165,8 +186,13 @@ def _of_pickled(scheduler: Any) -> Target:
     return replace(find(scheduler), folder=file.parent, file=file)
 
 
-def _as_tested(scheduler: Any, task: Target) -> Exportable:
-    """Return the model itself, with the calls that the beginning of `run_test` makes."""
+def as_tested(scheduler: Any, task: Target) -> Exportable:
+    """Return the model itself, with the calls that the beginning of `run_test` makes.
+
+    Raises:
+        ExportError: It makes none that can be seen.
+        TutorialError: Its code raised.
+    """
     seen = calls_of_test(scheduler, task)
     model = bare(scheduler.model).cpu().eval()
     num_inputs = sum(call.batch_size or 1 for call in seen)

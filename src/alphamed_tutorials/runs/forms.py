@@ -45,6 +45,12 @@ def write_torchscript(exportable: Exportable, file: Path) -> str:
         ) from error
 
 
+def predict_torchscript(file: Path, calls: Sequence[Call]) -> list[Any]:
+    """Return what a TorchScript file answers in this process."""
+    program = torch.jit.load(file)
+    return [call.of(program) for call in calls]
+
+
 def _trace(exportable: Exportable, file: Path) -> str:
     """Write what the model did in the first call; return what may not hold for other calls."""
     call = exportable.calls[0]

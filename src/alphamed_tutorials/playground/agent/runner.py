@@ -151,8 +151,15 @@ class Runner:
 
     def _prepare(self, described: dict[str, Any], folder: Path) -> None:
         """Make a child's folder, with the code that was approved."""
-        if (folder / "code").is_dir():
-            return
+        if not (folder / "code").is_dir():
+            self.unpack_approved(described, folder)
+
+    def unpack_approved(self, described: dict[str, Any], folder: Path) -> None:
+        """Make a child's folder anew, with the training code in it.
+
+        Raises:
+            WrongState: The code was not approved on this node.
+        """
         content = self.holdings.code(described, "train")
         sha256 = sha256_of(content)
         if self.journal.approved(described["id"], "train") != sha256:
@@ -177,22 +184,38 @@ class Runner:
             _unpacked(content, folder)
         except TutorialError as error:
             return {"ok": False, "reason": str(error), "log": ""}
-        assignment = {"kind": "verify", "role": _role(described), "pseudonym": described["me"]["pseudonym"]}
-        self._assign(folder, task, assignment, {})
+        seconds = self.place.configuration.limits.verify_seconds
+        verdict = self.ask_child(described, folder, {"kind": "verify"}, seconds, "the data verification")
+        log = "".join(text for _, text in logs(folder))
+        self.journal.record(task, None, {"kind": "verified", **verdict})
+        return {**verdict, "log": log[-20_000:]}
+
+    def ask_child(
+        self, described: dict[str, Any], folder: Path, assignment: dict[str, Any], seconds: float, what: str
+    ) -> dict[str, Any]:
+        """Let a child work to its end; whatever it does, there is a verdict and a reason.
+
+        Args:
+            described: The task.
+            folder: Where it works.
+            assignment: What it is to do.
+            seconds: How long it may take.
+            what: What is ended where it takes more than it may.
+        """
+        known = {"role": _role(described), "pseudonym": described["me"]["pseudonym"]}
+        self._assign(folder, described["id"], {**known, **assignment}, {})
         limits, over = self.place.configuration.limits, threading.Event()
-        child = self.children.start(folder, limits, lambda _: over.set(), limits.verify_seconds)
+        child = self.children.start(folder, limits, lambda _: over.set(), seconds)
         over.wait()
         try:
             found = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
             verdict = {"ok": bool(found["ok"]), "reason": str(found["reason"])}
         except (OSError, ValueError, KeyError, TypeError):
             end = child.reason or f"it ended without an answer ({_ending(child.process.returncode)})"
-            verdict = {"ok": False, "reason": f"the data verification was ended: {end}"}
+            verdict = {"ok": False, "reason": f"{what} was ended: {end}"}
         if child.reason and verdict["ok"]:
-            verdict = {"ok": False, "reason": f"the data verification was ended: {child.reason}"}
-        log = "".join(text for _, text in logs(folder))
-        self.journal.record(task, None, {"kind": "verified", **verdict})
-        return {**verdict, "log": log[-20_000:]}
+            verdict = {"ok": False, "reason": f"{what} was ended: {child.reason}"}
+        return verdict
 
     def _over(self, task: str, run: "Run", child: Child) -> None:
         """See what is to be done when a child has ended."""

@@ -1,14 +1,14 @@
 """One task on one node, in a process of its own: `python -m alphamed_tutorials.playground.child FOLDER`.
 
 The agent makes FOLDER, with `child.json` (see `assignment.py`) and `code/` in it: the unpacked `src.zip`, or for
-`"kind": "verify"` the file `DatasetVerify.py`. The child makes the rest, and writes nowhere else:
+`"kind": "verify"` the file `DatasetVerify.py`; for `"kind": "export"` there is `model.pt` too. The child makes the rest, and writes nowhere else:
 
     work/        its working folder and home
     tmp/         temporary files
     root/        in the place of /data/alphamed-federated: root/result/report.zip, root/result/model.pt
     logs/        logs/NAME.log, NAME being the node's own
     snapshots/   what a child started again goes on from
-    verdict.json of a verification: {"ok", "reason"}
+    verdict.json of a verification and of an export: {"ok", "reason"}; an export leaves root/model.FORM
 
 It ends with 0 when the scheduler's `_run` returned, with 1 after an event `failed` was posted, otherwise it was killed.
 To go on, the agent starts it again in the same folder.

@@ -20,6 +20,12 @@ def main(folder: Path) -> int:
         prepare(assignment)
         verify(assignment)
         return 0
+    if assignment.kind == "export":
+        from .exporting import export
+
+        prepare(assignment)
+        export(assignment)
+        return 0
     from .training import train
 
     prepare(assignment)

@@ -28,7 +28,7 @@ class Assignment:
 
     Attributes:
         folder: Where it works.
-        kind: `train` or `verify`.
+        kind: `train`, `verify` or `export`.
         base: The agent's address for this child, as the SDK wants it: `http://127.0.0.1:PORT/SECRET/fed-service/api/v2`.
         task: The task's id.
         pseudonym: What the node is called in the task.
@@ -38,6 +38,7 @@ class Assignment:
         seed: Start of the task's random numbers.
         num_threads: Torch's.
         settings: Attributes of the scheduler that differ from its pickle.
+        form: Which an export is to have: `torchscript` or `onnx`.
         forbidden: Files and folders that are not even to be read: the node's keys, the agent's database.
         limits: See there.
     """
@@ -53,6 +54,7 @@ class Assignment:
     seed: int = 0
     num_threads: int = 1
     settings: dict = field(default_factory=dict)
+    form: str = ""
     forbidden: tuple[Path, ...] = ()
     limits: Limits = Limits()
 

@@ -3,6 +3,7 @@
 import importlib.util
 import pickle
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from ...data.limits import few
@@ -17,15 +18,28 @@ NAME = "DatasetVerify"
 
 def verify(assignment: Assignment) -> Verdict:
     """Ask the code in the child's `code/` about the node's data; the verdict is written into `verdict.json`."""
+    return give_verdict(
+        assignment, NAME, lambda: examine(_checker(assignment), assignment.data, assignment.is_aggregator)
+    )
+
+
+def give_verdict(assignment: Assignment, name: str, find: Callable[[], Verdict]) -> Verdict:
+    """Write what was found, or what went wrong, into the child's `verdict.json`.
+
+    Args:
+        assignment: The child's.
+        name: What is said to have failed where the task's code raises.
+        find: Runs the task's code.
+    """
     log_file = assignment.made("logs") / f"{assignment.name}.log"
     workplace = Workplace(assignment.made("root"), log_file, f"{assignment.seed}/{assignment.name}")
     try:
         with workplace.entered():
-            verdict = examine(_checker(assignment), assignment.data, assignment.is_aggregator)
+            verdict = find()
     except TutorialError as error:
         verdict = {"ok": False, "reason": str(error)}
     except BaseException as error:  # its code may also end the program
-        verdict = {"ok": False, "reason": f"{NAME} itself failed: {said_of(error)}"}
+        verdict = {"ok": False, "reason": f"{name} itself failed: {said_of(error)}"}
     verdict["reason"] = few(_without_places(assignment, verdict["reason"]).splitlines())
     write_json(assignment.folder / "verdict.json", verdict)
     return verdict
