@@ -57,7 +57,7 @@ def going_on(command: str, folder: Path) -> Iterator[None]:
 def node(name: str, token: str, data: str, folder: Path, port: int) -> Iterator[Agent]:
     """Run a node as the page says."""
     code = block("curl", port, ("student-7", name), ("TOKEN", token), ("data/nodes/node7", data))
-    with going_on(code.splitlines()[-1], folder):
+    with going_on(code[code.index("playground node") :], folder):
         wait_for((folder / name / "agent.json").exists, PATIENCE)
         yield Agent(folder / name)
 

@@ -313,6 +313,24 @@ def test_one_that_stays_away_is_reported_and_its_round_repeated(tmp_path: Path, 
 
 
 @pytest.mark.soak
+def test_a_laptop_whose_lid_is_closed_for_a_while_goes_on(tmp_path: Path, data: Path) -> None:
+    expected = run_local(Toy(max_rounds=4), data, tmp_path / "expected", seed=SEED)
+    with federated(tmp_path / "federation", data, "--away", "3") as federation:
+        task = federation.start(Toy(pause=0.5, max_rounds=4))
+        wait_for(lambda: federation.happened("node2", task, "training", 2), LONG)
+        asleep = [pid for pid in (federation.agents["node2"].pid, federation.child("node2")) if pid]
+        assert len(asleep) == 2
+        for pid in asleep:
+            os.kill(pid, signal.SIGSTOP)
+        wait_for(lambda: "node2 has not been heard of since" in federation.initiator.show(task)["why"], LONG)
+        time.sleep(30)
+        for pid in asleep:
+            os.kill(pid, signal.SIGCONT)
+        federation.wait_until_finished(task)
+        assert_undisturbed(federation, task, expected)
+
+
+@pytest.mark.soak
 def test_an_aggregator_that_stays_away_is_waited_for(tmp_path: Path, data: Path) -> None:
     """It comes back later than the SDK's data owners wait for an answer, and their round goes on as if nothing was."""
     expected = run_local(Toy(max_rounds=3), data, tmp_path / "expected", seed=SEED)
