@@ -5,18 +5,13 @@ from typing import Any
 
 import pytest
 from pagebrowsing import open_task, origin, press, see
-from pageworld import IDLE, VERIFICATION, made_task
+from pageworld import FAILS, IDLE, VERIFICATION, made_task
 from playgroundworld import Far, code, wait_for
 from small_submission import talk
 
 pytest.importorskip("playwright.sync_api")
 pytestmark = pytest.mark.browser
 
-FAILS = """
-if assignment["role"] != "aggregator":
-    line.event("failed", text="no scan has 3 channels", type="ValueError", file="own/model.py", line=12, round=2)
-    raise SystemExit(1)
-"""
 ALL_WELL = "class DatasetVerify: ...\n\n\ndef verify(data):\n    return True, 'all is there'\n"
 ROUNDS_SEEN = r"round (\d+) of"
 
