@@ -1,9 +1,11 @@
 """What tests of a node's page share: nodes with small children, and examples whose code is made without torch."""
 
-from collections.abc import Iterator
-from typing import NamedTuple
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import pytest
+from pagebrowsing import operated
 from pageworld import SMALL_SUBMISSION
 from playgroundworld import Near, World
 
@@ -33,3 +35,10 @@ def nodes(lasting_world: World) -> Iterator[Nodes]:
         made = (lasting_world.node(name) for name in ("initiator", "hospital-a", "hospital-b"))
         yield Nodes(lasting_world, *made)
         submissions._described.cache_clear()
+
+
+@pytest.fixture
+def operate(browser: Any) -> Iterator[Callable[..., Any]]:
+    """Return a function that opens a node's page for its operator; see `operated`."""
+    with contextlib.ExitStack() as all_of_them:
+        yield lambda node, **options: all_of_them.enter_context(operated(browser, node.agent, **options))
