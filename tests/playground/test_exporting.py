@@ -15,7 +15,7 @@ from alphamed_tutorials.errors import TutorialError, WrongUse
 from alphamed_tutorials.examples.mnist.model import ConvNet
 from alphamed_tutorials.playground.agent.children import PROGRAM
 from alphamed_tutorials.playground.agent.exporting import FORMS, export
-from alphamed_tutorials.playground.agent.tasks import WrongState
+from alphamed_tutorials.playground.agent.holdings import WrongState
 from alphamed_tutorials.playground.source import make
 
 NODES = ("aggregator", "node1")

@@ -18,7 +18,7 @@ from .verification import give_verdict
 def export(assignment: Assignment) -> Verdict:
     """Write the child's `model.pt` as `root/model.FORM`; how that went is written into `verdict.json`."""
     torch.set_num_threads(assignment.num_threads)
-    return give_verdict(assignment, "the export", lambda: {"ok": True, "reason": _export(assignment)})
+    return give_verdict(assignment, "export", lambda: {"ok": True, "reason": _export(assignment)})
 
 
 def _export(assignment: Assignment) -> str:
