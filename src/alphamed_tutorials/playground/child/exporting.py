@@ -18,10 +18,10 @@ from .verification import give_verdict
 def export(assignment: Assignment) -> Verdict:
     """Write the child's `model.pt` as `root/model.FORM`; how that went is written into `verdict.json`."""
     torch.set_num_threads(assignment.num_threads)
-    return give_verdict(assignment, "export", lambda: {"ok": True, "reason": _export(assignment)})
+    return give_verdict(assignment, "export", lambda: _export(assignment))
 
 
-def _export(assignment: Assignment) -> str:
+def _export(assignment: Assignment) -> Verdict:
     """Write the network itself, as the test calls it: on a node without test data, with the training data.
 
     All nodes get the same so. Only where that cannot be done, the task's `Predictor` takes its place.
@@ -52,11 +52,10 @@ def _predictor(scheduler: Any, task: Target, assignment: Assignment) -> Exportab
         ) from error
 
 
-def _write(assignment: Assignment, exportable: Exportable) -> str:
-    """Write the form that is asked for; return what it is, in words."""
-    report = export_form(exportable, assignment.form, assignment.folder / "root" / f"model.{assignment.form}")
-    takes, note = report.get("takes", ""), report.get("note", "")
-    return "; ".join(filter(None, (exportable.way, takes and f"it takes {takes}", note)))
+def _write(assignment: Assignment, exportable: Exportable) -> Verdict:
+    """Write the form that is asked for; say what it is."""
+    export_form(exportable, assignment.form, assignment.folder / "root" / f"model.{assignment.form}")
+    return {"ok": True, "reason": exportable.way}
 
 
 def _target(kind: type, assignment: Assignment) -> Target:
