@@ -46,7 +46,7 @@ def operated(browser: Any, agent: Any, language: str = "en", size: Any = DESKTOP
     page.goto(link)
     yield page
     context.close()
-    assert faults == []
+    assert not faults, faults
 
 
 def origin(page: Any) -> str:

@@ -17,11 +17,14 @@ def verify(data):
 """
 IDLE = "import time\nwhile True: time.sleep(1)\n"
 # An owner fails with a text that nobody else shall read.
-FAILS = """
+FAILS = (
+    """
 if assignment["role"] != "aggregator":
     line.event("failed", text="no scan has 3 channels" + " or more" * 40, type="ValueError", file="own/model.py", line=12, round=2)
     raise SystemExit(1)
 """
+    + IDLE
+)
 
 
 class Visitor(requests.Session):
