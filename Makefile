@@ -25,6 +25,7 @@ $(READY): $(INPUTS)
 
 start: $(READY)  ## run the MNIST task over three nodes, then serve the site at http://127.0.0.1:8000
 	@$(BIN)/playground run mnist --nodes 3 --seed 1
+	@echo "The same on web pages, node by node: in another terminal, $(BIN)/playground serve mnist --open"
 	@$(MAKE) --no-print-directory serve
 
 # What fails within two minutes, for every edit: no training, no site, no browser.
