@@ -7,7 +7,7 @@ SITE_READY := .venv-site/.ready
 INPUTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup start check test pages soak coverage test-torchtext site serve outputs clean
+.PHONY: help setup start check test pages soak coverage test-torchtext site serve outputs screenshots clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -25,6 +25,7 @@ $(READY): $(INPUTS)
 
 start: $(READY)  ## run the MNIST task over three nodes, then serve the site at http://127.0.0.1:8000
 	@$(BIN)/playground run mnist --nodes 3 --seed 1
+	@echo "The same on web pages, node by node: in another terminal, $(BIN)/playground serve mnist --open"
 	@$(MAKE) --no-print-directory serve
 
 # What fails within two minutes, for every edit: no training, no site, no browser.
@@ -89,6 +90,9 @@ site/.built: $(if $(wildcard $(READY)),$(READY),$(SITE_READY)) $(SITE_SOURCES)
 PAGES ?=
 outputs: $(READY)  ## record what the pages' code prints and draws; one page: make outputs PAGES=guides/mnist
 	PYTHONPATH=hooks $(BIN)/python tools/record_outputs.py $(PAGES)
+
+screenshots: $(READY)  ## take the pictures of the playground's page anew; needs Chromium
+	PYTHONPATH=hooks $(BIN)/python tools/record_screenshots.py
 
 PORT ?= 8000
 serve: site  ## build the site and serve it at http://127.0.0.1:8000

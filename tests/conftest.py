@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from browsing import CHROMIUM, FLAGS
 from filelock import FileLock
 from preloaded import stand_ins
+
+from chromium import CHROMIUM, launched
 
 ROOT = Path(__file__).parents[1]
 Once = Callable[[str, Callable[[Path], object]], Path]
@@ -155,13 +156,11 @@ def server() -> Iterator:
 @pytest.fixture(scope="session")
 def browser():
     """One browser for all tests of a worker that look at pages: its driver cannot be started twice."""
-    sync_api = pytest.importorskip("playwright.sync_api")
+    pytest.importorskip("playwright.sync_api")
     if CHROMIUM is None:
         pytest.skip("there is no Chromium on this machine (Debian: apt-get install chromium)")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")
