@@ -5,8 +5,10 @@ import json
 import struct
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import alphafed
 import numpy as np
@@ -145,16 +147,20 @@ def test_a_scheduler_of_the_sdk_learns_and_resumes(wheel, digits, tmp_path, name
     assert len(losses) == arguments["max_rounds"] and losses[-1] < losses[0]
 
 
+def fed_irm_files(folder: Path) -> dict[str, str]:
+    """Write two pictures and their list, and return FedIRM's arguments."""
+    names = ("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC")
+    for number in range(2):
+        Image.new("RGB", (8, 8), (120 * number, 0, 0)).save(folder / f"{number}.jpg")
+    rows = [f"{number}," + ",".join(str(int(i == number)) for i in range(7)) for number in range(2)]
+    (folder / "list.csv").write_text("\n".join([f"ImageID,{','.join(names)}", *rows]))
+    return {"root_path": str(folder), **dict.fromkeys(("csv_file_train", "csv_file_test"), str(folder / "list.csv"))}
+
+
 @pytest.mark.slow
 def test_fed_irm_finishes_and_resumes(wheel, tmp_path):
     """Two pictures of each node show that it runs; whether it learns, they cannot."""
-    names = ("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC")
-    for number in range(2):
-        Image.new("RGB", (8, 8), (120 * number, 0, 0)).save(tmp_path / f"{number}.jpg")
-    rows = [f"{number}," + ",".join(str(int(i == number)) for i in range(7)) for number in range(2)]
-    (tmp_path / "list.csv").write_text("\n".join([f"ImageID,{','.join(names)}", *rows]))
-    files = {"root_path": str(tmp_path), "csv_file_train": str(tmp_path / "list.csv")}
-    files["csv_file_test"] = files["csv_file_train"]
+    files = fed_irm_files(tmp_path)
     run = run_twice(lambda: wheel("alphafed.examples.fed_avg.demo_FedIRM", "DemoFedIRM")(**files, **ROUNDS), tmp_path)
     assert "test_results/F1/MEL" in {row.name for row in run.rows}
 
@@ -184,20 +190,24 @@ def write_resource(folder: Path, network: torch.nn.Module) -> dict[str, Path]:
     return places
 
 
-@pytest.mark.slow
-def test_auto_fed_avg_keeps_its_network_when_it_is_resumed(wheel, tmp_path):
+def auto_fed_avg(wheel, folder: Path) -> Callable[[], Any]:
+    """Return what does what `fine_tune` does before it hands over to the platform."""
     module = "docs/tutorial/res/auto_model_fed_avg/auto_fed_avg"
     proxy_class, scheduler_class = wheel(module, "AutoResNetFedAvg"), sys.modules["auto_fed_avg"].ResNetFedAvgScheduler
-    places = write_resource(tmp_path, sys.modules["res_net"].ResNet18())
+    places = write_resource(folder, sys.modules["res_net"].ResNet18())
 
     def make():
-        """Do what `fine_tune` does before it hands over to the platform."""
         proxy = proxy_class(str(places["resource"]))
         proxy.dataset_dir = str(places["pictures"])
         proxy.scheduler = scheduler_class(auto_proxy=proxy, **EPOCHS)
         return proxy.scheduler
 
-    run = run_twice(make, tmp_path)
+    return make
+
+
+@pytest.mark.slow
+def test_auto_fed_avg_keeps_its_network_when_it_is_resumed(wheel, tmp_path):
+    run = run_twice(auto_fed_avg(wheel, tmp_path), tmp_path)
     losses = [row.value for row in run.rows if row.name == "test_results/avg_loss"]
     assert len(losses) == 2 and losses[1] < losses[0]
     weights = []

@@ -1,7 +1,9 @@
 """The SDK's own schedulers, unchanged from the installed wheel, in children: what comes of each."""
 
+import importlib
 import io
 import sys
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,7 +13,17 @@ import torch
 from alphafed.docs.customized_scheduler.scheduler import SimpleFedAvgScheduler
 from alphafed.docs.tutorial.res.simple_fed_avg.scheduler import SimpleFedAvgScheduler as TutorialScheduler
 from alphafed.examples.fed_md.model.scheduler import HomoFedMDScheduler
-from engines.test_sdk_schedulers import ABSENT, SCHEDULERS, digits, start, wheel  # noqa: F401
+from engines.test_sdk_schedulers import (  # noqa: F401
+    ABSENT,
+    ROUNDS,
+    SCHEDULERS,
+    WHEEL,
+    auto_fed_avg,
+    digits,
+    fed_irm_files,
+    start,
+    wheel,
+)
 from schedulers import TinyTask, pickled, write_data
 from test_child import Task
 from torch.utils.data import DataLoader, TensorDataset
@@ -92,7 +104,7 @@ FAILS = {
     "secure": (
         ("alphafed.examples.fed_avg.demos", "DemoSecure", {"t": 2, "max_rounds": 2}),
         "'<' not supported between instances of 'list' and 'int'",
-        "fed_avg/secure_fed_avg.py, line 251, in _setup_context: if self.participants < 3:",
+        ("fed_avg/secure_fed_avg.py", 251, "if self.participants < 3:"),
     ),
 }
 
@@ -104,10 +116,14 @@ def restored(entry: bytes, paths: list[str], raw: str):
     from torchvision.datasets import MNIST
 
     sys.path[:0] = paths
-    for name, members in MODULES.absent.items():
-        sys.modules.setdefault(name, SimpleNamespace(**members))
     MNIST.raw_folder = raw
-    return cloudpickle.loads(entry)
+    for name, members in MODULES.absent.items():
+        sys.modules[name] = SimpleNamespace(**members)
+    try:
+        return cloudpickle.loads(entry)
+    finally:  # libraries that look whether these are there find that they are not
+        for name in MODULES.absent:
+            del sys.modules[name]
 
 
 class Restored:
@@ -140,6 +156,34 @@ def test_schedulers_of_the_local_engine_end_alike(wheel, digits, tmp_path, name)
 
 
 @pytest.mark.slow
+def test_fed_irm_ends_as_on_the_local_engine(wheel, digits, tmp_path):  # noqa: F811
+    settings = {**fed_irm_files(tmp_path), **ROUNDS}
+
+    def make():
+        return wheel("alphafed.examples.fed_avg.demo_FedIRM", "DemoFedIRM")(**settings)
+
+    expected = start(make(), tmp_path / "expected")
+    task = wheel_task(tmp_path / "task", make(), tmp_path)
+    task.start()
+    assert set(task.wait(240).values()) == {0}, task.said()
+    assert task.model() == (expected.path / "model.pt").read_bytes()
+
+
+@pytest.mark.slow
+def test_auto_fed_avg_ends_as_on_the_local_engine(wheel, digits, tmp_path):  # noqa: F811
+    make = auto_fed_avg(wheel, tmp_path)
+    expected = start(make(), tmp_path / "expected")
+    task = wheel_task(tmp_path / "task", make(), tmp_path)
+    task.start()
+    assert set(task.wait(240).values()) == {0}, task.said()
+    with (
+        zipfile.ZipFile(io.BytesIO(task.model())) as packed,
+        zipfile.ZipFile(expected.path / "model.zip") as other,
+    ):
+        assert packed.read("weights") == other.read("weights")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FINISHES)
 def test_schedulers_with_messages_of_their_own_finish(wheel, digits, tmp_path, name):  # noqa: F811
     kind, arguments = FINISHES[name]
@@ -155,9 +199,21 @@ def test_schedulers_with_messages_of_their_own_finish(wheel, digits, tmp_path, n
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FAILS)
 def test_others_fail_with_the_line_of_the_sdk(wheel, digits, tmp_path, name):  # noqa: F811
-    (place, kind, arguments), said, _line = FAILS[name]
+    (place, kind, arguments), said, (file, line, code) = FAILS[name]
+    assert (WHEEL / file).read_text().splitlines()[line - 1].strip().startswith(code)
     task = wheel_task(tmp_path / "task", wheel(place, kind)(**arguments), tmp_path)
     task.start()
     assert set(task.wait(240).values()) == {1}, task.said()
     [failed] = task.standin.events(task.pseudonyms["aggregator"], "failed")
     assert said in failed["text"]
+
+
+def test_the_vertical_ones_cannot_be_imported(monkeypatch):
+    """The page says by which line of the SDK."""
+    for name in [each for each in sys.modules if each.startswith("alphafed.hetero_nn")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "tenseal", None)
+    with pytest.raises(ImportError, match="tenseal") as raised:
+        importlib.import_module("alphafed.hetero_nn")
+    last = raised.traceback[-1]
+    assert (last.path, last.lineno + 1) == (WHEEL / "hetero_nn" / "secure_hetero_nn.py", 19)
