@@ -18,9 +18,10 @@ from .importing import TargetError, imported_files, may_define_scheduler, progra
 
 EXAMPLES = Path(__file__).with_name("examples")
 ONLY_FED_AVG = (
-    "only the rounds of FedAvg and of what builds on them, as FedProx, FedSGD and DP-FedAvg, run on this machine. Run it "
-    "on AlphaMed"
+    "`playground run` does only the rounds of FedAvg and of what builds on them, as FedProx, FedSGD and DP-FedAvg"
 )
+OWN_MESSAGES = f"{ONLY_FED_AVG}. `playground task create` gives it to nodes of the playground, and AlphaMed runs it"
+SUBMITTED = "The SDK's submit() gives it to AlphaMed, or to a node of the playground"
 VERIFY_FILES = ("dataset_verify.py", "DatasetVerify.py")
 
 
@@ -239,7 +240,7 @@ def not_fed_avg(given: Any) -> str:
 
     kind = given if inspect.isclass(given) else type(given)
     if issubclass(kind, Scheduler):
-        return f"{kind.__name__} is a scheduler of the SDK, but no FedAvgScheduler: {ONLY_FED_AVG}"
+        return f"{kind.__name__} is a scheduler of the SDK, but no FedAvgScheduler: {ONLY_FED_AVG}. {SUBMITTED}"
     return f"{given!r} is no scheduler: give a subclass of FedAvgScheduler, or an object of one"
 
 

@@ -281,7 +281,7 @@ class TestAlgorithmsOfTheSDK:
             pass
 
         with pytest.raises(
-            RunError, match="Secure has a message protocol of its own, by SecureFedAvg.*Run it on AlphaMed"
+            RunError, match="Secure has a message protocol of its own, by SecureFedAvg.*playground task create"
         ):
             run_local(Secure(t=2, max_rounds=1), data, tmp_path / "run")
         assert not (tmp_path / "run").exists()

@@ -227,7 +227,8 @@ def test_what_is_not_fed_avg_is_refused_in_words_that_are_true(wheel, tmp_path, 
     else:
         with pytest.raises(RunError, match=f"{kind} has a message protocol of its own, by .*: ") as refused:
             run_local(scheduler(**arguments), {}, tmp_path / "run")
-    assert "on this machine. Run it on AlphaMed" in str(refused.value) and "playground" not in str(refused.value)
+    assert "`playground run` does only the rounds of FedAvg" in str(refused.value)
+    assert ("submit()" if arguments is None else "`playground task create`") in str(refused.value)
 
 
 def test_a_file_with_other_schedulers_only_is_refused_by_their_name(tmp_path):

@@ -100,6 +100,12 @@ class Served:
         )
         return Finished(done.returncode, done.stdout, done.stderr)
 
+    def join(self, task: str) -> None:
+        """Let node1 verify its data and join, all code approved."""
+        for verb, kind in (("verify", "verify"), ("join", "train")):
+            sha256 = self("task", "code", task, "--kind", kind, "--json", node="node1").json["sha256"]
+            assert self("task", verb, task, "--approve", sha256, node="node1").code == 0
+
 
 def command(*words: str) -> list[str]:
     """Return a command line of ours."""
@@ -186,12 +192,7 @@ def test_a_failed_task_takes_new_code_and_starts_again(played: Served) -> None:
     created = played(*create, node="aggregator")
     assert created.code == 0, created.err
 
-    def approve(verb: str, kind: str) -> None:
-        sha256 = played("task", "code", "mended", "--kind", kind, "--json", node="node1").json["sha256"]
-        assert played("task", verb, "mended", "--approve", sha256, node="node1").code == 0
-
-    approve("verify", "verify")
-    approve("join", "train")
+    played.join("mended")
     failed = played("task", "start", "mended", "--wait", node="aggregator")
     assert failed.code == 1 and "broken.py" in failed.err and "KeyError" in failed.err, failed.err
     (played.folder / "broken.py").write_text(TASK)
@@ -199,10 +200,33 @@ def test_a_failed_task_takes_new_code_and_starts_again(played: Served) -> None:
     assert updated.code == 0 and updated.json["state"] == "verifying", updated.err
     early = played("task", "start", "mended", node="aggregator")
     assert early.code == 1 and "node1 has not" in early.err
-    approve("verify", "verify")  # its class stands in the same file, which has changed
-    approve("join", "train")
+    played.join("mended")  # the class DatasetVerify stands in the same file, which has changed
     finished = played("task", "start", "mended", "--wait", "--json", node="aggregator")
     assert finished.code == 0 and finished.json["state"] == "finished" and finished.json["attempt"] == 2, finished.err
+
+
+OWN_WAY = '''
+
+class OwnWay(Mean):
+    """Has messages of its own, as far as anybody can tell."""
+
+    def _run_as_data_owner(self):
+        self.push_log("by a way of its own")
+        super()._run_as_data_owner()
+'''
+
+
+@pytest.mark.slow
+def test_what_run_refuses_runs_as_a_task_of_nodes(played: Served) -> None:
+    (played.folder / "own_way.py").write_text(TASK + OWN_WAY)
+    refused = played("run", "own_way.py", "--data", "data")
+    assert refused.code == 2 and "`playground task create` gives it to nodes" in " ".join(refused.err.split()), refused
+    created = played("task", "create", "own_way.py", "--nodes", "node1", "--rounds", "1", node="aggregator")
+    assert created.code == 0, created.err
+    played.join("own_way")
+    finished = played("task", "start", "own_way", "--wait", "--json", node="aggregator")
+    assert finished.code == 0 and finished.json["state"] == "finished", finished.err
+    assert "by a way of its own" in played("task", "log", "own_way", node="node1").out
 
 
 @pytest.mark.slow

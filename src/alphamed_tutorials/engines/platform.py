@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import torch
 from alphafed.fed_avg.contractor import CheckinEvent, CheckinResponseEvent
 
-from ..target import ONLY_FED_AVG
+from ..target import OWN_MESSAGES
 
 
 class Task(Protocol):
@@ -102,7 +102,7 @@ class Contractor:
         self.task.tested()
 
     def __getattr__(self, name: str) -> Any:
-        raise AttributeError(f"contractor.{name} is no message of FedAvg: {ONLY_FED_AVG}")
+        raise AttributeError(f"contractor.{name} is no message of FedAvg: {OWN_MESSAGES}")
 
 
 def serialise(state_dict: Mapping[str, torch.Tensor]) -> bytes:

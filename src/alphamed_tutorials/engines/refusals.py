@@ -7,7 +7,7 @@ import torch
 from alphafed.fed_avg import FedAvgScheduler
 
 from ..runs.folder import RunError
-from ..target import ONLY_FED_AVG, not_fed_avg
+from ..target import OWN_MESSAGES, not_fed_avg
 from . import averaging
 from .contract import refuse_broken_parts, refuse_empty_loader, refuse_empty_state, where
 from .failures import BrokenContract
@@ -37,7 +37,7 @@ def refuse_unsupported(scheduler: FedAvgScheduler) -> None:
         if own is not getattr(FedAvgScheduler, method):
             raise RunError(
                 f"{type(scheduler).__name__} has a message protocol of its own, by {own.__qualname__}(){where(own)}: "
-                f"{ONLY_FED_AVG}"
+                f"{OWN_MESSAGES}"
             )
 
 
