@@ -7,7 +7,9 @@
 
   function refresh() {
     isMissed = busy > 0;
-    if (!isMissed) htmx.ajax("GET", location.href, { target: "#main", select: "#main", swap: "morph:outerHTML" });
+    if (isMissed) return;
+    const wanted = { target: "#main", select: "#main", swap: "morph:outerHTML" };
+    htmx.ajax("GET", location.href, wanted).catch(() => {}); // the stream's end says that the agent is away
   }
 
   /* What the reader asked for goes first: a refresh never replaces the page it leads to. */
