@@ -4,7 +4,7 @@ import csv as tables
 import io
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -292,9 +292,23 @@ def metrics(
 
 
 @app.command(epilog=example_of_use("playground task model mnist --out model.pt --node nodes/node1"))
-def model(task: TaskName, node: NodeFolder, out: Out = None, as_json: AsJson = False) -> None:
-    """Take the model of a finished task home: a state dict, as torch.save writes it."""
-    _take("model.pt", task, node, out, as_json)
+def model(
+    task: TaskName,
+    node: NodeFolder,
+    out: Out = None,
+    form: Annotated[
+        Literal["state_dict", "torchscript", "onnx"],
+        typer.Option(
+            metavar="state_dict|torchscript|onnx",
+            help="As torch.save writes it, or with its network, which the task's code builds in the sandbox",
+        ),
+    ] = "state_dict",
+    as_json: AsJson = False,
+) -> None:
+    """Take the model of a finished task home."""
+    from ..playground.agent.exporting import FORMS
+
+    _take(FORMS.get(form, "model.pt"), task, node, out, as_json, form if form in FORMS else None)
 
 
 @app.command(epilog=example_of_use("playground task report mnist --out report.zip --node nodes/node1"))
@@ -303,7 +317,7 @@ def report(task: TaskName, node: NodeFolder, out: Out = None, as_json: AsJson = 
     _take("report.zip", task, node, out, as_json)
 
 
-def _take(name: str, task: str, node: Path, out: Path | None, as_json: bool) -> None:
+def _take(name: str, task: str, node: Path, out: Path | None, as_json: bool, form: str | None = None) -> None:
     from ..runs.writing import write_whole
     from .options import refuse_existing
 
@@ -311,7 +325,11 @@ def _take(name: str, task: str, node: Path, out: Path | None, as_json: bool) -> 
         file = out or Path(name)
         refuse_existing(file)
         agent = Agent(node)
-        content = agent.results(task_id(agent, task), name)
+        identity = task_id(agent, task)
+        if form:
+            with console.status(f"exporting the model as {form}"):
+                agent.export(identity, form)
+        content = agent.results(identity, name)
         write_whole(file, content)
         result |= {"file": str(file), "bytes": len(content)}
         say(f"Written to {file} ({len(content)} bytes)")

@@ -124,8 +124,12 @@ class Agent:
         return list(self._ask("GET", f"/tasks/{task}/events", params={"after": after}).json())
 
     def results(self, task: str, name: str) -> bytes:
-        """Return `report.zip` or `model.pt`."""
+        """Return `report.zip`, `model.pt`, or an exported form of it."""
         return self._ask("GET", f"/tasks/{task}/results/{name}").content
+
+    def export(self, task: str, form: str) -> str:
+        """Have the model of a finished task written as `torchscript` or `onnx`; return the result's name."""
+        return str(self._ask("POST", f"/tasks/{task}/export", json={"form": form}).json()["exported"])
 
     def audit(self, task: str) -> dict[str, Any]:
         """Compare the hub's log of a task with all that this node has seen of it: `is_sound`, `faults`, `timeline`."""

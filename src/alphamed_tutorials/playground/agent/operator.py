@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ...errors import TutorialError, WrongUse
 from .app import json_body
+from .exporting import FORMS, export
 from .hub_client import HubAway
 from .journal import RESULTS
 from .service import Refused
@@ -64,8 +65,9 @@ def routes(
 
     def result(request: Request) -> Response:
         name = request.path_params["name"]
-        if name not in RESULTS.values():
-            raise WrongUse(f"a task's results are {' and '.join(RESULTS.values())}, not {name}")
+        names = (*RESULTS.values(), *FORMS.values())
+        if name not in names:
+            raise WrongUse(f"a task's results are {', '.join(names)}, not {name}")
         file = tasks.results(task_of(request)) / name
         if not file.exists():
             raise WrongUse(f"{name} is not there: the task has not finished, or it is still on its way")
@@ -98,6 +100,7 @@ def routes(
         Route(f"{task}/join", post(lambda name, body: tasks.join(name, approval(body))), methods=["POST"]),
         Route(f"{task}/start", post(lambda name, body: tasks.start(name)), methods=["POST"]),
         Route(f"{task}/stop", post(lambda name, body: tasks.stop(name)), methods=["POST"]),
+        Route(f"{task}/export", post(lambda name, body: _exported(tasks, name, body)), methods=["POST"]),
         Route(f"{task}/log", get(log), methods=["GET"]),
         Route(f"{task}/metrics", get(lambda request: tasks.metrics(task_of(request))), methods=["GET"]),
         Route(f"{task}/results/{{name}}", get(result), methods=["GET"]),
@@ -133,6 +136,10 @@ def task_of(request: Request) -> str:
     if not TASK.fullmatch(task):
         raise WrongUse(f"{task!r} is no task: give its id, which the list of tasks shows")
     return task
+
+
+def _exported(tasks: Tasks, task: str, body: dict[str, Any]) -> dict[str, str]:
+    return {"exported": export(tasks, task, str(body.get("form"))).name}
 
 
 def _kind(request: Request) -> str:
