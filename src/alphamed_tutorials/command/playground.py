@@ -5,6 +5,7 @@ import signal
 import threading
 import webbrowser
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any
 
 import typer
@@ -53,9 +54,10 @@ def serve(
         say(f"A hub at {url}, and {len(nodes)} nodes. Each has its page; a link opens it once:")
         for name, link in links.items():
             say(f"{name:>12}  {link}")
-        say(f"A new link: playground page --node {nodes['aggregator']}. To go on in a terminal instead:")
+        initiator = quote(nodes["aggregator"])
+        say(f"A new link: playground page --node {initiator}. To go on in a terminal instead:")
         owners = ",".join(name for name in nodes if name != "aggregator")
-        say(f"playground task create {example} --nodes {owners} --node {nodes['aggregator']}")
+        say(f"playground task create {example} --nodes {owners} --node {initiator}")
         announce(as_json, hub=url, nodes=nodes, pages=links)
         if in_browser:
             webbrowser.open(links["aggregator"])
@@ -92,7 +94,7 @@ def hub(
     if bool(certificate) != bool(key):
         raise WrongUse("TLS needs both, --certificate and --key")
     url = f"{'https' if certificate else 'http'}://{host}:{port}"
-    say(f"A hub at {url}, kept in {directory}. Invite a node: playground hub invite NAME --dir {directory}")
+    say(f"A hub at {url}, kept in {directory}. Invite a node: playground hub invite NAME --dir {quote(str(directory))}")
     if certificate is None and host not in ("127.0.0.1", "localhost", "::1"):
         say("Without --certificate, who listens on the network learns which node talks when.", style="yellow")
     announce(as_json, hub=url)
@@ -123,7 +125,9 @@ def revoke(name: NodeName, directory: HubFolder = HUB, as_json: AsJson = False) 
 
 def _hub(directory: Path) -> Path:
     if not (directory / "hub.sqlite").exists():
-        raise WrongUse(f"{directory} is no hub's folder: start it once, with playground hub --dir {directory}")
+        raise WrongUse(
+            f"{directory} is no hub's folder: start it once, with playground hub --dir {quote(str(directory))}"
+        )
     return directory
 
 
@@ -164,7 +168,8 @@ def node(
     def ready(link: str) -> None:
         say(f"The agent of {directory} runs. Its log: {directory / 'agent.log'}. Its page, which this link opens once:")
         say(link)
-        say(f"A new link: playground page --node {directory}. In a terminal: playground task list --node {directory}")
+        place = quote(str(directory))
+        say(f"A new link: playground page --node {place}. In a terminal: playground task list --node {place}")
         announce(as_json, node=str(directory), page=link)
 
     serve_agent(directory, ready=ready)

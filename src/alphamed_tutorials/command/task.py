@@ -4,6 +4,7 @@ import csv as tables
 import io
 import sys
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -179,7 +180,7 @@ def verify(task: TaskName, node: NodeFolder, approve: Approve = None, as_json: A
         if not result["ok"]:
             raise TutorialError(f"the data were refused: {result['reason']}")
         say(f"The data will do: {result['reason']}")
-        say(f"Next: playground task join {identity[:LEAST]} --node {node}")
+        say(f"Next: playground task join {identity[:LEAST]} --node {quote(str(node))}")
 
 
 @app.command(epilog=example_of_use("playground task join mnist --node nodes/node1"))
@@ -234,7 +235,7 @@ def start(
                 result |= agent.wait(identity, look=lambda found: status.update(_progress(found)))
             if result["state"] != "finished":
                 raise TutorialError(f"the task is {result['state']}: {result['why']}")
-            say(f"Finished. Next: playground task model {identity[:LEAST]} --node {node}")
+            say(f"Finished. Next: playground task model {identity[:LEAST]} --node {quote(str(node))}")
 
 
 def _progress(task: dict[str, Any]) -> str:

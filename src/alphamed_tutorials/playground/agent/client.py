@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from ...errors import TutorialError, WrongUse
@@ -169,7 +170,7 @@ class Agent:
         if not (self.folder / CONFIGURATION).exists():
             return WrongUse(f"{self.folder} is no node's folder: name one with --node, or in $PLAYGROUND_NODE")
         return TutorialError(
-            f"the agent of {self.folder} does not run: start it with `playground node --dir {self.folder}`"
+            f"the agent of {self.folder} does not run: start it with `playground node --dir {quote(str(self.folder))}`"
         )
 
 
