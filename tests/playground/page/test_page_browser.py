@@ -162,12 +162,12 @@ def test_two_tabs_of_a_node_show_the_same_and_may_do_the_same(nodes, operate):
     second.goto(first.url)
     for page in (first, second):
         open_task(page, task)
-    # both are pressed before either has heard of the other
-    second.evaluate("() => { window.stop(); }")
-    first.locator("form[action$='/start'] button").evaluate("button => button.click()")
-    second.locator("form[action$='/start'] button").evaluate("button => button.click()")
-    for page in (first, second):
-        see(page, "Training is running", ".step")
+    for page in (first, second):  # before either has heard of the other
+        page.locator("form[action$='/start'] button").evaluate("button => button.click()")
+    see(first, "Training is running", ".step")
+    if second.locator("h1", has_text="could not be done").count():  # it came while the first was being done
+        press(second, "Back")
+    see(second, "Training is running", ".step")
     assert nodes.initiator.agent.show(task)["attempt"] == 1
     first.evaluate(
         "document.querySelectorAll('form[action$=\"/stop\"] button').forEach(each => { each.click(); each.click(); })"

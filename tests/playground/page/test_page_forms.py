@@ -210,6 +210,60 @@ def test_a_page_hears_of_a_change_and_of_one_that_it_missed(nodes, initiator):
         assert missed == "event: changed"
 
 
+def test_what_cannot_be_done_now_leads_back_to_the_task(nodes, initiator):
+    task = made_task(nodes.initiator, ["hospital-a"])
+    may_end = threading.Event()
+    threading.Thread(target=initiator_job, args=(nodes, task, may_end)).start()
+    wait_for(lambda: nodes.initiator.parts.page.jobs.of(task))
+    refused = initiator.submit(f"/tasks/{task}/start")
+    may_end.set()
+    assert refused.status_code == 409 and "being done for this task already" in refused.text
+    assert f'href="/tasks/{task}"' in refused.text
+
+
+def initiator_job(nodes: Any, task: str, may_end: threading.Event) -> None:
+    """Do something in a task until it may end."""
+    nodes.initiator.parts.page.jobs.do(task, "send", may_end.wait)
+
+
+def test_a_task_is_deleted_by_its_initiator_only(nodes, initiator):
+    task = made_task(nodes.initiator, ["hospital-a"], train=code(), name="to be deleted")
+    wait_for(lambda: task in [each["id"] for each in nodes.first.agent.tasks()])
+    owner = Visitor(nodes.first)
+    assert "/delete" not in owner.look(f"/tasks/{task}").text
+    refused = owner.submit(f"/tasks/{task}/delete")
+    assert refused.status_code == 403 and "only the task&#39;s initiator" in refused.text
+    deleted = initiator.submit(f"/tasks/{task}/delete")
+    assert deleted.url == initiator.origin + "/" and "to be deleted" not in deleted.text
+    assert initiator.look(f"/tasks/{task}").status_code == 404
+
+
+@pytest.mark.parametrize("name", ["model.pt", "child.json", "..%2Fcode", "%2e%2e%2f%2e%2e%2f%2e%2e%2fagent.db"])
+def test_results_are_all_that_is_given_away(nodes, initiator, name):
+    task = made_task(nodes.initiator, ["hospital-a"])
+    nodes.initiator.parts.tasks.results(task).mkdir(parents=True, exist_ok=True)
+    (nodes.initiator.parts.tasks.results(task) / "child.json").write_text("a secret")
+    answer = initiator.look(f"/tasks/{task}/results/{name}")
+    assert answer.is_redirect or answer.status_code == 404
+
+
+def test_without_the_hub_the_page_shows_what_the_node_saw_last(nodes, initiator):
+    task = made_task(nodes.initiator, ["hospital-a"], name="seen before")
+    initiator.look(f"/tasks/{task}")
+    nodes.world.kill_hub()
+    try:
+        for path in ("/", f"/tasks/{task}"):
+            seen = initiator.look(path)
+            assert seen.status_code == 200 and "As this node saw it last" in seen.text and "seen before" in seen.text
+        refused = initiator.look("/new")
+        assert refused.status_code in (409, 503) and "cannot be reached" in refused.text
+        shown = initiator.submit(f"/tasks/{task}/start")
+        assert "cannot be reached" in shown.text, "why it was not done"
+    finally:
+        nodes.world.start_hub()
+    wait_for(lambda: "As this node saw it last" not in initiator.look("/").text)
+
+
 def test_one_thing_at_a_time_is_done_for_a_task(monkeypatch):
     monkeypatch.setattr("alphamed_tutorials.playground.page.jobs.MOMENT", 0.05)
     jobs, may_end = Jobs(), threading.Event()

@@ -54,6 +54,7 @@ def test_a_task_is_made_without_a_mouse(nodes, operate, tmp_path):
     see(page, "Waiting for the directed nodes", ".step")
     found = nodes.initiator.agent.show(page.url.rpartition("/")[2])
     assert (found["name"], found["description"].split()) == ("by keyboard", ["two", "lines", "of", "text"])
+    see(owner, "by keyboard", ".tasks")
     come_to(owner, "by keyboard")
     owner.keyboard.press("Enter")
     for text in ("Read the code and verify", "Approve this code and verify", "Read the code and join", "Approve this code and join"):  # fmt: skip
@@ -101,6 +102,46 @@ def reload_until(page: Any, text: str) -> None:
         assert time.monotonic() < until, f"{text} did not come"
         page.wait_for_timeout(200)
         page.reload()
+
+
+def test_back_and_forward_lead_to_pages_that_are_up_to_date(nodes, operate):
+    task = made_task(nodes.initiator, ["hospital-a"], "", name="first")
+    page = operate(nodes.initiator)
+    page.click(f".tasks a[href$='{task}']")
+    page.wait_for_selector(".step")
+    assert page.title() == "first · initiator"
+    page.click(".crumbs a")
+    page.wait_for_selector(".tasks")
+    page.go_back()
+    page.wait_for_selector(".step")
+    nodes.initiator.agent.put_code(task, "verify", b"DatasetVerify = None")
+    see(page, "Send the training code", ".step")
+    page.go_back()
+    page.wait_for_selector(".tasks")
+    assert page.title() == "Tasks · initiator"
+    made_task(nodes.initiator, ["hospital-a"], "", name="second")
+    see(page, "second", ".tasks")
+    page.go_forward()
+    page.wait_for_selector(".step")
+    assert page.title() == "first · initiator"
+
+
+def test_the_language_that_is_chosen_stays(nodes, operate):
+    task = made_task(nodes.initiator, ["hospital-a"], "")
+    page = operate(nodes.initiator)
+    open_task(page, task)
+    page.click("header a[hreflang=zh]")
+    page.wait_for_selector("html[lang=zh]")
+    assert page.locator(".step h2").inner_text() == "发送数据验证代码"
+    page.click(".crumbs a")
+    page.wait_for_selector(".tasks")
+    see(page, "新建任务")
+    page.reload()
+    assert page.get_attribute("html", "lang") == "zh"
+    nodes.initiator.agent.put_code(task, "verify", b"DatasetVerify = None")
+    see(page, "发送训练代码", ".tasks")
+    page.click("header a[hreflang=en]")
+    page.wait_for_selector("html[lang=en]")
 
 
 HIDE = """is => {

@@ -86,11 +86,13 @@ def application(page: Page) -> Mount:
 
     async def refused(request: Request, error: Exception) -> Response:
         text, status = (error.detail, error.status_code) if isinstance(error, HTTPException) else (str(error), 409)
-        return page.show(request, "refused.html", getattr(error, "status", status), text=text)
+        return page.show(
+            request, "refused.html", getattr(error, "status", status), text=text, task=request.path_params.get("task"),
+        )  # fmt: skip
 
     async def broken(request: Request, error: Exception) -> Response:
         text = "something went wrong that should not: see agent.log in the node's folder"
-        return page.show(request, "refused.html", 500, text=text)
+        return page.show(request, "refused.html", 500, text=text, task=None)
 
     handlers: dict[Any, Any] = {TutorialError: refused, HTTPException: refused, Exception: broken}
     return Mount("", app=Guarded(Starlette(routes=routes, exception_handlers=handlers)))
