@@ -95,6 +95,18 @@ def test_a_wrong_upload_is_refused_and_nothing_is_lost(nodes, initiator, action,
     assert nodes.initiator.agent.show(task)["code"] == before
 
 
+@pytest.mark.parametrize("field", ["target", "verification_of"])
+def test_a_form_cannot_name_a_file_of_this_machine(nodes, initiator, tmp_path, field):
+    """Whose code would be imported, outside the sandbox."""
+    ran, file = tmp_path / "ran", tmp_path / "task.py"
+    file.write_text(f"open({str(ran)!r}, 'w')")
+    task = made_task(nodes.initiator, ["hospital-a"], train=code())
+    action = "example" if field == "target" else "verification"
+    shown = initiator.submit(f"/tasks/{task}/{action}", **{field: str(file)})
+    assert f"no example is called {file}" in html.unescape(shown.text)
+    assert not ran.exists()
+
+
 def test_what_an_example_is_set_to_is_made_into_its_code(nodes, initiator):
     task = task_of(initiator.submit("/new", verification_of="mnist", **FORM))
     task_of(initiator.submit(f"/tasks/{task}/example", target="mnist", rounds="7", **{"set.pause": "0.25"}))

@@ -94,7 +94,7 @@ class Parts:
         self.tasks = Tasks(self.holdings, self.runner)
         self.courier = Courier(self.holdings, self.runner, self.witness)
         self.notebook = self.services.add(Notebook(place.folder / "uploads", self.tasks.put_code))
-        self.page = Page(place, self.tasks, self.witness, self.status)
+        self.page = Page(place, self.tasks, self.witness)
         self.token = read_or_make(place.token, lambda: secrets.token_urlsafe(32).encode()).decode()
 
     def status(self) -> dict[str, Any]:

@@ -44,8 +44,8 @@ class Page:
         jobs: What is done in the background.
     """
 
-    def __init__(self, place: Place, tasks: Tasks, witness: Witness, status: Callable[[], dict[str, Any]]):
-        self.place, self.tasks, self.witness, self.status = place, tasks, witness, status
+    def __init__(self, place: Place, tasks: Tasks, witness: Witness):
+        self.place, self.tasks, self.witness = place, tasks, witness
         self.doors, self.jobs = Doors(), Jobs()
         secret = read_or_make(place.keys / "page.key", lambda: secrets.token_bytes(32))
         self.sessions = Sessions(secret, tasks.keys.signing.key_id)
@@ -75,7 +75,7 @@ def application(page: Page) -> Mount:
         Mount("/static", StaticFiles(directory=Path(__file__).with_name("static"))),
         Route("/enter/{token}", _enter(page)),
         Route("/help", _view(page, lambda request: page.show(request, "help.html", folder=page.place.folder))),
-        Route("/leave", _action(page, lambda request, form: _leave(page)), methods=["POST"]),
+        Route("/leave", _action(page, lambda request, sent: _leave(page)), methods=["POST"]),
         *(Route(path, _view(page, view)) for path, view in {**task_views.views(page), **new_task.views(page)}.items()),
         *(
             Route(path, _action(page, action), methods=["POST"])

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...catalogue import find_all
-from ...errors import TutorialError
+from ...errors import TutorialError, WrongUse
 from ...runs.writing import write_json
 
 PROGRAM = ("-P", "-m", "alphamed_tutorials.playground.submission")
@@ -22,6 +22,17 @@ END_SECONDS = 5.0
 def examples() -> list[str]:
     """Return the names of our own examples, in the order in which they are meant to be read."""
     return [each.name for each in find_all()]
+
+
+def chosen(name: str) -> str:
+    """Return the name of an example that a form brings.
+
+    Raises:
+        WrongUse: It is another one, such as the path of a file, whose code nobody has asked to run.
+    """
+    if name not in examples():
+        raise WrongUse(f"no example is called {name}: choose one of the list")
+    return name
 
 
 def describe(target: str) -> dict[str, Any]:

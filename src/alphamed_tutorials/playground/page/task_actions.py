@@ -53,7 +53,7 @@ def _send_verification(page: "Page", task: str, sent: Sent) -> None:
 def _submit_example(page: "Page", task: str, sent: Sent) -> None:
     """Make the code of an example with the settings of the form, as `submit()` does, and send it."""
     run = page.tasks.show(task)["settings"]
-    rounds, target = whole(sent.text("rounds"), "the number of rounds"), sent.text("target")
+    rounds, target = whole(sent.text("rounds"), "the number of rounds"), submissions.chosen(sent.text("target"))
     settings = {
         name.removeprefix("set."): text for name, text in sent.texts.items() if name.startswith("set.") and text
     }

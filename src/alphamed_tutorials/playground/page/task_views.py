@@ -126,10 +126,7 @@ class Seen:
 
     def settings(self, request: Request) -> Response:
         """Show the settings of an example, as a part of a form."""
-        target = request.query_params.get("target", "")
-        if target not in submissions.examples():
-            raise WrongUse(f"no example is called {target}: choose one of the list")
-        described = submissions.describe(target)
+        described = submissions.describe(submissions.chosen(request.query_params.get("target", "")))
         return self.page.show(
             request,
             "settings.html",
