@@ -62,7 +62,7 @@ def test_an_examples_verification_needs_no_file(nodes, initiator):
         ({}, {}, "choose one file: DatasetVerify.py"),
         ({}, {"verify": ("notes.txt", "nothing of the sort")}, "the file has no class DatasetVerify"),
         ({}, {"verify": ("x.py", b"\xff\xfeDatasetVerify")}, "saved as UTF-8"),
-        ({"verification_of": "nothing"}, {}, "there is no example, folder or file nothing"),
+        ({"verification_of": "nothing"}, {}, "no example is called nothing"),
     ],
 )
 def test_a_wrong_form_says_so_keeps_what_was_typed_and_makes_nothing(nodes, initiator, wrong, files, text):
