@@ -70,11 +70,16 @@ def press(page: Any, text: str) -> None:
     page.locator("main .button:visible", has_text=text).first.click()
 
 
-def approve(page: Any, task: str) -> None:
-    """Read the code of a task, let it verify the node's data, and join."""
+def verify(page: Any, task: str) -> None:
+    """Approve the data verification of a task, and let it begin."""
     open_task(page, task)
     press(page, "Read the code and verify")
     press(page, "Approve this code and verify my data")
+    page.wait_for_selector(".step")
+
+
+def join(page: Any) -> None:
+    """Approve the training code once the data are verified, and join."""
     press(page, "Read the code and join")
     press(page, "Approve this code and join")
     see(page, "You have joined")

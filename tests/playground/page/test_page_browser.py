@@ -177,6 +177,18 @@ def test_two_tabs_of_a_node_show_the_same_and_may_do_the_same(nodes, operate):
         see(page, "Go on", ".step")
 
 
+def test_an_impatient_click_makes_no_second_task(nodes, operate):
+    page = operate(nodes.initiator)
+    page.goto(origin(page) + "/new")
+    page.fill("#name", "impatient")
+    page.select_option("#verification_of", "mnist")
+    page.check("input[value=hospital-a]")
+    page.locator("main .button", has_text="Create the task").dblclick()
+    page.wait_for_selector(".step")
+    page.wait_for_timeout(1500)
+    assert [each["name"] for each in nodes.initiator.agent.tasks("impatient")] == ["impatient"]
+
+
 def test_a_wrong_file_is_said_and_the_form_can_be_sent_again(nodes, operate):
     page = operate(nodes.initiator, may_fail=True)
     page.goto(origin(page) + "/new")

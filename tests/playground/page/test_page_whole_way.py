@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from pagebrowsing import approve, operated, origin, press, see
+from pagebrowsing import join, operated, origin, press, see, verify
 from test_task_command import TASK
 
 from alphamed_tutorials.data.prepare import prepare
@@ -18,6 +18,7 @@ pytest.importorskip("playwright.sync_api")
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 TRAINING = 120_000  # milliseconds, on a busy machine
+UPLOADS = ("src.zip", "DatasetVerify.py")
 OWNERS = ("node1", "node2")
 
 
@@ -50,7 +51,9 @@ def finish(pages: Open, task: str) -> bytes:
     for page in pages.owners.values():
         page.goto(origin(page) + "/")
         page.wait_for_selector(f".tasks a[href$='{task}']")  # the invitation comes by itself
-        approve(page, task)
+        verify(page, task)
+    for page in pages.owners.values():
+        join(page)
     press(pages.initiator, "Start training")
     models = []
     for page in (pages.initiator, *pages.owners.values()):
@@ -80,9 +83,8 @@ def test_a_file_of_ones_own_fails_is_mended_and_finishes(pages, tmp_path):
 
     def pack(text: str) -> None:
         file.write_text(text)
-        train, verify = submissions.make(tmp_path / "made", str(file), 2, 0, {})
-        (tmp_path / "src.zip").write_bytes(train)
-        (tmp_path / "DatasetVerify.py").write_bytes(verify)
+        for name, content in zip(UPLOADS, submissions.make(tmp_path / "made", str(file), 2, 0, {})):
+            (tmp_path / name).write_bytes(content)
 
     pack(TASK.replace("def run_test(self):", "def run_test(self):\n        raise KeyError('loss')"))
     page, first = pages.initiator, pages.owners["node1"]
@@ -95,7 +97,8 @@ def test_a_file_of_ones_own_fails_is_mended_and_finishes(pages, tmp_path):
     press(page, "Upload the training code")
     see(page, "Waiting for the directed nodes", ".step")
     task = page.url.rpartition("/")[2]
-    approve(first, task)
+    verify(first, task)
+    join(first)
     press(page, "Start training")
     see(page, "Mend what failed", ".step")
     see(page, "KeyError: 'loss'", ".failure")
