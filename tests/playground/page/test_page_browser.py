@@ -230,3 +230,20 @@ def test_what_is_typed_and_chosen_survives_what_happens_meanwhile(nodes, operate
     assert page.evaluate("document.getElementById('train').files.length") == 1
     press(page, "Upload the training code")
     see(page, "Waiting for the directed nodes", ".step")
+
+
+def test_what_did_not_reach_the_agent_can_be_sent_again(nodes, operate):
+    task = made_task(nodes.initiator, ["hospital-a"], ALL_WELL)
+    page = operate(nodes.initiator, may_fail=True)
+    open_task(page, task)
+    page.set_input_files("#train", file("src.zip", code(IDLE)))
+    page.route("**/upload", lambda route: route.abort())
+    with page.expect_event("requestfailed"):
+        press(page, "Upload the training code")
+    page.wait_for_selector(".step [aria-busy=true]", state="detached")
+    nodes.initiator.agent.put_code(task, "attachment", b"something new")
+    page.wait_for_selector("a[href$='/look/attachment']")
+    assert page.evaluate("document.getElementById('train').files.length") == 1
+    page.unroute("**/upload")
+    press(page, "Upload the training code")
+    see(page, "Waiting for the directed nodes", ".step")
