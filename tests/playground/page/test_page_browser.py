@@ -164,10 +164,11 @@ def test_two_tabs_of_a_node_show_the_same_and_may_do_the_same(nodes, operate):
         open_task(page, task)
     for page in (first, second):  # before either has heard of the other
         page.locator("form[action$='/start'] button").evaluate("button => button.click()")
-    see(first, "Training is running", ".step")
-    if second.locator("h1", has_text="could not be done").count():  # it came while the first was being done
-        press(second, "Back")
-    see(second, "Training is running", ".step")
+    for page in (first, second):
+        page.locator("main", has_text=re.compile("Training is running|could not be done")).wait_for()
+        if page.locator("h1", has_text="could not be done").count():  # it came while the other was being done
+            press(page, "Back")
+        see(page, "Training is running", ".step")
     assert nodes.initiator.agent.show(task)["attempt"] == 1
     first.evaluate(
         "document.querySelectorAll('form[action$=\"/stop\"] button').forEach(each => { each.click(); each.click(); })"
