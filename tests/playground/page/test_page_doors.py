@@ -158,8 +158,9 @@ def test_a_fault_of_ours_is_answered_with_a_page_that_tells_nothing_of_it(node, 
     def fails(search: str) -> None:
         raise RuntimeError("a secret of the agent")
 
+    visitor = Visitor(node)
     monkeypatch.setattr(node.parts.tasks, "find", fails)
-    broken = Visitor(node).look("/")
+    broken = visitor.look("/")
     assert broken.status_code == 500 and "agent.log" in broken.text and "secret" not in broken.text
     assert_guarded(broken)
 
