@@ -164,10 +164,11 @@ def test_two_tabs_of_a_node_show_the_same_and_may_do_the_same(nodes, operate):
         open_task(page, task)
     for page in (first, second):  # before either has heard of the other
         page.locator("form[action$='/start'] button").evaluate("button => button.click()")
-    see(first, "Training is running", ".step")
-    if second.locator("h1", has_text="could not be done").count():  # it came while the first was being done
-        press(second, "Back")
-    see(second, "Training is running", ".step")
+    for page in (first, second):
+        page.locator("main", has_text=re.compile("Training is running|could not be done")).wait_for()
+        if page.locator("h1", has_text="could not be done").count():  # it came while the other was being done
+            press(page, "Back")
+        see(page, "Training is running", ".step")
     assert nodes.initiator.agent.show(task)["attempt"] == 1
     first.evaluate(
         "document.querySelectorAll('form[action$=\"/stop\"] button').forEach(each => { each.click(); each.click(); })"
@@ -228,5 +229,22 @@ def test_what_is_typed_and_chosen_survives_what_happens_meanwhile(nodes, operate
     assert page.input_value("[name='set.pause']") == "0.125" and page.is_visible("[name='set.pause']")
     assert page.evaluate("document.activeElement.name") == "set.pause"
     assert page.evaluate("document.getElementById('train').files.length") == 1
+    press(page, "Upload the training code")
+    see(page, "Waiting for the directed nodes", ".step")
+
+
+def test_what_did_not_reach_the_agent_can_be_sent_again(nodes, operate):
+    task = made_task(nodes.initiator, ["hospital-a"], ALL_WELL)
+    page = operate(nodes.initiator, may_fail=True)
+    open_task(page, task)
+    page.set_input_files("#train", file("src.zip", code(IDLE)))
+    page.route("**/upload", lambda route: route.abort())
+    with page.expect_event("requestfailed"):
+        press(page, "Upload the training code")
+    page.wait_for_selector(".step [aria-busy=true]", state="detached")
+    nodes.initiator.agent.put_code(task, "attachment", b"something new")
+    page.wait_for_selector("a[href$='/look/attachment']")
+    assert page.evaluate("document.getElementById('train').files.length") == 1
+    page.unroute("**/upload")
     press(page, "Upload the training code")
     see(page, "Waiting for the directed nodes", ".step")

@@ -110,12 +110,9 @@ def test_a_form_cannot_name_a_file_of_this_machine(nodes, initiator, tmp_path, f
 def test_what_an_example_is_set_to_is_made_into_its_code(nodes, initiator):
     task = task_of(initiator.submit("/new", verification_of="mnist", **FORM))
     task_of(initiator.submit(f"/tasks/{task}/example", target="mnist", rounds="7", **{"set.pause": "0.25"}))
-    sent = wait_for(lambda: nodes.initiator.agent.show(task)["code"].get("train"))
-    assert (
-        sent
-        and "0.25" in str(nodes.initiator.agent.code(task, "train"))
-        and "range(1, 7 + 1)" in str(nodes.initiator.agent.code(task, "train"))
-    )
+    wait_for(lambda: "train" in nodes.initiator.agent.show(task)["code"])
+    files = {each["name"]: each for each in nodes.initiator.agent.code(task, "train")["files"]}
+    assert "time.sleep(0.25)" in files["behave.py"]["text"] and "range(1, 7 + 1)" in files["behave.py"]["text"]
     assert nodes.initiator.agent.show(task)["state"] == "verifying"
 
 

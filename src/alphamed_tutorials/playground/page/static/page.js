@@ -15,7 +15,7 @@
   /* What the reader asked for goes first: a refresh never replaces the page it leads to. */
   document.addEventListener("htmx:beforeRequest", (event) => { if (!isRefresh(event)) busy += 1; });
   document.addEventListener("htmx:beforeSwap", (event) => {
-    if (!isRefresh(event)) return;
+    if (!isRefresh(event)) { event.detail.requestConfig.elt.removeAttribute("data-typed"); return; }
     isMissed = busy > 0;
     if (isMissed || event.detail.requestConfig.path !== location.href) event.detail.shouldSwap = false;
   });
@@ -56,8 +56,10 @@
   /* What somebody has typed stays when the page is fetched anew, and what was opened stays open. */
   document.addEventListener("input", (event) => event.target.closest("form")?.toggleAttribute("data-typed", true));
   document.addEventListener("submit", (event) => {
-    event.target.removeAttribute("data-typed");
     if (event.target.method === "post") for (const each of event.target.querySelectorAll("button")) each.setAttribute("aria-busy", "true");
+  });
+  document.addEventListener("htmx:sendError", (event) => { // nothing was sent: it can be sent again
+    for (const each of event.detail.elt.querySelectorAll("button")) each.removeAttribute("aria-busy");
   });
   addEventListener("DOMContentLoaded", () => {
     Idiomorph.defaults.callbacks.beforeNodeMorphed = (old) => !old.hasAttribute?.("data-typed");
