@@ -55,6 +55,7 @@ def hold_still(page, seen: list[str], until: str | None = None) -> None:
             added.
         until: What is not shown any more, with all that comes behind it.
     """
+    page.mouse.move(0, 0)  # nothing is under the pointer
     seen[:] = page.evaluate(HOLD_STILL, [until, seen])
 
 
