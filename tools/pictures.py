@@ -31,6 +31,7 @@ HOLD_STILL = """([until, seen]) => {
       .replace(/\\d{4}-\\d\\d-\\d\\d(?=[ T])/g, "2025-03-14")
       .replace(/\\b\\d\\d:\\d\\d(:\\d\\d)?/g, (found) => "10:26:53".slice(0, found.length))
       .replace(/\\d+(?= (records|条记录))/g, "86").replace(/\\d+(?= (heads|个日志头))/g, "5")
+      .replace(/(?<=第 |round )2(?= 轮，共 3 轮| of 3)/, "3")
       .replace(/\\b(?=[a-f]*\\d)[0-9a-f]{8,}/g, hex);
   }
   for (const bar of still.querySelectorAll("progress")) bar.value = 70;
@@ -54,14 +55,15 @@ def hold_still(page, seen: list[str], until: str | None = None) -> None:
             added.
         until: What is not shown any more, with all that comes behind it.
     """
+    page.mouse.move(0, 0)  # nothing is under the pointer
     seen[:] = page.evaluate(HOLD_STILL, [until, seen])
 
 
-def take(page, file: Path) -> str:
-    """Write the picture of a page that holds still, from its head to the end of its main part; return its words."""
+def take(page, file: Path) -> list[str]:
+    """Write the picture of a page that holds still, from its head to the end of its main part; return its lines."""
     box = page.locator("main").bounding_box()
     clip = {"x": 0, "y": 0, "width": page.viewport_size["width"], "height": round(box["y"] + box["height"])}
     with Image.open(BytesIO(page.screenshot(clip=clip, full_page=True, animations="disabled"))) as picture:
         file.parent.mkdir(parents=True, exist_ok=True)
         picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(file, optimize=True)
-    return page.locator("main").inner_text()
+    return page.locator("main").inner_text().split("\n")
