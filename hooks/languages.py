@@ -1,7 +1,10 @@
 """Link every page to the same page in the other language, relatively: it works under any address and from file://.
 
-Only the canonical links and the sitemaps name an address, and only where SITE_URL is set: English is under its `en/`.
+Only the head of a page (docs/overrides/main.html) and the sitemap name addresses, and only where SITE_URL is set:
+English is under its `en/`.
 """
+
+from functools import partial
 
 HOME = {"zh": "", "en": "en/"}  # where each language lies below the site's root
 OTHER = {
@@ -27,9 +30,25 @@ def site_root(language: str, base: str) -> str:
     return f"{base}/.." if HOME[language] else base
 
 
+def addresses(site: str, url: str) -> dict[str, str]:
+    """Return a page's address in each language, and for readers of any other; none where the site has none.
+
+    Args:
+        site: The address of the whole site.
+        url: The page's address below its language's home.
+    """
+    found = {language: f"{site}{home}{url}" for language, home in HOME.items()}
+    return found | {"x-default": found["zh"]} if site else {}
+
+
 def on_config(config):
-    if config.site_url:  # SITE_URL is the whole site's
+    config.extra["site"] = config.site_url  # SITE_URL is the whole site's
+    if config.site_url:
         config.site_url += HOME[config.theme["language"]]
+
+
+def on_env(env, config, files):
+    env.globals["addresses"] = partial(addresses, config.extra["site"])  # for sitemap.xml too, which is about all pages
 
 
 def on_page_context(context, page, config, nav):
