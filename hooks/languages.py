@@ -22,12 +22,12 @@ def other_language(language: str, url: str, base: str) -> dict[str, str]:
         base: The way from the page up to its language's home, such as `..`.
     """
     other = OTHER[language]
-    return other | {"link": f"{site_root(language, base)}/{HOME[other['lang']]}{url}"}
+    return other | {"link": f"{site_root(language, base)}{HOME[other['lang']]}{url}"}
 
 
 def site_root(language: str, base: str) -> str:
-    """Return the way from a page up to the root of the whole site."""
-    return f"{base}/.." if HOME[language] else base
+    """Return the way from a page up to the root of the whole site, with a slash at its end."""
+    return base.rstrip("/") + ("/../" if HOME[language] else "/")
 
 
 def addresses(site: str, url: str) -> dict[str, str]:
@@ -51,7 +51,19 @@ def on_env(env, config, files):
     env.globals["addresses"] = partial(addresses, config.extra["site"])  # for sitemap.xml too, which is about all pages
 
 
-def on_page_context(context, page, config, nav):
+def link_languages(context, url: str, config) -> None:
+    """Let a page's template know of its twin, and let both languages remember light or dark together."""
     language, base = config.theme["language"], context["base_url"]
-    context["other_language"] = other_language(language, page.url, base)
-    config.extra["scope"] = site_root(language, base)  # both languages remember light or dark together
+    context["other_language"] = other_language(language, url, base)
+    config.extra["scope"] = site_root(language, base)
+
+
+def on_page_context(context, page, config, nav):
+    link_languages(context, page.url, config)
+
+
+def on_template_context(context, template_name, config):
+    if template_name == "404.html":
+        if not config.extra["site"]:
+            context["base_url"] = "."  # nobody knows where the site will be: see docs/overrides/404.html
+        link_languages(context, template_name, config)

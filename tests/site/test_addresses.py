@@ -1,11 +1,14 @@
-"""Where the site is: addresses in the pages where SITE_URL says one, none where it does not; what a shared link shows."""
+"""Where the site is: addresses in the pages where SITE_URL says one, none where it does not; what a shared link shows;
+addresses that end in a slash; what is answered where no page is."""
 
 import re
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
 import pytest
+from browsing import opened, search
 from bs4 import BeautifulSoup
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
@@ -13,6 +16,7 @@ from PIL import Image
 
 import draw_cards
 import languages
+import redirects
 from pages import LANGUAGES, ROOT
 
 SITE = "https://example.org/docs/alphamed/"
@@ -101,6 +105,74 @@ def test_the_picture_of_a_shared_link_has_the_site_s_words(language):
         assert picture.size == (1200, 630)
         assert picture.text == draw_cards.words(language)
     assert file.stat().st_size < 100_000
+
+
+# Addresses that end in a slash, and missing pages
+
+
+def test_only_pages_without_one_of_their_own_are_led_to():
+    found = redirects.redirects(["index.html", "guides/mnist.html", "a.html", "a/index.html"], "en")
+    assert list(found) == ["guides/mnist/index.html"]
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("page", ["guides/mnist/#verify", "en/reference/cli/#export", "en/notebooks/mnist/"])
+def test_an_address_that_ends_in_a_slash_leads_to_the_page_and_its_section(browser, address_below, page):
+    with opened(browser, address_below) as tab:
+        tab.goto(address_below + page)
+        tab.wait_for_url(address_below + re.sub("/(?=#|$)", ".html", page))
+
+
+def test_every_page_can_be_asked_for_with_a_slash_and_neither_search_nor_sitemap_has_such_an_address(site, small):
+    for page in site.pages:
+        if not page.endswith("index.html"):
+            text = (site.path / page.removesuffix(".html") / "index.html").read_text("utf-8")
+            assert f'"../{Path(page).name}"' in text and "noindex" in text
+    assert "/index.html#" not in (site.path / "search" / "index.js").read_text("utf-8")
+    folder = small(SITE, ("languages", "redirects"))
+    assert (folder / "en" / "guides" / "mnist" / "index.html").is_file()
+    assert "mnist/" not in (folder / "sitemap.xml").read_text("utf-8")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("missing", ["nothing.html", "guides/deep/nothing"])
+def test_a_missing_page_below_a_folder_is_answered_in_its_language_with_ways_on(
+    browser, address_below, language, missing
+):
+    home = address_below + languages.HOME[language]
+    with browser.new_context() as context:
+        tab = context.new_page()
+        assert tab.goto(home + missing).status == 404
+        tab.wait_for_url(home + "404.html#**")
+        assert tab.get_attribute("html", "lang") == language
+        assert tab.locator(".asked b").inner_text() == urlsplit(home + missing).path
+        faults = []
+        tab.on("response", lambda response: response.status >= 400 and faults.append(response.url))
+        tab.reload()
+        assert tab.locator("h1").evaluate("title => getComputedStyle(title).fontWeight") == "700", "it has its style"
+        tab.locator("article button").click()
+        assert search(tab, "MNIST")
+        links = [link.evaluate("link => link.href") for link in tab.locator("article a").all()]
+        assert links == [home + page for page in ("index.html", "quickstart.html", "learning-path.html")]
+        other = tab.locator(".site-language").evaluate("link => link.href").split("#")[0]
+        for link in [*links, other]:
+            assert tab.goto(link).status == 200
+        assert tab.get_attribute("html", "lang") != language
+        assert not faults
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_where_the_site_is_known_a_missing_page_needs_no_script(small, language):
+    home = languages.HOME[language]
+    text = (small(SITE, ("languages", "shared_files")) / home / "404.html").read_text("utf-8")
+    page = BeautifulSoup(text, "html.parser")
+    assert page.select_one("article a")["href"] == f"/docs/alphamed/{home}index.html"
+    assert page.select_one("link[rel=stylesheet]")["href"].startswith(f"/docs/alphamed/{home}assets/")
+    assert not page.select("link[rel=canonical]")
+
+
+# Descriptions
 
 
 def test_each_page_has_a_description_of_its_own(site):
