@@ -7,7 +7,7 @@ SITE_READY := .venv-site/.ready
 INPUTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup start check test pages soak coverage test-torchtext site serve outputs screenshots clean
+.PHONY: help setup start check test pages soak coverage test-torchtext site serve outputs screenshots cards clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -93,6 +93,9 @@ outputs: $(READY)  ## record what the pages' code prints and draws; one page: ma
 
 screenshots: $(READY)  ## take the pictures of the playground's page anew; needs Chromium
 	PYTHONPATH=hooks $(BIN)/python tools/record_screenshots.py
+
+cards: $(READY)  ## draw the pictures that links to the site show anew; needs Chromium
+	PYTHONPATH=hooks $(BIN)/python tools/draw_cards.py
 
 PORT ?= 8000
 serve: site  ## build the site and serve it at http://127.0.0.1:8000

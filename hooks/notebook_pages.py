@@ -4,12 +4,13 @@ import re
 from pathlib import Path
 
 from bs4 import BeautifulSoup, Tag
+from mkdocs.structure.files import File, Files
 from mkdocs.structure.toc import AnchorLink, TableOfContents
 from mkdocs.utils import get_relative_url
 
 WORDS = {
-    "zh": {"page": "网页版", "download": "下载 Notebook"},
-    "en": {"page": "The page", "download": "Download the notebook"},
+    "zh": {"page": "网页版", "download": "下载 Notebook", "description": "Notebook：{}"},
+    "en": {"page": "The page", "download": "Download the notebook", "description": "Notebook: {}"},
 }
 HEADING = re.compile(r"^#+ (.*?) *\{[^}]*#([\w-]+)[^}]*\}$", re.MULTILINE)
 
@@ -60,10 +61,14 @@ def contents(page: BeautifulSoup) -> TableOfContents:
     return TableOfContents(links)
 
 
+def _guide(notebook: File, files: Files) -> File:
+    return files.get_file_from_path(f"guides/{Path(notebook.src_uri).stem}.md")
+
+
 def on_page_content(html, page, config, files):
     if not page.file.src_uri.endswith(".ipynb"):
         return html
-    guide = files.get_file_from_path(f"guides/{Path(page.file.src_uri).stem}.md")
+    guide = _guide(page.file, files)
     headings = HEADING.findall(Path(guide.abs_src_path).read_text(encoding="utf-8"))
     content = plain(html, {title.replace("`", ""): anchor for title, anchor in headings})
     page.toc = contents(content)
@@ -74,3 +79,9 @@ def on_page_content(html, page, config, files):
         buttons.p.extend([button, " "])
     content.h1.insert_after(buttons)
     return str(content)
+
+
+def on_env(env, config, files):
+    for file in files.documentation_pages():  # by now every guide has been read
+        if file.src_uri.endswith(".ipynb") and (description := _guide(file, files).page.meta.get("description")):
+            file.page.meta["description"] = WORDS[config.theme["language"]]["description"].format(description)

@@ -57,9 +57,10 @@ class Site:
 
     @property
     def pages(self) -> list[str]:
-        """Addresses of all pages of both languages, without the error pages."""
-        found = (file.relative_to(self.path).as_posix() for file in self.path.rglob("*.html"))
-        return sorted(page for page in found if not page.endswith("404.html"))
+        """Addresses of all pages of both languages, without the error pages and what only leads to a page."""
+        found = {file.relative_to(self.path).as_posix() for file in self.path.rglob("*.html")}
+        leading = {page for page in found if f"{page.removesuffix('/index.html')}.html" in found}
+        return sorted(page for page in found - leading if not page.endswith("404.html"))
 
 
 def build(config: Path, out: Path) -> str:
@@ -67,7 +68,7 @@ def build(config: Path, out: Path) -> str:
     command = [sys.executable, "-m", "mkdocs", "build", "--strict"]
     command += ["--config-file", str(config), "--site-dir", str(out)]
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}  # Material's advertisement of another tool
-    environment.pop("SITE_URL", None)  # the error page would look for everything below its path
+    environment.pop("SITE_URL", None)  # the error pages would look for everything below its path
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert done.returncode == 0, done.stdout
     return done.stdout

@@ -126,7 +126,7 @@ def test_each_page_links_to_itself_in_the_other_language(site, parsed):
 
 
 def test_a_notebook_has_the_site_s_dress_its_guide_s_anchors_and_its_file_beside_it(site, parsed):
-    notebooks = [page for page in parsed if "notebooks/" in page]
+    notebooks = [page for page in site.pages if "notebooks/" in page]
     assert notebooks
     for page in notebooks:
         text, guide = (site.path / page).read_text(encoding="utf-8"), page.replace("notebooks/", "guides/")

@@ -8,7 +8,6 @@ import sys
 
 import markdown
 import pytest
-from mkdocs.commands.build import build
 from mkdocs.config import load_config
 from mkdocs.exceptions import PluginError
 
@@ -445,21 +444,3 @@ def test_the_address_comes_from_one_setting(monkeypatch):
         monkeypatch.setenv("REPOSITORY_URL", address)
         for name in ("mkdocs.yml", "mkdocs.en.yml"):
             assert load_config(str(ROOT / name)).extra["repository"] == (address or None)
-
-
-# The site's address
-
-
-@pytest.mark.parametrize(("name", "home"), [("mkdocs.yml", ""), ("mkdocs.en.yml", "en/")])
-def test_canonical_links_and_sitemap_have_an_address_where_one_is_set(tmp_path, monkeypatch, name, home):
-    (tmp_path / "docs").mkdir()
-    (tmp_path / "docs" / "index.md").write_text("# Title\n", encoding="utf-8")
-    only = {"docs_dir": str(tmp_path / "docs"), "nav": ["index.md"], "plugins": [], "hooks": ["hooks/languages.py"]}
-    for address, expected in {"": "", "https://example.org/tutorials": "https://example.org/tutorials/"}.items():
-        monkeypatch.setenv("SITE_URL", address)
-        build(load_config(str(ROOT / name), site_dir=str(tmp_path / "site"), **only))
-        page, sitemap = ((tmp_path / "site" / file).read_text("utf-8") for file in ("index.html", "sitemap.xml"))
-        addresses = [f"{expected}{home}index.html"] if expected else []
-        assert re.findall('<link rel="canonical" href="(.*?)"', page) == addresses
-        assert re.findall("<loc>(.*?)</loc>", sitemap) == addresses
-        assert 'href="assets/stylesheets/' in page, "what a page loads has no address: a copy on disk works"
