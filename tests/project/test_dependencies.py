@@ -64,7 +64,7 @@ def packages(module: str) -> set[str]:
         ("snippets", []),
         ("benchmarks", []),
         ("hooks", ["site"]),
-        ("tools", ["site"]),
+        ("tools", ["site", "test"]),  # pictures are taken by the browser of the tests
         ("tests", ["site", "test"]),
     ],
 )
