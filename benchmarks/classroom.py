@@ -25,9 +25,9 @@ NUM_AGENTS = 30
 RECORDING = Path(__file__).parents[1] / "docs" / "results" / "playground" / "classroom.json"
 
 
-def record(num_agents: int, num_rounds: int) -> dict[str, Any]:
+def record(num_agents: int, num_rounds: int, nice: int) -> dict[str, Any]:
     """Run a class and return what the page shows."""
-    found = playground.measure(num_agents, num_rounds)
+    found = playground.measure(num_agents, num_rounds, nice)
     return {
         "recorded": time.strftime("%Y-%m-%d"),
         "machine": machine(),
@@ -56,10 +56,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--agents", type=int, default=NUM_AGENTS, metavar="N", help="students")
     parser.add_argument("--rounds", type=int, default=playground.NUM_ROUNDS, metavar="N", help="at least 4")
+    parser.add_argument("--nice", type=int, default=0, metavar="N", help="priority of the processes while rounds run")
     parser.add_argument("--out", type=Path, default=RECORDING, metavar="FILE", help="where the recording goes")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
-    content = record(arguments.agents, arguments.rounds)
+    content = record(arguments.agents, arguments.rounds, arguments.nice)
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     write_json(arguments.out, content)
     if arguments.json:
