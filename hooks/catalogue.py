@@ -1,18 +1,22 @@
 """Draw from the examples' folders what pages say of them, so that a new folder needs no line elsewhere.
 
-{{ examples: cards }}   a card for each example, with links to its two pages
-{{ examples: api }}     the classes and functions of each example
+{{ examples: cards }}   a card for each example: what was recorded of it, links to its two pages
+{{ examples: api }}     what each example offers, and its classes and functions
 
 Its pages are `guides/<example>-program.md`, which explains the program, and `guides/<example>.md`, which makes it federated.
 Only `example.toml` is read: the site is built where neither torch nor our package's other dependencies are installed.
 """
 
+import ast
 import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from mkdocs.exceptions import PluginError
+
+import results
+import results_card
 
 PACKAGE = "alphamed_tutorials.examples"
 EXAMPLES = Path("src", *PACKAGE.split("."))
@@ -23,16 +27,38 @@ READ = {
     "zh": {PROGRAM: "看懂程序", "": "改造成联邦学习"},
     "en": {PROGRAM: "Understand the program", "": "Make it federated"},
 }
+OFFERS = {
+    "zh": {
+        "model": "网络：",
+        "data": "读取数据：",
+        "scheduler": "调度器：",
+        "dataset_verify": "数据验证：",
+        "comma": "、",
+    },
+    "en": {
+        "model": "The network: ",
+        "data": "Reading the data: ",
+        "scheduler": "The scheduler: ",
+        "dataset_verify": "Verifying the data: ",
+        "comma": ", ",
+    },
+}
 
 
 @dataclass(frozen=True)
 class Example:
-    """What the site wants to know of an example: `title` and `card` are the tables of its `example.toml`."""
+    """What the site wants to know of an example.
+
+    Attributes:
+        name: Its folder's.
+        title, card: Tables of its `example.toml`.
+        modules: What each module has to offer: the names of its public classes and functions.
+    """
 
     name: str
     title: dict[str, str]
     card: dict[str, str]
-    modules: tuple[str, ...]
+    modules: dict[str, list[str]]
 
 
 def example_of(page: str) -> str:
@@ -53,7 +79,8 @@ def read_examples(root: Path) -> list[Example]:
     for file in sorted((root / EXAMPLES).glob("*/example.toml")):
         try:
             facts = tomllib.loads(file.read_text(encoding="utf-8-sig"))
-            modules = tuple(name for name in MODULES if (file.parent / f"{name}.py").is_file())
+            sources = {name: file.parent / f"{name}.py" for name in MODULES}
+            modules = {name: public_names(name, source) for name, source in sources.items() if source.is_file()}
             example = Example(file.parent.name, facts["title"], facts.get("card", {}), modules)
         except (ValueError, KeyError) as error:
             raise PluginError(f"{file.relative_to(root)} is damaged or incomplete: {error}") from error
@@ -61,27 +88,62 @@ def read_examples(root: Path) -> list[Example]:
     return [example for *_, example in sorted(found, key=lambda each: each[:2])]
 
 
-def cards(examples: list[Example], language: str, guides: set[str]) -> str:
-    """Return the cards; those of an example's pages that are among `guides` are linked."""
+def public_names(module: str, source: Path) -> list[str]:
+    """Return the public classes and functions of a module; of the verification only the class that is uploaded."""
+    found = [
+        each for each in ast.parse(source.read_text("utf-8")).body if isinstance(each, ast.ClassDef | ast.FunctionDef)
+    ]
+    names = [each.name for each in found if not each.name.startswith("_") and ast.get_docstring(each)]
+    return [name for name in names if module != "dataset_verify" or name == "DatasetVerify"]
+
+
+def cards(examples: list[Example], language: str, guides: set[str], records: dict[str, dict]) -> str:
+    """Return the cards. The title leads to the first of an example's pages; the style sheet makes that link the card's.
+
+    Args:
+        examples: One card each.
+        language: The page's.
+        guides: Which pages there are.
+        records: What was recorded of each example; one that never was has a card without figures.
+    """
     items = []
     for example in examples:
         icon = f":{example.card['icon']}: " if "icon" in example.card else ""
         pages = {f"{example.name}{ending}": words for ending, words in READ[language].items()}
-        links = " · ".join(f"[{words}](guides/{page}.md)" for page, words in pages.items() if page in guides)
-        parts = [f"- {icon}**{example.title[language]}**", example.card.get(language, ""), links]
+        links = {f"guides/{page}.md": words for page, words in pages.items() if page in guides}
+        title = example.title[language]
+        if links:
+            first = next(iter(links))
+            del links[first]
+            title = f"[{title}]({first})"
+        figures = results_card.figures(records[example.name], language) if example.name in records else {}
+        parts = [
+            f"- {icon}**{title}**",
+            example.card.get(language, ""),
+            " ".join(f'<span class="fact">{name} <b>{value}</b></span>' for name, value in figures.items()),
+            " · ".join(f"[{words}]({page})" for page, words in links.items()),
+        ]
         items.append("\n\n    ".join(filter(None, parts)))
     return '<div class="grid cards examples" markdown>\n\n' + "\n\n".join(items) + "\n\n</div>"
 
 
 def api(examples: list[Example], language: str) -> str:
-    """Return a section for each example: its modules as mkdocstrings shows them."""
-    parts = []
+    """Return a section for each example: what it offers, in the page's language, and its modules as mkdocstrings shows them."""
+    parts, words = [], OFFERS[language]
     for example in examples:
-        parts.append(f"### {example.title[language]} {{ #{example.name} }}")
+        parts += [f"### {example.title[language]} {{ #{example.name} }}", example.card.get(language, "")]
+        home = f"{PACKAGE}.{example.name}"
+        parts.append(
+            "\n".join(
+                f"- {words[module]}{words['comma'].join(f'[`{name}`](#{home}.{module}.{name})' for name in names)}"
+                for module, names in example.modules.items()
+                if names
+            )
+        )
         parts += [
             f"::: {PACKAGE}.{example.name}.{module}\n    options:\n{_options(module)}" for module in example.modules
         ]
-    return "\n\n".join(parts)
+    return "\n\n".join(filter(None, parts))
 
 
 def _options(module: str) -> str:
@@ -90,7 +152,9 @@ def _options(module: str) -> str:
     return "\n".join(f"      {option}" for option in options)
 
 
-def replace(markdown: str, page: str, examples: list[Example], language: str, guides: set[str]) -> str:
+def replace(
+    markdown: str, page: str, examples: list[Example], language: str, guides: set[str], records: dict[str, dict]
+) -> str:
     """Return the page's text with every placeholder replaced.
 
     Raises:
@@ -99,7 +163,7 @@ def replace(markdown: str, page: str, examples: list[Example], language: str, gu
 
     def answer(match: re.Match) -> str:
         if match[1] == "cards":
-            return cards(examples, language, guides)
+            return cards(examples, language, guides, records)
         if match[1] == "api":
             return api(examples, language)
         raise PluginError(f"{page}: {match[0]}: there is only {{{{ examples: cards }}}} and {{{{ examples: api }}}}")
@@ -108,8 +172,9 @@ def replace(markdown: str, page: str, examples: list[Example], language: str, gu
 
 
 def on_page_markdown(markdown, page, config, files):
-    examples = read_examples(Path(config.config_file_path).parent)
+    root = Path(config.config_file_path).parent
+    examples = read_examples(root)
+    records = results.load_all(root / config.extra["results_dir"])
     guides = {Path(file.src_uri).stem for file in files if file.src_uri.startswith("guides/")}
-    return replace(
-        markdown, f"{Path(config.docs_dir).name}/{page.file.src_uri}", examples, config.theme["language"], guides
-    )
+    name, language = f"{Path(config.docs_dir).name}/{page.file.src_uri}", config.theme["language"]
+    return replace(markdown, name, examples, language, guides, records)

@@ -53,6 +53,11 @@ def load(folder: Path, example: str) -> dict:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def load_all(folder: Path) -> dict[str, dict]:
+    """Return what was recorded for each example that was."""
+    return {path.stem: load(folder, path.stem) for path in folder.glob("*.json")}
+
+
 def answer(kind: str, target: str, folder: Path, language: str) -> str:
     """Return what one placeholder stands for."""
     if kind not in WANTED:

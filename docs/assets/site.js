@@ -20,3 +20,8 @@ repair();
 // The same anchors exist in both languages: the switch also stays at the section.
 const switcher = document.querySelector(".site-language");
 switcher?.addEventListener("click", () => { switcher.hash = location.hash; });
+
+// An open note goes with Escape; from where it was the keyboard goes on.
+addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && document.activeElement.closest(".md-annotation")) document.activeElement.blur();
+});

@@ -113,26 +113,79 @@ def test_language_switch_stays_at_the_section_and_keeps_the_colours(browser, add
         page.wait_for_url(address + "reference/cli.html#export")
 
 
-def test_annotations_open(browser, address):
+def test_annotations_open_and_escape_closes_them(browser, address):
     with opened(browser, address) as page:
         page.goto(address + "guides/mnist.html")
         annotations = page.locator("a.md-annotation__index")
         if not annotations.count():
             pytest.skip("the guide has no annotations yet")
         annotations.first.evaluate("mark => { mark.closest('details').open = true }")  # a long listing is folded
-        annotations.first.click()
-        page.wait_for_selector(".md-tooltip--active")
+        for open_note in (annotations.first.click, annotations.first.focus, annotations.first.locator("..").focus):
+            open_note()
+            page.wait_for_selector(".md-tooltip--active")
+            page.keyboard.press("Escape")
+            page.wait_for_selector(".md-tooltip--active", state="detached")
 
 
-def test_the_keyboard_reaches_skip_link_and_search(browser, address):
+@pytest.mark.parametrize(("home", "words"), [("", "跳到正文：快速开始"), ("en/", "Skip to the text: Quick start")])
+def test_the_keyboard_reaches_skip_link_and_search(browser, address, home, words):
     with opened(browser, address) as page:
-        page.goto(address + "quickstart.html")
+        page.goto(f"{address}{home}quickstart.html")
         page.keyboard.press("Tab")
+        assert page.locator(":focus").inner_text().strip() == words
         assert page.evaluate("document.activeElement.matches('.md-skip:focus-visible')")
         page.keyboard.press("Enter")
         assert page.url.endswith("#quickstart")
         page.keyboard.press("/")
         page.wait_for_function("document.activeElement.classList.contains('md-search__input')")
+
+
+@pytest.mark.parametrize("home", ["", "en/"])
+@pytest.mark.parametrize("width", [390, 820, 1280])
+def test_a_card_can_be_clicked_anywhere_and_its_links_are_apart(browser, address, home, width):
+    with opened(browser, address, {"width": width, "height": 900}) as page:
+        page.goto(f"{address}{home}index.html")
+        card = page.locator(".examples > ul > li").nth(1)
+        assert card.get_by_role("link").count() == 2 and card.locator(".fact").count() == 3
+        second = card.get_by_role("link").nth(1)
+        second.click()
+        page.wait_for_url("**/guides/transfer_learning.html")
+        page.go_back()
+        for x, y in ((0.98, 0.5), (0.5, 0.95), (0.05, 0.05)):
+            box = card.bounding_box()
+            card.click(position={"x": box["width"] * x, "y": box["height"] * y})
+            page.wait_for_url("**/guides/transfer_learning-program.html")
+            page.go_back()
+
+
+MOVING = (
+    "document.getAnimations().map(each => each.effect.getComputedTiming()).filter(each => each.endTime > 5000).length"
+)
+
+
+@pytest.mark.parametrize("path", ["index.html", "guides/mnist.html"])
+def test_what_moves_stops_by_itself_and_never_moves_for_those_who_want_none(browser, address, path):
+    for motion in ("no-preference", "reduce"):
+        with browser.new_context(viewport=DESKTOP, reduced_motion=motion) as context:
+            page = context.new_page()
+            page.goto(address + path)
+            page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
+            moving = page.locator(".federation .up" if path == "index.html" else ".md-annotation__index").first
+            moving.scroll_into_view_if_needed()
+            page.wait_for_timeout(500)
+            assert moving.evaluate("element => element.getAnimations().length") == (motion == "no-preference")
+            assert page.evaluate(MOVING) == 0
+
+
+@pytest.mark.parametrize("home", ["", "en/"])
+def test_the_figure_s_lines_have_heads_and_its_key_their_colours(browser, address, home):
+    with opened(browser, address) as page:
+        page.goto(f"{address}{home}index.html")
+        for way in ("up", "down"):
+            colours = page.locator(f".federation path.{way}").evaluate_all(
+                "paths => paths.map(path => path.matches('.head') ? getComputedStyle(path).fill : getComputedStyle(path).stroke)"
+            )
+            assert len(colours) == 6 and len(set(colours)) == 1, "three lines, their heads; the key and its head"
 
 
 def test_a_copy_on_disk_works(browser, site, tmp_path):

@@ -21,6 +21,7 @@ import navigation
 import options
 import repository
 import results
+import results_card
 import results_figures
 import results_html
 import shared_files
@@ -285,9 +286,10 @@ def project(tmp_path):
     return tmp_path
 
 
-def drawn(project, what, language="en", guides=("b",)):
+def drawn(project, what, language="en", guides=("b",), records=None):
     examples = catalogue.read_examples(project)
-    return catalogue.replace(f"{{{{ examples: {what} }}}}", "zh/index.md", examples, language, set(guides))
+    text = f"{{{{ examples: {what} }}}}"
+    return catalogue.replace(text, "zh/index.md", examples, language, set(guides), records or {})
 
 
 def test_examples_are_read_in_their_order(project):
@@ -298,20 +300,45 @@ def test_the_site_s_order_is_the_package_s():
     assert [example.name for example in catalogue.read_examples(ROOT)] == [target.name for target in find_all()]
 
 
-def test_cards_show_title_summary_and_links_to_the_pages_that_are_there(project):
-    card = "- :material-bee: **b English**\n\n    Bees\n\n    "
-    second = "[Make it federated](guides/b.md)\n"
-    assert f"{card}{second}" in drawn(project, "cards")
-    both = f"{card}[Understand the program](guides/b-program.md) · {second}"
-    assert both in drawn(project, "cards", guides=("b", "b-program"))
-    assert "- :material-bee: **b 中文**\n\n    蜂\n" in drawn(project, "cards", "zh")
+def test_a_card_s_title_leads_to_the_first_of_its_pages_and_no_page_is_linked_twice(project):
+    assert "- :material-bee: **[b English](guides/b.md)**\n\n    Bees\n\n" in drawn(project, "cards")
+    both = drawn(project, "cards", guides=("b", "b-program"))
+    assert "**[b English](guides/b-program.md)**\n\n    Bees\n\n    [Make it federated](guides/b.md)\n" in both
+    assert both.count("](") == 2
+    assert "- :material-bee: **[b 中文](guides/b.md)**\n\n    蜂\n" in drawn(project, "cards", "zh")
     assert "- **a English**\n\n</div>" in drawn(project, "cards"), "neither card nor guide"
 
 
-def test_the_api_page_names_the_modules_that_are_there(project):
-    sections = drawn(project, "api").split("\n\n")
-    assert [line for line in sections if line.startswith("#")] == ["### b English { #b }", "### a English { #a }"]
-    assert sections[1].startswith("::: alphamed_tutorials.examples.b.scheduler\n")
+@pytest.mark.parametrize(("language", "facts"), [
+    ("en", {"Time": "about 9 s", "Training samples": "1,200", "Test accuracy": "91.2\xa0%"}),
+    ("zh", {"用时": "约 9 秒", "训练样本": "1,200", "测试准确率": "91.2\xa0%"}),
+])  # fmt: skip
+def test_a_card_says_what_was_recorded(project, language, facts):
+    runs = [{"name": "alone", "seconds": 1, "metrics": {"test/accuracy": [[1, 0.1]]}}]
+    runs.append({"name": "federated", "seconds": 8.7, "metrics": {"test/accuracy": [[1, 0.5], [2, 0.912]]}})
+    metrics = [{"name": "test/accuracy", "zh": "测试准确率", "en": "Test accuracy", "format": ".1%"}]
+    record = {"metric": "test/accuracy", "metrics": metrics, "data": {"train": 1200}, "experiments": [{"runs": runs}]}
+    shown = drawn(project, "cards", language, records={"b": record})
+    assert dict(re.findall('<span class="fact">(.*?) <b>(.*?)</b></span>', shown)) == facts
+
+
+@pytest.mark.parametrize(("seconds", "idle", "shown"), [
+    (14.4, True, "about 14 s"), (125, True, "about 2 min"), (125, False, "under 3 min"), (14.4, False, "under 15 s"),
+])  # fmt: skip
+def test_a_time_in_which_the_machine_did_other_work_is_a_bound(seconds, idle, shown):
+    assert results_card.duration(seconds, idle, results_card.WORDS["en"]) == shown
+
+
+def test_the_api_page_says_what_each_example_offers_in_the_page_s_language(project):
+    code = 'class Net:\n    """A network."""\n\nclass _Own:\n    """No."""\n\ndef silent(): ...\n'
+    for name in ("model", "dataset_verify"):
+        (project / catalogue.EXAMPLES / "b" / f"{name}.py").write_text(code, "utf-8")
+    home = "alphamed_tutorials.examples.b"
+    sections = drawn(project, "api", "zh").split("\n\n")
+    assert [line for line in sections if line.startswith("#")] == ["### b 中文 { #b }", "### a 中文 { #a }"]
+    assert sections[1:3] == ["蜂", f"- 网络：[`Net`](#{home}.model.Net)"], "the verification's class has another name"
+    assert sections[3].startswith(f"::: {home}.model\n")
+    assert f"The network: [`Net`](#{home}.model.Net)" in drawn(project, "api")
 
 
 def test_hooks_need_nothing_of_our_package_s():
