@@ -25,6 +25,7 @@ import results
 import results_figures
 import results_html
 import shared_files
+import tables
 from alphamed_tutorials.catalogue import find_all
 from pages import ROOT
 
@@ -463,3 +464,13 @@ def test_canonical_links_and_sitemap_have_an_address_where_one_is_set(tmp_path, 
         assert re.findall('<link rel="canonical" href="(.*?)"', page) == addresses
         assert re.findall("<loc>(.*?)</loc>", sitemap) == addresses
         assert 'href="assets/stylesheets/' in page, "what a page loads has no address: a copy on disk works"
+
+
+def test_names_in_cells_are_kept_whole_and_long_paths_break_between_folders():
+    html = "<td><code>run --out x</code></td><td><code>/data/alphamed-federated/tutorials/mnist</code></td><p><code>a-b</code></p>"
+    assert tables.mark(html) == (
+        '<td><code>run <span class="name">--out</span> x</code></td>'
+        '<td><code><span class="name">/</span><wbr><span class="name">data/</span><wbr>'
+        '<span class="name">alphamed-federated/</span><wbr><span class="name">tutorials/</span><wbr>'
+        '<span class="name">mnist</span></code></td><p><code>a-b</code></p>'
+    )
