@@ -1,12 +1,23 @@
 """Draw curves as a small SVG that takes its colours from the page's style sheet."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 from math import ceil, floor, log10
 
 WIDTH, HEIGHT = 560, 320
 LEFT, RIGHT, TOP, BOTTOM = 70, 545, 15, 265  # the edges of the plot inside the picture
+# Each run's shape around its point: who does not tell the colours apart tells the shapes.
+MARKS = {
+    "federated": "M0-7L7 0 0 7-7 0Z",
+    "centralised": "M0-10V10",
+    "node-1": "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0",
+    "node-2": "M-5-5H5V5H-5Z",
+    "node-3": "M0-6L6 5H-6Z",
+    "node-4": "M0 6L6-5H-6Z",
+    "node-5": "M-6 0L5-6V6Z",
+    "node-6": "M6 0L-5-6V6Z",
+}
 
 
 @dataclass
@@ -27,7 +38,14 @@ def ticks(low: float, high: float, count: int = 6) -> list[float]:
     return [round(i * step, 10) for i in range(first, max(last, first + 1) + 1)]
 
 
-def draw(curves: list[Curve], x_label: str, y_label: str, description: str, show: Callable[[float], str]) -> str:
+def draw(
+    curves: list[Curve],
+    x_label: str,
+    y_label: str,
+    description: str,
+    show: Callable[[float], str],
+    beside: Sequence[Curve] = (),
+) -> str:
     """Return the SVG, on one line, of `curves` over rounds.
 
     Args:
@@ -36,9 +54,11 @@ def draw(curves: list[Curve], x_label: str, y_label: str, description: str, show
         y_label: Name of the vertical axis, also the picture's title.
         description: The picture in words, for those who do not see it.
         show: Turns a value into the text at its tick.
+        beside: What other charts show that readers compare with this one: their axes are the same.
     """
-    values = [value for curve in curves for _, value in curve.points]
-    rounds = max(x for curve in curves for x, _ in curve.points)
+    framed = [point for curve in [*curves, *beside] for point in curve.points]
+    values = [value for _, value in framed]
+    rounds = max(x for x, _ in framed)
     y_ticks = ticks(min(values), max(values))
 
     def place(x: float, y: float) -> tuple[float, float]:
@@ -59,8 +79,11 @@ def draw(curves: list[Curve], x_label: str, y_label: str, description: str, show
 
 def legend(curves: list[Curve]) -> str:
     """Return the key to the lines as an HTML list, so that it wraps on a phone."""
-    swatch = '<svg viewBox="0 0 32 10" aria-hidden="true"><path class="run" d="M0 5H32"/></svg>'
-    items = [f'<li class="run-{curve.style}">{swatch}{escape(curve.label)}</li>' for curve in curves]
+    items = [
+        f'<li class="run-{curve.style}"><svg viewBox="0 0 32 10" aria-hidden="true"><path class="run" d="M0 5H32"/>'
+        f"{_point(curve.style, 16, 5)}</svg>{escape(curve.label)}</li>"
+        for curve in curves
+    ]
     return f'<ul class="chart-legend">{"".join(items)}</ul>'
 
 
@@ -77,5 +100,9 @@ def _x_tick(x: float, text: str) -> str:
 
 def _line(curve: Curve, places: list[tuple[float, float]]) -> str:
     path = "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
-    dots = "".join(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in places)
-    return f'<g class="run-{curve.style}"><path class="run" d="M{path}"/>{dots}</g>'
+    points = "".join(_point(curve.style, x, y) for x, y in places)
+    return f'<g class="run-{curve.style}"><path class="run" d="M{path}"/>{points}</g>'
+
+
+def _point(style: str, x: float, y: float) -> str:
+    return f'<path class="point" d="{MARKS[style]}" transform="translate({x:.1f} {y:.1f}) scale(.6)"/>'

@@ -3,22 +3,12 @@
 from collections.abc import Callable
 from html import escape
 
-from chart import TOP, WIDTH, Curve, ticks
+from chart import MARKS, TOP, WIDTH, Curve, ticks
 
 ROW = 34  # the height of a class: joint training above, nodes alone below
 RIGHT = 530  # room for half of "100 %"
 LANES = {"federated": -7, "centralised": -7}
 NODES_LANE = 8
-MARKS = {
-    "federated": "M0-7L7 0 0 7-7 0Z",
-    "centralised": "M0-10V10",
-    "node-1": "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0",
-    "node-2": "M-5-5H5V5H-5Z",
-    "node-3": "M0-6L6 5H-6Z",
-    "node-4": "M0 6L6-5H-6Z",
-    "node-5": "M-6 0L5-6V6Z",
-    "node-6": "M6 0L-5-6V6Z",
-}
 
 
 def draw(runs: list[Curve], title: str, description: str, show: Callable[[float], str]) -> str:

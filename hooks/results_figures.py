@@ -13,10 +13,16 @@ def curves(record: dict, experiment: dict, language: str) -> str:
     """Return the figure of every run's curve."""
     words, metric = WORDS[language], metric_facts(record, record["metric"])
     title, format_spec = metric[language], metric["format"]
-    runs = make_curves(experiment, words, lambda run: run["metrics"][record["metric"]])
+
+    def curves_of(experiment: dict) -> list[chart.Curve]:
+        return make_curves(experiment, words, lambda run: run["metrics"][record["metric"]])
+
+    runs = curves_of(experiment)
+    beside = [curve for other in record["experiments"] for curve in curves_of(other)]  # a page shows them all
     ends = [words["end"].format(curve.label, show(curve.points[-1][1], format_spec)) for curve in runs]
     description = words["and"].join(ends) + words["stop"]
-    picture = chart.draw(runs, words["round"], title, description, partial(show_tick, format_spec=format_spec))
+    show_y = partial(show_tick, format_spec=format_spec)
+    picture = chart.draw(runs, words["round"], title, description, show_y, beside)
     data = chart_data(runs, format_spec, words)
     return _figure(title, picture + chart.legend(runs), setting(experiment, words), data, words)
 

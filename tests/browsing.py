@@ -7,10 +7,19 @@ DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 375, "height": 800}
 
 
 @contextlib.contextmanager
-def opened(browser, address: str, size: dict = DESKTOP, scheme: str = "light") -> Iterator:
+def opened(
+    browser, address: str, size: dict = DESKTOP, scheme: str = "light", touch: bool = False, forced_colors: str = "none"
+) -> Iterator:
     """Yield a page on which anything wrong, and any request that leaves `address`, fails the test in the end."""
     faults = []
-    context = browser.new_context(viewport=size, color_scheme=scheme, reduced_motion="reduce")
+    context = browser.new_context(
+        viewport=size,
+        color_scheme=scheme,
+        reduced_motion="reduce",
+        has_touch=touch,
+        is_mobile=touch,
+        forced_colors=forced_colors,
+    )
     page = context.new_page()
     page.on("console", lambda message: message.type == "error" and faults.append(message.text))
     page.on("pageerror", lambda error: faults.append(str(error)))

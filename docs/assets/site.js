@@ -7,14 +7,22 @@ function repair() {
   // The theme takes a button's title away while its tip is open: the name must not go with it.
   document.querySelectorAll(".md-code__button[title]").forEach((button) => button.setAttribute("aria-label", button.title));
   document.querySelectorAll("nav.md-code__nav").forEach((nav) => nav.setAttribute("role", "none"));
-  document.querySelectorAll(".md-typeset__scrollwrap, .tabbed-labels").forEach((box) => {
-    box.scrollWidth > box.clientWidth ? box.setAttribute("tabindex", "0") : box.removeAttribute("tabindex");
+  document.querySelectorAll(".md-typeset__scrollwrap, .tabbed-labels, pre > code").forEach((box) => {
+    reach(box);
+    sized.observe(box);
   });
 }
 
+// What scrolls takes the keyboard's focus, on touch screens too, where the theme takes it away.
+function reach(box) {
+  const scrolls = box.scrollWidth > box.clientWidth;
+  if (scrolls === box.hasAttribute("tabindex")) return;
+  scrolls ? box.setAttribute("tabindex", "0") : box.removeAttribute("tabindex");
+}
+const sized = new ResizeObserver((entries) => entries.forEach(({ target }) => reach(target))); // also tabs and notes that open
+
 // The theme makes annotations, copy buttons and scroll boxes after the page has loaded.
-new MutationObserver(repair).observe(document.querySelector("article"), { childList: true, subtree: true });
-addEventListener("resize", repair);
+new MutationObserver(repair).observe(document.querySelector("article"), { childList: true, subtree: true, attributeFilter: ["tabindex"] });
 repair();
 
 // The same anchors exist in both languages: the switch also stays at the section.
@@ -25,3 +33,11 @@ switcher?.addEventListener("click", () => { switcher.hash = location.hash; });
 addEventListener("keydown", (event) => {
   if (event.key === "Escape" && document.activeElement.closest(".md-annotation")) document.activeElement.blur();
 });
+
+// Paper is white: a page that is printed from the dark is printed from the light.
+let scheme;
+addEventListener("beforeprint", () => {
+  scheme = document.body.dataset.mdColorScheme;
+  document.body.dataset.mdColorScheme = "default";
+});
+addEventListener("afterprint", () => { document.body.dataset.mdColorScheme = scheme; });

@@ -25,6 +25,7 @@ import results_card
 import results_figures
 import results_html
 import shared_files
+import tables
 from alphamed_tutorials.catalogue import find_all
 from pages import ROOT
 
@@ -253,7 +254,7 @@ def test_ticks_are_round_and_enclose_the_values(low, high, expected):
 
 
 def test_a_chart_of_one_round_can_be_drawn():
-    assert "<circle" in chart.draw([chart.Curve("a", "federated", [(1, 0.5)])], "x", "y", "d", str)
+    assert 'class="point"' in chart.draw([chart.Curve("a", "federated", [(1, 0.5)])], "x", "y", "d", str)
 
 
 @pytest.mark.parametrize(("language", "url", "base", "link"), [
@@ -471,3 +472,34 @@ def test_the_address_comes_from_one_setting(monkeypatch):
         monkeypatch.setenv("REPOSITORY_URL", address)
         for name in ("mkdocs.yml", "mkdocs.en.yml"):
             assert load_config(str(ROOT / name)).extra["repository"] == (address or None)
+
+
+def test_names_in_cells_are_kept_whole_and_long_paths_break_between_folders():
+    html = "<td><code>run --out x</code></td><td><code>/data/alphamed-federated/tutorials/mnist</code></td><p><code>a-b</code></p>"
+    assert tables.mark(html) == (
+        '<td><code>run <span class="name">--out</span> x</code></td>'
+        '<td><code><span class="name">/</span><wbr><span class="name">data/</span><wbr>'
+        '<span class="name">alphamed-federated/</span><wbr><span class="name">tutorials/</span><wbr>'
+        '<span class="name">mnist</span></code></td><p><code>a-b</code></p>'
+    )
+
+
+def test_axes_of_charts_on_one_page_agree():
+    record = copy.deepcopy(RECORD)
+    low = copy.deepcopy(record["experiments"][0]) | {"name": "low"}
+    for run in low["runs"]:
+        run["metrics"]["test/accuracy"] = [[1, 0.1], [2, 0.2], [9, 0.3]]
+    record["experiments"].append(low)
+    axes = [
+        re.findall('<text class="[xy]".*?</text>', results_figures.curves(record, experiment, "en"))
+        for experiment in record["experiments"]
+    ]
+    assert axes[0] == axes[-1] and len(axes[0]) > 8
+
+
+def test_lines_differ_by_shape_and_dash_and_not_by_colour_alone():
+    nodes = [f"node-{number}" for number in range(1, 7)]
+    shapes = [re.search(' d="([^"]*)" transform', chart.legend([chart.Curve("a", style, [])]))[1] for style in nodes]
+    css = (ROOT / "docs" / "assets" / "site.css").read_text("utf-8")
+    dashes = [re.search(rf"\.run-{style} \.run {{ stroke-dasharray: ([^;]*);", css)[1] for style in nodes]
+    assert len(set(shapes)) == len(set(dashes)) == len(nodes)

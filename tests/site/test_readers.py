@@ -1,0 +1,133 @@
+"""The built site for those who read it on a phone, on paper, or in colours of their own."""
+
+import pytest
+from browsing import DESKTOP, opened
+
+axe_module = pytest.importorskip("axe_playwright_python.sync_playwright")
+
+PHONE = {"width": 390, "height": 844}
+PAGES = ["quickstart", "own-code", "guides/mnist", "guides/object_detection", "reference/cli", "notebooks/mnist"]
+
+pytestmark = pytest.mark.browser
+
+both_languages = pytest.mark.parametrize("language", ["", "en/"])
+
+OPEN_NOTES = "document.querySelectorAll('article details').forEach(note => { note.open = true })"
+SMALL_TYPE = """() => {
+    const found = new Set(), texts = document.createTreeWalker(document.querySelector("article"), NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+        const element = texts.currentNode.parentElement, picture = element.closest("svg");
+        if (!texts.currentNode.data.trim() || !element.checkVisibility() || element.closest("title, desc")) continue;
+        const size = parseFloat(getComputedStyle(element).fontSize) * (picture ? picture.getScreenCTM().a : 1);
+        if (size < (picture ? 11 : 12) - .01) found.add(`${size}: ${texts.currentNode.data.trim()}`);
+    }
+    return [...found];
+}"""
+CUT_NAMES = """() => {
+    const found = [], range = new Range();
+    for (const name of document.querySelectorAll(":is(td, th) code")) {
+        const texts = document.createTreeWalker(name, NodeFilter.SHOW_TEXT);
+        while (texts.nextNode()) for (const word of texts.currentNode.data.matchAll(/\\S+/g)) {
+            range.setStart(texts.currentNode, word.index);
+            range.setEnd(texts.currentNode, word.index + word[0].length);
+            const rows = new Set([...range.getClientRects()].map(box => Math.round(box.top)));
+            if (rows.size > 1) found.push(word[0]);
+        }
+    }
+    return found;
+}"""
+SIGNS = """() => [...document.querySelectorAll("a.md-annotation__index")].map(sign => {
+    const { left, right, width, height } = sign.getBoundingClientRect();
+    return { left, right, width, height };
+})"""
+TITLES = """() => [...document.querySelectorAll(".md-header__topic")].map(title => {
+    const header = document.querySelector(".md-header").getBoundingClientRect(), range = new Range();
+    range.selectNodeContents(title);
+    const { width, height } = range.getBoundingClientRect();
+    return { whole: width <= title.parentElement.clientWidth + 1 && height <= header.height, text: title.innerText };
+})"""
+
+
+@both_languages
+@pytest.mark.parametrize("path", PAGES)
+def test_everything_can_be_read_and_touched_on_a_phone(browser, address, path, language):
+    with opened(browser, address, PHONE, touch=True) as page:
+        page.goto(f"{address}{language}{path}.html")
+        page.evaluate(OPEN_NOTES)
+        page.wait_for_timeout(300)  # the theme is done with its boxes
+        assert page.evaluate(SMALL_TYPE) == []
+        assert page.evaluate(CUT_NAMES) == []
+        assert [title["text"] for title in page.evaluate(TITLES) if not title["whole"]] == []
+        for sign in page.evaluate(SIGNS):
+            assert sign["left"] >= 0 and sign["right"] <= PHONE["width"], sign
+            assert sign["width"] >= 24 and sign["height"] >= 24, sign
+        faults = axe_module.Axe().run(page, options={"runOnly": ["scrollable-region-focusable"]}).response["violations"]
+        assert [node["target"] for fault in faults for node in fault["nodes"]] == []
+
+
+def test_a_sign_on_a_phone_opens_its_note_on_the_screen(browser, address):
+    with opened(browser, address, PHONE, touch=True) as page:
+        page.goto(address + "guides/mnist.html")
+        page.evaluate(OPEN_NOTES)
+        for number in range(page.locator("a.md-annotation__index").count()):
+            page.locator("a.md-annotation__index").nth(number).click()
+            note = page.locator(".md-tooltip--active")
+            note.wait_for()
+            box = note.bounding_box()
+            assert box["x"] >= 0 and box["x"] + box["width"] <= PHONE["width"]
+            page.locator("h1").click()
+            page.wait_for_selector(".md-tooltip--active", state="detached")
+
+
+# What is cut out of a background has no colour of its own where the reader's colours are forced.
+CUT_OUT = """() => {
+    const canvas = getComputedStyle(document.body).backgroundColor, lost = [], seen = new Set();
+    for (const element of document.querySelectorAll(".md-container *, .md-header *")) {
+        if (!element.checkVisibility()) continue;
+        for (const part of ["::before", "::after"]) {
+            const style = getComputedStyle(element, part);
+            if (style.maskImage === "none" || style.content === "none" || style.opacity === "0") continue;
+            const isGround = part === "::before" && element.matches(".md-annotation__index");
+            seen.add(element.className);
+            if (!isGround && style.backgroundColor === canvas) lost.push(element.className + part);
+        }
+    }
+    return { lost: [...new Set(lost)], seen: [...seen] };
+}"""
+
+
+@both_languages
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_signs_and_marks_stay_where_colours_are_forced(browser, address, language, scheme):
+    with opened(browser, address, scheme=scheme, forced_colors="active") as page:
+        page.goto(f"{address}{language}guides/mnist.html")
+        page.evaluate(OPEN_NOTES)
+        page.wait_for_selector("a.md-annotation__index")
+        found = page.evaluate(CUT_OUT)
+        assert found["lost"] == []
+        assert "md-annotation__index" in found["seen"] and "md-code__button" in found["seen"]
+        mark = page.locator(".side-by-side mark").first.evaluate("mark => getComputedStyle(mark).color")
+        assert mark == page.evaluate("getComputedStyle(document.body).color")
+        logo = page.locator(".md-header .md-logo img")
+        assert logo.evaluate("logo => getComputedStyle(logo).backgroundColor") == "rgb(14, 79, 95)"
+
+
+@both_languages
+def test_a_page_is_printed_black_on_white_from_the_dark(browser, address, language):
+    with opened(browser, address, DESKTOP, "dark") as page:
+        page.goto(f"{address}{language}guides/mnist.html")
+        page.evaluate("""addEventListener("beforeprint", () => {
+            const { color, backgroundColor } = getComputedStyle(document.body);
+            window.printed = { color, backgroundColor };
+        })""")
+        page.pdf()
+        assert page.evaluate("window.printed")["backgroundColor"] == "rgb(255, 255, 255)"
+        assert page.evaluate("window.printed")["color"] == "rgba(0, 0, 0, 0.87)"
+        assert page.get_attribute("body", "data-md-color-scheme") == "slate"
+        page.emulate_media(media="print")
+        assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "light"
+        assert page.locator(".results details").count() > 2
+        assert not page.locator(".results details >> visible=true").count()
+        style = "element => getComputedStyle(element).breakInside"
+        for whole in ("figure", ".results", "tr"):
+            assert page.locator(f"article {whole}").first.evaluate(style) == "avoid"
