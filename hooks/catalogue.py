@@ -131,15 +131,14 @@ def api(examples: list[Example], language: str) -> str:
     """Return a section for each example: what it offers, in the page's language, and its modules as mkdocstrings shows them."""
     parts, words = [], OFFERS[language]
     for example in examples:
-        parts += [f"### {example.title[language]} {{ #{example.name} }}", example.card.get(language, "")]
+        parts.append(f"### {example.title[language]} {{ #{example.name} }}")
         home = f"{PACKAGE}.{example.name}"
-        parts.append(
-            "\n".join(
-                f"- {words[module]}{words['comma'].join(f'[`{name}`](#{home}.{module}.{name})' for name in names)}"
-                for module, names in example.modules.items()
-                if names
-            )
-        )
+        offers = [
+            f"- {words[module]}{words['comma'].join(f'[`{name}`](#{home}.{module}.{name})' for name in names)}"
+            for module, names in example.modules.items()
+            if names
+        ]
+        parts += ['<div class="offers" markdown>', example.card.get(language, ""), "\n".join(offers), "</div>"]
         parts += [
             f"::: {PACKAGE}.{example.name}.{module}\n    options:\n{_options(module)}" for module in example.modules
         ]

@@ -11,7 +11,7 @@ axe_module = pytest.importorskip("axe_playwright_python.sync_playwright")
 DOCS = Path(__file__).parents[2] / "docs" / "zh"
 SOURCES = [file.relative_to(DOCS).with_suffix(".html").as_posix() for file in DOCS.rglob("*.md")]
 NOTEBOOKS = [f"notebooks/{Path(page).name}" for page in SOURCES if page.startswith("guides/")]
-PAGES = sorted(SOURCES + NOTEBOOKS)
+PAGES = sorted([*SOURCES, *NOTEBOOKS, "404.html"])
 CHECKED_ON_PHONES = [page for page in PAGES if page == "index.html" or page.startswith("guides/")]
 
 pytestmark = pytest.mark.browser
