@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import nbformat
 from bs4 import BeautifulSoup, Tag
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.toc import AnchorLink, TableOfContents
@@ -15,13 +16,15 @@ WORDS = {
 HEADING = re.compile(r"^#+ (.*?) *\{[^}]*#([\w-]+)[^}]*\}$", re.MULTILINE)
 
 
-def plain(html: str, anchors: dict[str, str]) -> BeautifulSoup:
+def plain(html: str, anchors: dict[str, str], alternatives: list[str]) -> BeautifulSoup:
     """Return a rendered notebook as the theme marks up a page: headings, text, code, what it printed, pictures.
 
     Args:
         html: What mkdocs-jupyter made.
         anchors: The anchor of each of the guide's headings, by its text; the notebook's are among them.
+        alternatives: What the pictures show, in words, in order; the notebook knows it and its HTML does not.
     """
+    described = iter(alternatives)
     old, new = BeautifulSoup(html, "html.parser"), BeautifulSoup("", "html.parser")
     for part in old.select(".jp-RenderedMarkdown, .highlight-ipynb, .jp-RenderedText, .jp-RenderedImage"):
         if "jp-RenderedMarkdown" in part["class"]:
@@ -31,12 +34,19 @@ def plain(html: str, anchors: dict[str, str]) -> BeautifulSoup:
                 _set_anchor(heading, anchors)
             new.extend(list(part.children))
         elif picture := part.find("img"):
+            picture["class"], picture["alt"] = ["output"], next(described)  # on white, in the dark too
             new.append(picture)
         else:
             box = new.new_tag("div", attrs={"class": "highlight" if part.find("span") else "highlight output"})
             box.append(_code(new, part.pre))
             new.append(box)
     return new
+
+
+def describe_pictures(notebook: Path) -> list[str]:
+    """Return what the pictures of a notebook show, in words."""
+    outputs = [output for cell in nbformat.read(notebook, 4).cells for output in cell.get("outputs", [])]
+    return [output.metadata["image/png"]["alt"] for output in outputs if "image/png" in output.get("data", {})]
 
 
 def _code(soup: BeautifulSoup, pre: Tag) -> Tag:
@@ -70,7 +80,8 @@ def on_page_content(html, page, config, files):
         return html
     guide = _guide(page.file, files)
     headings = HEADING.findall(Path(guide.abs_src_path).read_text(encoding="utf-8"))
-    content = plain(html, {title.replace("`", ""): anchor for title, anchor in headings})
+    anchors = {title.replace("`", ""): anchor for title, anchor in headings}
+    content = plain(html, anchors, describe_pictures(Path(page.file.abs_src_path)))
     page.toc = contents(content)
     words, buttons = WORDS[config.theme["language"]], BeautifulSoup("<p></p>", "html.parser")
     for target, word in ((get_relative_url(guide.url, page.url), "page"), (Path(page.file.src_uri).name, "download")):

@@ -13,12 +13,17 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from comments import in_chinese
+from outputs import WORDS as PICTURE_WORDS
 from outputs import Output, outputs, pictures_of, read, recording_of
 from pages import HEADING, Block, Page, read_page
 
 LINK = re.compile(r"!?\[(?P<text>[^][]*)\]\((?P<target>[^()]*)\)(\{[^}]*\})?")
 _made = tempfile.TemporaryDirectory(prefix="notebooks-")  # goes when the build ends
-NOT_PROSE = re.compile(r"!!!|\?\?\?|===|\||<|\{\{|!\[|\[.*\]\(.*\)\{ \.md-button|\*\[")
+NOTE = re.compile(r'(?:!!!|\?\?\?\+?) (?P<kind>\w+) "(?P<title>.*?)(?: ?[（(](?:展开看|unfold)[）)])?"')
+FENCED = re.compile("^(```.*?^```)$", re.MULTILINE | re.DOTALL)
+COMMENT = re.compile(r"<!--.*-->")
+NOT_PROSE = re.compile(r"===|<|\{\{|!\[|\[.*\]\(.*\)\{ \.md-button|\*\[")
+ATTRIBUTES = re.compile(r" \{ [^}|]*\}(?= *\|)")  # of a table's columns
 WORDS = {
     "zh": {
         "start": "这个 Notebook 里的代码和说明都来自网站上的同名网页，原理、对照图和实测结果请看那里。\n\n"
@@ -27,6 +32,8 @@ WORDS = {
                  "然后在 Jupyter 里选择内核 `alphamed-tutorials`，在一个空文件夹中从上到下运行。\n\n"
                  "所用的是内嵌数据：**其中的指标没有意义**，只说明程序跑得通。",
         "end": "以上输出录制于 {date}，共用 {seconds:.0f} 秒；机器：{cpu}，{cores} 核，{system}。软件版本：{versions}。",
+        "answer": "答案",
+        "elsewhere": "（见网页。）",
         "and": "、",
         "colon": "：",
     },
@@ -38,6 +45,8 @@ WORDS = {
                  "in Jupyter choose the kernel `alphamed-tutorials`, and run from top to bottom in an empty folder.\n\n"
                  "The data are embedded ones: **their metrics mean nothing** and only show that the program runs.",
         "end": "These outputs were recorded on {date} in {seconds:.0f} seconds on {cpu}, {cores} cores, {system}. Versions: {versions}.",
+        "answer": "The answer",
+        "elsewhere": "(It is on the page.)",
         "and": ", ",
         "colon": ": ",
     },
@@ -45,17 +54,17 @@ WORDS = {
 
 
 def cells(page: Page) -> list[dict]:
-    """Return the page's sections that hold Python to run, as cells: headings, plain prose, code, pictures drawn."""
+    """Return the page's sections with Python, questions or warnings, as cells: headings, prose, code, pictures drawn."""
     found, section, text, titles = [], [], "", {}
     recorded = {block.first: output for block, output in zip(page.blocks, outputs(page), strict=True)}
     for piece in [*_pieces(page), "# end"]:
         if isinstance(piece, Block):
             output, pictures = recorded[piece.first], recording_of(page).with_suffix("")
             code = in_chinese(piece.text) if page.language == "zh" else piece.text
-            section += [*_markdown(text), *_code(code, pictures_of(piece), output, pictures)]
+            section += [*_markdown(text), *_code(code, pictures_of(piece), output, pictures, page.language)]
             text = ""
         elif heading := HEADING.fullmatch(piece):
-            if section:  # what was gathered is kept, because there is code in it
+            if section or re.search("<details>|⚠", text):  # what was gathered holds code, a question or a warning
                 found += [*section, *_markdown(text)]
                 titles = {}
             level = len(heading["level"])
@@ -68,40 +77,89 @@ def cells(page: Page) -> list[dict]:
 
 
 def _pieces(page: Page) -> Iterator[Block | str]:
-    """Yield blocks to run, and in between what any Jupyter shows: no admonitions, figures, tables, placeholders."""
-    blocks = {block.first: block for block in page.blocks}
+    """Yield blocks to run, and in between what any Jupyter shows: no figures, placeholders, other ways in tabs.
+
+    An announcement of what is left out, which ends in a colon, gets the word that it is on the page.
+    """
+    announced = left_out = False
+    for piece in _parts(page):
+        if piece is None:
+            left_out = announced
+        elif isinstance(piece, Block):
+            announced = left_out = False
+            yield piece
+        elif not piece.strip():
+            yield piece
+        else:
+            if left_out:
+                yield WORDS[page.language]["elsewhere"] + "\n"
+            announced, left_out = piece.rstrip().endswith((":", "：")), False
+            yield piece
+
+
+def _parts(page: Page) -> Iterator[Block | str | None]:
+    """Yield blocks to run, text, and None for what is left out; notes are unfolded, answers stay folded."""
+    blocks = {block.first: (block, output) for block, output in zip(page.blocks, outputs(page), strict=True)}
     covered = {index for block in page.blocks for index in range(block.first, block.last + 1)}
-    special = False
+    within = ""  # what the indented lines belong to: "question", another kind of note, "left out", or nothing
     for index, line in enumerate(page.lines):
-        block = blocks.get(index)
-        if block and block.language == "python" and block.runs:
-            yield block
-        elif block and not (special and block.indent):
-            yield f"```{block.language}\n{block.text}\n```\n"
-        elif index not in covered:
-            if line.text.strip() and not line.text.startswith(" "):
-                special = bool(NOT_PROSE.match(line.text))
-            if not special:
-                yield line.text
+        block, output = blocks.get(index, (None, None))
+        if index in covered and block is None:
+            continue
+        text = line.text.rstrip()
+        if block or not COMMENT.fullmatch(text):
+            note = None
+            if text and not text.startswith(" "):
+                if within == "question":
+                    yield "\n</details>\n"
+                note = None if block else NOTE.fullmatch(text)
+                within = note["kind"] if note else "left out" if not block and NOT_PROSE.match(text) else ""
+            if block and block.language == "python" and block.runs and within != "question":
+                yield block
+            elif block and not (within == "left out" and block.indent):
+                yield _fence(block.language, in_chinese(block.text) if page.language == "zh" else block.text)
+                if within == "question" and output.printed:
+                    yield _fence("text", output.printed.rstrip())
+            elif note:
+                yield f"\n{'⚠ ' if within == 'warning' else ''}**{note['title']}**\n"
+                if within == "question":
+                    yield f"\n<details>\n<summary>{WORDS[page.language]['answer']}</summary>\n"
+            elif within == "left out":
+                yield None
+            else:
+                yield ATTRIBUTES.sub("", text.removeprefix("    ") if within else text)
+    if within == "question":
+        yield "\n</details>\n"
+
+
+def _fence(language: str, text: str) -> str:
+    return f"```{language}\n{text}\n```\n"
 
 
 def _markdown(text: str) -> list[dict]:
     """Return a cell of the text, without links into the site."""
-    plain = LINK.sub(lambda link: link[0] if "://" in link["target"] else link["text"], text)
-    plain = re.sub("(?<=[\u3000-\uffef”])\n(?=[\u3000-\uffef“])", "", plain)  # no gap between Chinese characters
-    plain = re.sub(r"\n{3,}", "\n\n", plain).strip()
+    parts = FENCED.split(text)
+    plain = "".join(part if index % 2 else _prose(part) for index, part in enumerate(parts)).strip()
     return [new_markdown_cell(plain)] if plain else []
 
 
-def _code(code: str, files: list[str], output: Output, pictures: Path) -> list[dict]:
+def _prose(text: str) -> str:
+    plain = LINK.sub(lambda link: link[0] if "://" in link["target"] else link["text"], text)
+    plain = re.sub("(?<=[\u3000-\uffef”])\n(?=[\u3000-\uffef“])", "", plain)  # no gap between Chinese characters
+    return re.sub(r"\n{3,}", "\n\n", plain)
+
+
+def _code(code: str, files: list[str], output: Output, pictures: Path, language: str) -> list[dict]:
     """Return a cell with a block's code and what it printed, and one for each picture it drew."""
     code = re.sub(r"# \((\d+)\)!", r"# (\1)", code).strip("\n")
     printed = [new_output("stream", name="stdout", text=output.printed)] if output.printed else []
     found = [new_code_cell(code, outputs=printed)]
     for file, name in zip(files, output.pictures):
-        show = f'from IPython.display import Image\n\nImage("{file}", alt="{file}")'
+        alternative = PICTURE_WORDS[language]["picture"].format(file)
+        show = f'from IPython.display import Image\n\nImage("{file}", alt="{alternative}")'
         png = base64.b64encode((pictures / name).read_bytes()).decode()
-        found.append(new_code_cell(show, outputs=[new_output("display_data", {"image/png": png})]))
+        facts = {"image/png": {"alt": alternative}}
+        found.append(new_code_cell(show, outputs=[new_output("display_data", {"image/png": png}, metadata=facts)]))
     return found
 
 

@@ -2,10 +2,12 @@
 
 import base64
 import json
+import re
 from pathlib import Path
 
 import pytest
 
+from comments import in_chinese
 from notebooks import cells, make
 from outputs import key, outputs
 from pages import Page, find_pages
@@ -15,11 +17,30 @@ GUIDES = [page for page in find_pages() if page.path.parent.name == "guides"]
 
 @pytest.mark.parametrize("page", GUIDES, ids=str)
 def test_notebook_holds_all_code_that_runs_and_what_it_printed(page):
-    shown = [cell for cell in make(page).cells if cell.cell_type == "code" and "IPython.display" not in cell.source]
+    notebook = make(page).cells
+    shown = [cell for cell in notebook if cell.cell_type == "code" and "IPython.display" not in cell.source]
     blocks = [(block, output) for block, output in zip(page.blocks, outputs(page)) if block in page.program("python")]
+    answers = "".join(cell.source for cell in notebook if "<details>" in cell.source)
+    seen = in_chinese if page.language == "zh" else str
+    blocks = [(block, output) for block, output in blocks if f"```python\n{seen(block.text)}\n```" not in answers]
     assert len(shown) == len(blocks) > 5
     printed = ["".join(output.text for output in cell.outputs) for cell in shown]
     assert printed == [output.printed for _, output in blocks] and any(printed)
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=str)
+def test_nothing_is_announced_in_vain_and_no_answer_lies_open(page):
+    found = cells(page)
+    for cell, after in zip(found, [*found[1:], None], strict=True):
+        text = cell.source.rstrip()
+        assert not (text.endswith((":", "：")) and (after is None or after.cell_type != "code")), text[-200:]
+        assert text.count("<details>") == text.count("</details>")
+    text = "\n".join(cell.source for cell in found)
+    assert "{{" not in text and "!!! " not in text and "??? " not in text
+    answers = sum(line.text.startswith("??? question") for line in page.lines)
+    assert text.count("<details>") == answers
+    warnings = re.findall('^!!! warning "(.*)"', "\n".join(line.text for line in page.lines), re.MULTILINE)
+    assert all(f"**{title}**" in text for title in warnings)
 
 
 def make_page(tmp_path: Path, text: str, code: str = "") -> Page:
@@ -30,7 +51,7 @@ def make_page(tmp_path: Path, text: str, code: str = "") -> Page:
     return Page(path, tmp_path)
 
 
-def test_cells_are_the_sections_with_code(tmp_path):
+def test_cells_are_the_sections_with_code_or_questions(tmp_path):
     page = make_page(
         tmp_path,
         """\
@@ -58,6 +79,13 @@ See [the other page](other.md#x) and [the paper](https://example.org/a).
 
 1. An annotation.
 
+!!! warning "Mind"
+    The gap.
+
+All three:
+
+{{ results-table: a/b }}
+
 On the command line:
 
 <!-- not run: no need -->
@@ -68,18 +96,42 @@ playground list
 ### Second { #second }
 
 {{ result: a/b/c }}
+
+## Exercises { #exercises }
+
+??? question "Is `1` one?"
+    Yes:
+
+    ```python
+    --8<-- "snippets/code.py:two"
+    ```
 """,
         """\
 # --8<-- [start:one]
 x = 1  # (1)!
 plot(x, "some/metrics.png")
 # --8<-- [end:one]
+# --8<-- [start:two]
+1 == 1
+# --8<-- [end:two]
 """,
     )
     assert [(cell.cell_type, cell.source) for cell in cells(page)] == [
-        ("markdown", "# Page\n\n## Code\n\n### First\n\nSee the other page and [the paper](https://example.org/a)."),
+        (
+            "markdown",
+            "# Page\n\n## Code\n\n### First\n\nSee the other page and [the paper](https://example.org/a).\n\n| a | b |\n|---|---|",
+        ),
         ("code", 'x = 1  # (1)\nplot(x, "some/metrics.png")'),
-        ("markdown", "1. An annotation.\n\nOn the command line:\n\n```sh\nplayground list\n```"),
+        (
+            "markdown",
+            "1. An annotation.\n\n⚠ **Mind**\n\nThe gap.\n\nAll three:\n\n(It is on the page.)\n\n"
+            "On the command line:\n\n```sh\nplayground list\n```",
+        ),
+        (
+            "markdown",
+            "## Exercises\n\n**Is `1` one?**\n\n<details>\n<summary>The answer</summary>\n\n"
+            "Yes:\n\n```python\n1 == 1\n```\n\n</details>",
+        ),
     ]
 
 
@@ -97,4 +149,5 @@ def test_a_cell_shows_what_its_block_printed_and_drew(tmp_path):
     code, picture = [cell for cell in make(page).cells if cell.cell_type == "code"]
     assert code.outputs[0].text == "drawn\n"
     assert base64.b64decode(picture.outputs[0].data["image/png"]) == b"picture"
+    assert picture.outputs[0].metadata == {"image/png": {"alt": "What the code above draws: some/metrics.png"}}
     assert [code.execution_count, picture.execution_count] == [1, 2]

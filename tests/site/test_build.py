@@ -133,4 +133,7 @@ def test_a_notebook_has_the_site_s_dress_its_guide_s_anchors_and_its_file_beside
         assert "jp-" not in text and "<style" not in text
         headings = set(re.findall(r'<h[23] id="([^"]+)"', text))
         assert headings and headings <= parsed[guide].anchors
+        word = "What the code above draws" if page.startswith("en/") else "上面的代码画出的图"
+        for picture in re.findall("<img[^>]*base64[^>]*>", text):
+            assert f'alt="{word}' in picture and 'class="output"' in picture
         assert {Path(page).with_suffix(".ipynb").name, f"../guides/{Path(page).name}"} <= set(parsed[page].links)
