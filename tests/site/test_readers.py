@@ -1,5 +1,9 @@
 """The built site for those who read it on a phone, on paper, or in colours of their own."""
 
+import gzip
+from pathlib import Path
+from urllib.parse import urlsplit
+
 import pytest
 from browsing import DESKTOP, opened
 
@@ -131,3 +135,19 @@ def test_a_page_is_printed_black_on_white_from_the_dark(browser, address, langua
         style = "element => getComputedStyle(element).breakInside"
         for whole in ("figure", ".results", "tr"):
             assert page.locator(f"article {whole}").first.evaluate(style) == "avoid"
+
+
+GUIDES = sorted(file.stem for file in (Path(__file__).parents[2] / "docs" / "zh" / "guides").glob("*.md"))
+HEAVIEST = 350_000  # bytes of a guide over HTTP, gzipped, before anything is searched for
+
+
+@both_languages
+@pytest.mark.parametrize("guide", GUIDES)
+def test_a_guide_is_light(browser, address, site, guide, language):
+    with opened(browser, address) as page:
+        loaded = set()
+        page.on("request", lambda request: loaded.add(urlsplit(request.url).path))
+        page.goto(f"{address}{language}guides/{guide}.html", wait_until="networkidle")
+        weights = {path: len(gzip.compress((site.path / path.lstrip("/")).read_bytes())) for path in loaded}
+        assert len(weights) > 5
+        assert sum(weights.values()) <= HEAVIEST, sorted(weights.items(), key=lambda item: -item[1])[:5]
