@@ -105,6 +105,8 @@ def measure(num_owners: int, num_rounds: int, nice: int = 0, with_pages: bool = 
         with started(folder, num_owners, num_rounds) as (agents, task, up):
             began = time.time()
             first, processes = agents[AGGREGATOR], Processes(folder / "playground", agents, nice)
+            while with_pages and not first.show(task)["round"]:
+                time.sleep(0.5)  # all children import torch on this one machine: on machines of their own nobody waits
             with watching(agents, task) if with_pages else contextlib.nullcontext() as watched:
                 found = first.wait(task, look=lambda now: processes.look(now["round"]))
             assert found["state"] == "finished", found["why"]

@@ -42,8 +42,9 @@ class Watched:
 def watching(agents: Mapping[str, Agent], task: str) -> Iterator[Watched]:
     """Keep the page of a task open on every node, and ask the hub all the while, to the end of a `with` block."""
     watched, over = Watched(), threading.Event()
-    threads = [threading.Thread(target=_browse, args=(agent, task, watched, over)) for agent in agents.values()]
-    threads.append(threading.Thread(target=_ask, args=(next(iter(agents.values())), task, watched, over)))
+    opened = threading.Barrier(len(agents) + 1)  # what it costs to open them all at one moment is not asked here
+    threads = [threading.Thread(target=_browse, args=(agent, task, watched, over, opened)) for agent in agents.values()]
+    threads.append(threading.Thread(target=_ask, args=(next(iter(agents.values())), task, watched, over, opened)))
     for thread in threads:
         thread.daemon = True
         thread.start()
@@ -53,13 +54,15 @@ def watching(agents: Mapping[str, Agent], task: str) -> Iterator[Watched]:
         thread.join(15)
 
 
-def _browse(agent: Agent, task: str, watched: Watched, over: threading.Event) -> None:
+def _browse(agent: Agent, task: str, watched: Watched, over: threading.Event, opened: threading.Barrier) -> None:
     """Do what a browser does: follow the page's stream, and fetch the page whenever it has changed."""
     with requests.Session() as browser, contextlib.suppress(requests.RequestException):
         browser.trust_env = False
         link = agent.link()
         browser.get(link)
         page = f"{link.partition('/enter/')[0]}/tasks/{task}"
+        browser.get(page).raise_for_status()
+        opened.wait()
         with browser.get(f"{page}/live", stream=True, timeout=60) as stream:
             for line in stream.iter_lines():
                 if over.is_set():
@@ -70,9 +73,10 @@ def _browse(agent: Agent, task: str, watched: Watched, over: threading.Event) ->
                     watched.pages.append(time.perf_counter() - started)
 
 
-def _ask(agent: Agent, task: str, watched: Watched, over: threading.Event) -> None:
+def _ask(agent: Agent, task: str, watched: Watched, over: threading.Event, opened: threading.Barrier) -> None:
     """Ask the hub how the task stands, as one of its nodes."""
     hub = HubClient(agent.status()["hub"], Keys(Path(agent.folder) / "keys").signing, None)
+    opened.wait()
     while not over.wait(PAUSE):
         started = time.perf_counter()
         hub.get(f"/v1/tasks/{task}")

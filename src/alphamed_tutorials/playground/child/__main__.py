@@ -9,9 +9,13 @@ from . import limits
 from .assignment import Assignment
 from .verification import verify
 
+STEP_BACK = 5  # in niceness: messages and pages go before training, on a machine that has too few cores for all
+
 
 def main(folder: Path) -> int:
     """Do what a folder's `child.json` says; return what the process ends with."""
+    if hasattr(os, "nice"):
+        os.nice(STEP_BACK)
     assignment = Assignment.read(folder.resolve())
     os.environ["HOME"] = str(assignment.made("work"))
     os.chdir(assignment.folder / "work")

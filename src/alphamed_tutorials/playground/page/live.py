@@ -10,7 +10,7 @@ from typing import Any
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
-LOOK_SECONDS = 1  # between two looks at what a page shows, at least
+LOOK_SECONDS = 2  # between two looks at what a page shows, at least
 SHARE = 0.02  # of the time that looking may take: a list of many tasks is looked at less often
 WORD_SECONDS = 10  # until a word is sent though nothing happened, so that a lost connection is noticed
 
