@@ -108,7 +108,8 @@ def test_the_language_switch_stays_where_one_has_scrolled_to(browser, address, t
         page.goto(f"{address}{there}guides/mnist.html")
         page.locator("#federated").scroll_into_view_if_needed()
         page.locator("#federated").evaluate("heading => heading.scrollIntoView()")
-        page.wait_for_url("**/guides/mnist.html#federated")
+        # The theme begins to look a moment after the page is there, and looks when the page rests.
+        page.wait_for_function("() => { scrollBy(0, 1); return location.hash == '#federated'; }", polling=700)
         page.click(".site-language")
         page.wait_for_url(f"{address}{back}guides/mnist.html#federated")
         page.wait_for_function("Math.abs(document.getElementById('federated').getBoundingClientRect().top) < 150")

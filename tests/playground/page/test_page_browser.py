@@ -94,7 +94,7 @@ def test_an_example_from_the_form_to_the_model(nodes, operate):
     initiator.uncheck("input[value=hospital-b]")
     press(initiator, "创建任务")
     initiator.click("summary:has-text('设置')")
-    initiator.fill("[name='set.pause']", "0.3")
+    initiator.fill("[name='set.pause']", "2")  # a round lasts longer than from one look at it to the next
     press(initiator, "发送训练代码")
     owner.click(".tasks a:has-text('胸片')")
     press(owner, "看代码，验证数据")
