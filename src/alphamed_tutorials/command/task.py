@@ -1,7 +1,5 @@
 """Commands about tasks on the playground, for the operator of a node: playground task create, verify, join, start …"""
 
-import csv as tables
-import io
 import sys
 from pathlib import Path
 from shlex import quote
@@ -11,6 +9,7 @@ import typer
 
 from ..errors import TutorialError, WrongUse
 from ..playground.agent.client import Agent
+from ..playground.metrics import as_csv
 from ..target import Target
 from ..texts import in_line, printable
 from .options import AsJson, NumRounds, Seed, SettingTexts, TargetName, example_of_use, output, setting_values
@@ -282,11 +281,7 @@ def metrics(
         agent = Agent(node)
         rows = result["metrics"] = agent.metrics(task_id(agent, task))
         if csv:
-            text = io.StringIO()
-            writer = tables.DictWriter(text, ("round", "node", "name", "value"))
-            writer.writeheader()
-            writer.writerows(rows)
-            csv.write_text(text.getvalue(), encoding="utf-8", newline="")
+            csv.write_text(as_csv(rows), encoding="utf-8", newline="")
         last = {row["name"]: row for row in rows}
         shown = [(in_line(name), number(row["value"]), str(row["round"])) for name, row in last.items()]
         show_table("Metrics of this node", ("metric", "last value", "round"), shown)

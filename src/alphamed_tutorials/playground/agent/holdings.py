@@ -3,6 +3,7 @@
 import contextlib
 import time
 from base64 import b64decode
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from ...errors import TutorialError
@@ -47,7 +48,7 @@ class Holdings:
         if not known:
             what = {"verify": "data verification", "train": "training code"}.get(kind, kind)
             raise WrongState(f"the task has no {what} yet: its initiator has not sent it")
-        file = self.place.task(described["id"]) / "code" / known["sha256"]
+        file = self.code_file(described["id"], known["sha256"])
         with contextlib.suppress(FileNotFoundError):
             content = file.read_bytes()
             if sha256_of(content) == known["sha256"]:
@@ -58,6 +59,10 @@ class Holdings:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_whole(file, content)
         return content
+
+    def code_file(self, task: str, sha256: str) -> Path:
+        """Return where code with this hash lies, once it was fetched."""
+        return self.place.task(task) / "code" / sha256
 
     def approved(self, described: dict[str, Any], kind: str, approve: str | None) -> bytes:
         """Return code that the operator lets run, and remember that.

@@ -20,7 +20,7 @@ def shown(tasks: Tasks, task: str, kind: str) -> dict[str, Any]:
 
 def _before(tasks: Tasks, task: str, approved: str | None) -> list[dict[str, Any]]:
     """Return the files that were approved, as far as this node still has them."""
-    file = tasks.place.task(task) / "code" / str(approved)
+    file = tasks.holdings.code_file(task, str(approved))
     return code.contents(file.read_bytes()) if file.is_file() else []
 
 

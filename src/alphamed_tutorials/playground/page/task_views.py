@@ -1,7 +1,5 @@
 """What is seen of tasks: the list, one task, its code, its log, its results, its audit; and streams that follow them."""
 
-import csv
-import io
 from collections import Counter
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -14,6 +12,7 @@ from ..agent import exporting
 from ..agent.hub_client import HubAway
 from ..agent.journal import RESULTS
 from ..agent.operator import KINDS, task_of
+from ..metrics import as_csv
 from . import code_views, curves, submissions
 from .live import changes, mark
 from .steps import STATES, is_initiator, next_step
@@ -102,18 +101,15 @@ class Seen:
 
     def _seen(self, task: str) -> dict[str, Any]:
         """Return all that one task's page shows and that can change by itself."""
-        job = self.page.jobs.of(task)
+        job, events = self.page.jobs.of(task), self.tasks.journal.events(task)
+        verdicts = [event for event in events if event["kind"] == "verified"]
         return {
             "task": self.tasks.show(task),
             "job": vars(job) if job else None,
             "log": _without_echoes(self.tasks.log(task)),
-            "verdict": self._last_verdict(task),
-            "restarts": [e for e in self.tasks.journal.events(task) if e["kind"] == "restart"][-3:],
+            "verdict": verdicts[-1] if verdicts else None,
+            "restarts": [event for event in events if event["kind"] == "restart"][-3:],
         }
-
-    def _last_verdict(self, task: str) -> dict[str, Any] | None:
-        verdicts = [event for event in self.tasks.journal.events(task) if event["kind"] == "verified"]
-        return verdicts[-1] if verdicts else None
 
     def code(self, request: Request) -> Response:
         """Show a task's code, to be approved."""
@@ -136,15 +132,12 @@ class Seen:
 
     def metrics(self, request: Request) -> Response:
         """Return the metrics of this node as a table."""
-        text = io.StringIO()
-        writer = csv.DictWriter(text, ("round", "node", "name", "value"))
-        writer.writeheader()
-        writer.writerows(self.tasks.metrics(task_of(request)))
-        return _download(Response(text.getvalue(), media_type="text/csv"), "metrics.csv")
+        text = as_csv(self.tasks.metrics(task_of(request)))
+        return _download(Response(text, media_type="text/csv"), "metrics.csv")
 
     def attachment(self, request: Request) -> Response:
         """Return what the initiator attached."""
-        content = self.tasks.hub.get_bytes(f"/v1/tasks/{task_of(request)}/code/attachment")
+        content = self.tasks.holdings.code(self.tasks.refresh(task_of(request)), "attachment")
         return _download(Response(content, media_type="application/zip"), "attachment.zip")
 
     def result(self, request: Request) -> Response:
