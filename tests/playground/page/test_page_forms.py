@@ -1,8 +1,10 @@
 """What is sent by a node's page and what it then shows, without a browser."""
 
 import html
+import io
 import threading
 import time
+import zipfile
 from typing import Any
 
 import pytest
@@ -44,6 +46,8 @@ def test_a_form_makes_a_task_as_alphamed_asks_for_it(nodes, initiator):
     assert [each["name"] for each in found["invited"]] == ["hospital-a"]
     assert nodes.initiator.agent.code(task, "verify")["files"][0]["text"] == VERIFICATION
     assert [each["name"] for each in nodes.initiator.agent.code(task, "attachment")["files"]] == ["plan.md"]
+    with zipfile.ZipFile(io.BytesIO(initiator.look(f"/tasks/{task}/attachment").content)) as archive:
+        assert archive.read("plan.md") == b"# A plan"
 
 
 def test_an_examples_verification_needs_no_file(nodes, initiator):
