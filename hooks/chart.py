@@ -1,6 +1,6 @@
 """Draw curves as a small SVG that takes its colours from the page's style sheet."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from math import ceil, floor, log10
@@ -38,6 +38,50 @@ def ticks(low: float, high: float, count: int = 6) -> list[float]:
     return [round(i * step, 10) for i in range(first, max(last, first + 1) + 1)]
 
 
+@dataclass
+class Frame:
+    """What curves are drawn in.
+
+    Attributes:
+        rounds: The last one on the horizontal axis, which starts with 1.
+        y_ticks: The numbers on the vertical axis, from its lower end to its upper one.
+    """
+
+    rounds: float
+    y_ticks: list[float]
+
+    @classmethod
+    def around(cls, curves: Iterable[Curve]) -> "Frame":
+        """Return the smallest frame of round numbers that holds all curves."""
+        points = [point for curve in curves for point in curve.points]
+        values = [value for _, value in points]
+        return cls(max(x for x, _ in points), ticks(min(values), max(values)))
+
+    def place(self, x: float, y: float) -> tuple[float, float]:
+        """Return where a point lies in the picture."""
+        low, high = self.y_ticks[0], self.y_ticks[-1]
+        return (
+            LEFT + (RIGHT - LEFT) * (x - 1) / max(self.rounds - 1, 1),
+            BOTTOM - (BOTTOM - TOP) * (y - low) / (high - low),
+        )
+
+    def axes(self, x_label: str, show: Callable[[float], str]) -> str:
+        """Return the SVG of both axes."""
+        x_ticks = [x for x in ticks(1, self.rounds) if x == int(x) and 1 < x <= self.rounds]
+        parts = [_y_tick(self.place(1, y)[1], show(y)) for y in self.y_ticks]
+        parts += [_x_tick(self.place(x, 0)[0], f"{x:g}") for x in [1, *x_ticks]]
+        parts.append(f'<text class="axis" x="{(LEFT + RIGHT) / 2}" y="{HEIGHT - 8}">{escape(x_label)}</text>')
+        return "".join(parts)
+
+    def picture(self, title: str, description: str, content: str) -> str:
+        """Return the SVG, on one line, that holds `content`, with its title and what it shows in words."""
+        label = escape(f"{title}: {description}", quote=True)
+        return (
+            f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">'
+            f"<title>{escape(title)}</title><desc>{escape(description)}</desc>{content}</svg>"
+        )
+
+
 def draw(
     curves: list[Curve],
     x_label: str,
@@ -56,25 +100,9 @@ def draw(
         show: Turns a value into the text at its tick.
         beside: What other charts show that readers compare with this one: their axes are the same.
     """
-    framed = [point for curve in [*curves, *beside] for point in curve.points]
-    values = [value for _, value in framed]
-    rounds = max(x for x, _ in framed)
-    y_ticks = ticks(min(values), max(values))
-
-    def place(x: float, y: float) -> tuple[float, float]:
-        return (
-            LEFT + (RIGHT - LEFT) * (x - 1) / max(rounds - 1, 1),
-            BOTTOM - (BOTTOM - TOP) * (y - y_ticks[0]) / (y_ticks[-1] - y_ticks[0]),
-        )
-
-    x_ticks = [x for x in ticks(1, rounds) if x == int(x) and 1 < x <= rounds]
-    parts = [f"<title>{escape(y_label)}</title><desc>{escape(description)}</desc>"]
-    parts += [_y_tick(place(1, y)[1], show(y)) for y in y_ticks]
-    parts += [_x_tick(place(x, 0)[0], f"{x:g}") for x in [1, *x_ticks]]
-    parts.append(f'<text class="axis" x="{(LEFT + RIGHT) / 2}" y="{HEIGHT - 8}">{escape(x_label)}</text>')
-    parts += [_line(curve, [place(x, y) for x, y in curve.points]) for curve in reversed(curves)]
-    label = escape(f"{y_label}: {description}", quote=True)
-    return f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
+    frame = Frame.around([*curves, *beside])
+    lines = [_line(curve, [frame.place(x, y) for x, y in curve.points]) for curve in reversed(curves)]
+    return frame.picture(y_label, description, frame.axes(x_label, show) + "".join(lines))
 
 
 def legend(curves: list[Curve]) -> str:

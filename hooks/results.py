@@ -7,6 +7,7 @@
 {{ results-classes: mnist/iid }}      what each run reaches on each class, the data folded below
 {{ results-counts: mnist/iid }}       samples of each class on each node
 {{ results-matrix: mnist/iid }}       what the federated model took each class for, where that was recorded
+{{ results-grid: mnist/grid }}        a figure with sliders over a grid of runs
 {{ result-value: playground/classroom/class/hub_mb }}   a number that was measured besides training
 {{ results-machine: mnist }}          where, when and with what it was recorded, in one sentence
 """
@@ -18,6 +19,7 @@ from pathlib import Path
 from mkdocs.exceptions import PluginError
 
 import results_figures
+import results_grid
 import results_html
 
 DRAW = {
@@ -27,9 +29,13 @@ DRAW = {
     "results-counts": results_html.counts,
     "results-matrix": results_html.matrix,
 }
-WANTED = {"result": 3, "result-interval": 3, "result-value": 3, "results-machine": 1} | dict.fromkeys(
-    DRAW, 2
-)  # how many names each takes
+WANTED = {
+    "result": 3,
+    "result-interval": 3,
+    "result-value": 3,
+    "results-machine": 1,
+    "results-grid": 1,
+} | dict.fromkeys(DRAW, 2)  # how many names each takes
 PLACEHOLDER = re.compile(r"\{\{\s*(results?\b[\w-]*)\s*:?\s*([^{}]*?)\s*\}\}")
 
 
@@ -69,6 +75,8 @@ def answer(kind: str, target: str, folder: Path, language: str) -> str:
     try:
         if kind == "results-machine":
             return results_html.machine(record, language)
+        if kind == "results-grid":
+            return results_grid.figure(record, language)
         experiment = pick("experiment", record["experiments"], names[1])
         if kind == "result-value":
             return f"{experiment[names[2]]:,}"

@@ -41,3 +41,27 @@ addEventListener("beforeprint", () => {
   document.body.dataset.mdColorScheme = "default";
 });
 addEventListener("afterprint", () => { document.body.dataset.mdColorScheme = scheme; });
+
+// The slider figure: what each place shows was drawn with the page.
+document.querySelectorAll(".results-grid").forEach((figure) => {
+  const places = JSON.parse(figure.querySelector("script").textContent);
+  const sliders = [...figure.querySelectorAll("input")];
+  const show = () => {
+    for (const slider of sliders) {
+      const text = JSON.parse(slider.dataset.texts)[slider.value];
+      slider.setAttribute("aria-valuetext", text);
+      slider.nextElementSibling.textContent = text;
+    }
+    const [line, points, alone, said] = places[sliders.map((slider) => slider.value)];
+    const picture = figure.querySelector(".chart");
+    picture.querySelector(".run-federated .run").setAttribute("d", line);
+    picture.querySelector(".run-federated .point").setAttribute("d", points);
+    picture.querySelector(".run-node-1 .run").setAttribute("d", alone);
+    picture.querySelector("desc").textContent = said;
+    picture.setAttribute("aria-label", said);
+    figure.querySelector(".results-said").textContent = said;
+  };
+  sliders.forEach((slider) => slider.addEventListener("input", show));
+  figure.querySelector(".results-sliders").hidden = false;
+  show(); // a browser keeps where the sliders were when a page is loaded again
+});
