@@ -34,10 +34,21 @@ addEventListener("keydown", (event) => {
   if (event.key === "Escape" && document.activeElement.closest(".md-annotation")) document.activeElement.blur();
 });
 
-// Paper is white: a page that is printed from the dark is printed from the light.
-let scheme;
+// Paper shows every tab, one below the other, under its label.
+document.querySelectorAll(".tabbed-set").forEach((set) => {
+  const labels = set.querySelectorAll(":scope > .tabbed-labels > label");
+  set.querySelectorAll(":scope > .tabbed-content > .tabbed-block").forEach((tab, index) => { tab.dataset.label = labels[index].innerText; });
+});
+
+// Paper is white, and nothing on it can be unfolded.
+let scheme, folded;
 addEventListener("beforeprint", () => {
   scheme = document.body.dataset.mdColorScheme;
   document.body.dataset.mdColorScheme = "default";
+  folded = document.querySelectorAll("article details:not([open])");
+  folded.forEach((details) => { details.open = true; });
 });
-addEventListener("afterprint", () => { document.body.dataset.mdColorScheme = scheme; });
+addEventListener("afterprint", () => {
+  document.body.dataset.mdColorScheme = scheme;
+  folded.forEach((details) => { details.open = false; });
+});
