@@ -7,7 +7,7 @@ function repair() {
   // The theme takes a button's title away while its tip is open: the name must not go with it.
   document.querySelectorAll(".md-code__button[title]").forEach((button) => button.setAttribute("aria-label", button.title));
   document.querySelectorAll("nav.md-code__nav").forEach((nav) => nav.setAttribute("role", "none"));
-  document.querySelectorAll(".md-typeset__scrollwrap, .tabbed-labels, pre > code").forEach((box) => {
+  document.querySelectorAll(".md-typeset__scrollwrap, .tabbed-labels, pre > code, figure:has(> svg)").forEach((box) => {
     reach(box);
     sized.observe(box);
   });
