@@ -7,7 +7,7 @@ SITE_READY := .venv-site/.ready
 INPUTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup start check test pages soak coverage test-torchtext site serve outputs screenshots cards clean
+.PHONY: help setup start check test pages soak coverage test-torchtext site serve outputs screenshots cards offline clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -97,10 +97,17 @@ screenshots: $(READY)  ## take the pictures of the playground's page anew; needs
 cards: $(READY)  ## draw the pictures that links to the site show anew; needs Chromium
 	PYTHONPATH=hooks $(BIN)/python tools/draw_cards.py
 
+COPY := offline/alphamed-tutorials
+offline: site $(READY)  ## put the site into one file to take along, each guide with a PDF, which needs Chromium
+	rm -rf offline && mkdir offline && cp -R site $(COPY)
+	PYTHONPATH=hooks $(BIN)/python tools/print_guides.py $(COPY)
+	cd offline && ../$(BIN)/python -m zipfile -c alphamed-tutorials.zip alphamed-tutorials
+	@echo "offline/alphamed-tutorials.zip: unpack it anywhere and open index.html (English: en/index.html)"
+
 PORT ?= 8000
 serve: site  ## build the site and serve it at http://127.0.0.1:8000
 	@echo "The site is at http://127.0.0.1:$(PORT) (Chinese) and http://127.0.0.1:$(PORT)/en/ (English). Ctrl-C stops it."
 	@$(SITE_BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory site 2>/dev/null || { echo "Port $(PORT) seems to be taken; try: make serve PORT=8001"; exit 1; }
 
-clean:  ## remove the environments and the built site; runs and data stay
-	rm -rf .venv .venv-site .venv-torchtext site
+clean:  ## remove the environments, the built site and its copy; runs and data stay
+	rm -rf .venv .venv-site .venv-torchtext site offline

@@ -7,7 +7,7 @@ function repair() {
   // The theme takes a button's title away while its tip is open: the name must not go with it.
   document.querySelectorAll(".md-code__button[title]").forEach((button) => button.setAttribute("aria-label", button.title));
   document.querySelectorAll("nav.md-code__nav").forEach((nav) => nav.setAttribute("role", "none"));
-  document.querySelectorAll(".md-typeset__scrollwrap, .tabbed-labels, pre > code").forEach((box) => {
+  document.querySelectorAll(".md-typeset__scrollwrap, .tabbed-labels, pre > code, figure:has(> svg)").forEach((box) => {
     reach(box);
     sized.observe(box);
   });
@@ -34,13 +34,24 @@ addEventListener("keydown", (event) => {
   if (event.key === "Escape" && document.activeElement.closest(".md-annotation")) document.activeElement.blur();
 });
 
-// Paper is white: a page that is printed from the dark is printed from the light.
-let scheme;
+// Paper shows every tab, one below the other, under its label.
+document.querySelectorAll(".tabbed-set").forEach((set) => {
+  const labels = set.querySelectorAll(":scope > .tabbed-labels > label");
+  set.querySelectorAll(":scope > .tabbed-content > .tabbed-block").forEach((tab, index) => { tab.dataset.label = labels[index].innerText; });
+});
+
+// Paper is white, and nothing on it can be unfolded.
+let scheme, folded;
 addEventListener("beforeprint", () => {
   scheme = document.body.dataset.mdColorScheme;
   document.body.dataset.mdColorScheme = "default";
+  folded = document.querySelectorAll("article details:not([open])");
+  folded.forEach((details) => { details.open = true; });
 });
-addEventListener("afterprint", () => { document.body.dataset.mdColorScheme = scheme; });
+addEventListener("afterprint", () => {
+  document.body.dataset.mdColorScheme = scheme;
+  folded.forEach((details) => { details.open = false; });
+});
 
 // The slider figure: what each place shows was drawn with the page.
 document.querySelectorAll(".results-grid").forEach((figure) => {

@@ -69,6 +69,22 @@ def test_everything_can_be_read_and_touched_on_a_phone(browser, address, path, l
         assert [node["target"] for fault in faults for node in fault["nodes"]] == []
 
 
+@both_languages
+def test_no_word_of_a_figure_is_too_small_on_a_phone(browser, address, site, language):
+    pages = [page for page in site.pages if page.startswith("en/") == bool(language) and "notebooks/" not in page]
+    pages = [page for page in pages if "</text>" in (site.path / page).read_text("utf-8")]
+    assert len(pages) > 10
+    with opened(browser, address, PHONE, touch=True) as page:
+        for path in pages:
+            page.goto(address + path, wait_until="domcontentloaded")
+            page.evaluate(OPEN_NOTES)
+            for width in (320, PHONE["width"]):
+                page.set_viewport_size(PHONE | {"width": width})
+                small = [said for said in page.evaluate(SMALL_TYPE) if float(said.partition(":")[0]) < 11]
+                assert small == [], (path, width)
+                assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+
+
 def test_a_sign_on_a_phone_opens_its_note_on_the_screen(browser, address):
     with opened(browser, address, PHONE, touch=True) as page:
         page.goto(address + "guides/mnist.html")
