@@ -98,6 +98,13 @@ class Augmenting(Tiny):
         return DataLoader(self.samples, batch_size=4)
 
 
+class Listed(Tiny):
+    """The samples are a list, which has no attributes."""
+
+    def build_train_dataloader(self):
+        return DataLoader(list(read_samples(self.data_dir)), batch_size=4, shuffle=True)
+
+
 class OwnSampler(Tiny):
     """A sampler that is also an attribute, through which it is told the round."""
 
@@ -283,7 +290,7 @@ def assert_same_end(run: Run, expected: Run):
 
 
 GRAPHS = [BackReference, Weak, Bound, Judging, OwnSteps]
-LOADERS = [OwnGenerator, OwnBatchSampler, OwnSampler, LateLoader, Augmenting]
+LOADERS = [OwnGenerator, OwnBatchSampler, OwnSampler, LateLoader, Listed, Augmenting]
 
 
 @pytest.mark.parametrize("task", [Tiny, WithSchedule, *LOADERS, *GRAPHS, HeadOnly, LocalBatchNorm, Counting])

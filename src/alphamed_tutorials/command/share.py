@@ -17,15 +17,24 @@ def new(
     like: Annotated[
         str | None, typer.Option(metavar="EXAMPLE", help="Copy this example", show_default="a small task")
     ] = None,
+    with_skills: Annotated[
+        bool, typer.Option("--with-skills", help="Put skills for coding assistants into `skills`, beside the task")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Start a task of your own: a folder that runs at once, on toy data that are made too."""
     from ..share.new import new as write_new
+    from ..share.new import write_skills
 
     with output(as_json) as result:
         folder = write_new(name, like)
         result |= {"folder": str(folder), "files": sorted(file.name for file in folder.iterdir())}
         say(f"Written to {folder}, see its README.md. Next: playground run {folder}")
+        if with_skills:
+            result["skills"] = [str(skill) for skill in write_skills()]
+            say("For your coding assistant to read:")
+            for skill in result["skills"]:
+                say(f"  {skill}/SKILL.md")
 
 
 @app.command(epilog=example_of_use("playground pack my_task --out upload --set learning_rate=0.01"))

@@ -67,7 +67,7 @@ def restore_generators(scheduler: FedAvgScheduler, kept: Generators) -> None:
     """Let the loaders, made anew, go on with the generators of before."""
     for loader, generators in kept.items():
         for part, found in zip(_parts(getattr(scheduler, loader)), generators):
-            vars(part).update(found)
+            _attributes(part).update(found)  # a list of samples has none
 
 
 def hand_over(scheduler: FedAvgScheduler, attributes: Mapping[str, Any]) -> None:

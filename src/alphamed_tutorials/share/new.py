@@ -16,6 +16,7 @@ from ..catalogue import EXAMPLES, Target, find_all
 from ..errors import TutorialError, WrongUse
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
+SKILLS = Path(__file__).parents[1] / "skills"  # for coding assistants; the project's own `skills` is a link to them
 SECTION_MARK = re.compile(r"^[ ]*# --8<--.*\n", re.MULTILINE)  # what the site's pages cut sections by
 ORIGIN = """# {name}
 
@@ -54,6 +55,22 @@ def new(name: str, like: str | None = None, folder: str | Path = ".") -> Path:
         else:
             _copy(example, name, unfinished)
     return place
+
+
+def write_skills(folder: str | Path = "skills") -> list[Path]:
+    """Put the skills, which tell a coding assistant how to convert code and to diagnose a run, into a folder.
+
+    Args:
+        folder: Where they are to lie; a skill that is there already is left as it is.
+
+    Returns:
+        The skills' own folders.
+    """
+    places = [Path(folder) / skill.name for skill in sorted(SKILLS.iterdir())]
+    for place in places:
+        if not place.exists():
+            shutil.copytree(SKILLS / place.name, place)
+    return places
 
 
 @contextlib.contextmanager

@@ -51,7 +51,7 @@ def main(
         scheduler.run_test()
         _as(scheduler, owner, folders)
         while len(found.losses) < MIN_EPOCHS or (len(found.losses) < MAX_EPOCHS and found.num_steps < ENOUGH_STEPS):
-            scheduler.current_round += 1
+            scheduler.current_round = min(scheduler.current_round + 1, scheduler.max_rounds)  # no task has a later one
             scheduler.tb_writer.epochs.append({})
             scheduler.train_an_epoch()
     return {
