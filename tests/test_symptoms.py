@@ -146,7 +146,9 @@ def errors() -> list[tuple[str, int, str]]:
 
 
 def is_passed_on(file: str, text: str) -> bool:
-    return file in PASSED_ON and not re.search("[a-z]{4}", re.sub(r"Logs.*|in the state dict|\(⟦⟧ more like it\)|line ⟦⟧", "", text))
+    return file in PASSED_ON and not re.search(
+        "[a-z]{4}", re.sub(r"Logs.*|in the state dict|\(⟦⟧ more like it\)|line ⟦⟧", "", text)
+    )
 
 
 def test_every_error_of_ours_leads_to_a_symptom(errors):
