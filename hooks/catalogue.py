@@ -1,7 +1,8 @@
 """Draw from the examples' folders what pages say of them, so that a new folder needs no line elsewhere.
 
-{{ examples: cards }}   a card for each example: what was recorded of it, links to its two pages
-{{ examples: api }}     what each example offers, and its classes and functions
+{{ examples: cards }}     a card for each example: what was recorded of it, links to its two pages
+{{ examples: gallery }}   a table of them: data and licence, centralised and federated results, time
+{{ examples: api }}       what each example offers, and its classes and functions
 
 Its pages are `guides/<example>-program.md`, which explains the program, and `guides/<example>.md`, which makes it federated.
 Only `example.toml` is read: the site is built where neither torch nor our package's other dependencies are installed.
@@ -17,6 +18,7 @@ from mkdocs.exceptions import PluginError
 
 import results
 import results_card
+import results_gallery
 
 PACKAGE = "alphamed_tutorials.examples"
 EXAMPLES = Path("src", *PACKAGE.split("."))
@@ -51,13 +53,14 @@ class Example:
 
     Attributes:
         name: Its folder's.
-        title, card: Tables of its `example.toml`.
+        title, card, data: Tables of its `example.toml`.
         modules: What each module has to offer: the names of its public classes and functions.
     """
 
     name: str
     title: dict[str, str]
     card: dict[str, str]
+    data: dict[str, str]
     modules: dict[str, list[str]]
 
 
@@ -81,7 +84,7 @@ def read_examples(root: Path) -> list[Example]:
             facts = tomllib.loads(file.read_text(encoding="utf-8-sig"))
             sources = {name: file.parent / f"{name}.py" for name in MODULES}
             modules = {name: public_names(name, source) for name, source in sources.items() if source.is_file()}
-            example = Example(file.parent.name, facts["title"], facts.get("card", {}), modules)
+            example = Example(file.parent.name, facts["title"], facts.get("card", {}), facts.get("data", {}), modules)
         except (ValueError, KeyError) as error:
             raise PluginError(f"{file.relative_to(root)} is damaged or incomplete: {error}") from error
         found.append((facts.get("order", 1_000_000), example.name, example))
@@ -127,6 +130,16 @@ def cards(examples: list[Example], language: str, guides: set[str], records: dic
     return '<div class="grid cards examples" markdown>\n\n' + "\n\n".join(items) + "\n\n</div>"
 
 
+def gallery(examples: list[Example], language: str, guides: set[str], records: dict[str, dict]) -> str:
+    """Return the examples as a table; the arguments are those of `cards`."""
+    rows = []
+    for example in examples:
+        pages = [f"{example.name}{ending}" for ending in READ[language] if f"{example.name}{ending}" in guides]
+        title = f"[{example.title[language]}](guides/{pages[0]}.md)" if pages else example.title[language]
+        rows.append(results_gallery.row(title, example.data, records.get(example.name), language))
+    return results_gallery.table(rows, language)
+
+
 def api(examples: list[Example], language: str) -> str:
     """Return a section for each example: what it offers, in the page's language, and its modules as mkdocstrings shows them."""
     parts, words = [], OFFERS[language]
@@ -163,9 +176,11 @@ def replace(
     def answer(match: re.Match) -> str:
         if match[1] == "cards":
             return cards(examples, language, guides, records)
+        if match[1] == "gallery":
+            return gallery(examples, language, guides, records)
         if match[1] == "api":
             return api(examples, language)
-        raise PluginError(f"{page}: {match[0]}: there is only {{{{ examples: cards }}}} and {{{{ examples: api }}}}")
+        raise PluginError(f"{page}: {match[0]}: there is only {{{{ examples: cards }}}}, gallery and api")
 
     return PLACEHOLDER.sub(answer, markdown)
 

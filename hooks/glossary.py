@@ -1,6 +1,7 @@
 """Link the first mention of each glossary term on a page to `reference/glossary.md`, with its meaning as the tip.
 
-The page is the only source: `### Term { #anchor }` and, below it, the first sentence. Python-Markdown's own
+The page is the only source: `### Term { #anchor }` and, below it, the first sentence. `data-avoid="…"` in the braces holds
+what the term is never called, which a test looks for on all pages. Python-Markdown's own
 abbreviations find no Chinese term, because Chinese has no spaces round a word.
 """
 
@@ -13,17 +14,33 @@ from markdown.treeprocessors import Treeprocessor
 from markdown.util import AtomicString
 
 PAGE = "reference/glossary.md"
-HEADING = re.compile(r"^### (.+?) \{ #([\w-]+) \}\n+(.+)$", re.MULTILINE)
+HEADING = re.compile(
+    r'^### (?P<term>.+?) \{ #(?P<anchor>[\w-]+)(?: data-avoid="(?P<avoided>.+?)")? \}\n+(?P<meaning>.+)$', re.MULTILINE
+)
 SKIPPED = {"a", "code", "pre", "abbr", "summary", "svg", "h1", "h2", "h3", "h4", "h5", "h6", "th", "label"}
 
 
 def read_terms(text: str) -> dict[str, tuple[str, str]]:
     """Return the glossary page's terms, in lower case: term → (anchor, first sentence)."""
     terms = {}
-    for heading, anchor, meaning in HEADING.findall(text):
-        sentence = re.split(r"(?<=[。])|(?<=\.)\s", re.sub(r"[*`]|\[(.+?)\]\(.+?\)", r"\1", meaning))[0]
-        terms |= {name.lower(): (anchor, sentence) for name in re.split(r"\s*[（）()/,]\s*", heading) if name}
+    for found in HEADING.finditer(text):
+        sentence = re.split(r"(?<=[。])|(?<=\.)\s", re.sub(r"[*`]|\[(.+?)\]\(.+?\)", r"\1", found["meaning"]))[0]
+        terms |= {name.lower(): (found["anchor"], sentence) for name in _names(found["term"])}
     return terms
+
+
+def read_avoided(text: str) -> dict[str, str]:
+    """Return what the glossary page's terms are never called: the other word → the term."""
+    return {
+        word: _names(found["term"])[0]
+        for found in HEADING.finditer(text)
+        if found["avoided"]
+        for word in found["avoided"].split(", ")
+    }
+
+
+def _names(heading: str) -> list[str]:
+    return [name for name in re.split(r"\s*[（）()/,]\s*", heading) if name]
 
 
 def pattern(terms: dict) -> re.Pattern:

@@ -82,6 +82,7 @@ class DataFacts(Table):
             it takes what it is given.
         source: Who made it.
         licence: Its licence.
+        licence_zh: The same in Chinese, where it is not an abbreviation.
         embedded: What takes its place where there is no source.
         unpack: What at the top of the official archive is needed; all of it where nothing is named.
     """
@@ -89,6 +90,7 @@ class DataFacts(Table):
     name: str
     source: str = ""
     licence: str = ""
+    licence_zh: str = ""
     embedded: str = ""
     unpack: tuple[str, ...] = ()
 

@@ -389,7 +389,10 @@ def test_a_missing_sdk_is_one_line_of_advice(finished_run, tmp_path):
         [sys.executable, "-c", textwrap.dedent(script)], cwd=tmp_path, capture_output=True, text=True
     )
     assert finished.returncode == 1
-    assert finished.stderr == "Error: AlphaMed's SDK is missing: pip install --no-deps alphamed-federated==0.4.9\n"
+    assert finished.stderr.splitlines() == [
+        "Error: AlphaMed's SDK is missing: pip install --no-deps alphamed-federated==0.4.9",
+        "More about it: playground explain sdk-missing",
+    ]
 
 
 def test_list_and_doctor_in_json(playground, monkeypatch):

@@ -11,23 +11,18 @@ from mkdocs.utils.meta import get_data
 from pymdownx.snippets import SnippetPreprocessor
 
 from catalogue import example_of
-from pages import ANNOTATION, HEADING, LANGUAGES, RUN_LANGUAGES, Block, Line, Page
+from glossary import PAGE as GLOSSARY
+from glossary import read_avoided
+from pages import ANNOTATION, HEADING, LANGUAGES, ROOT, RUN_LANGUAGES, Block, Line, Page
 
 SHOWN_LANGUAGES = ("csv", "html", "ini", "json", "markdown", "mermaid", "text", "toml", "yaml")
 INLINE_CODE = re.compile(r"(?<!`)(`+)(?!`)(?P<code>.+?)(?<!`)\1(?!`)")
 PROPER_NAMES = re.compile(r"AlphaMed|Flower|Python|PyTorch|TorchScript")  # these stay as they are in Chinese
-ONE_TERM = {  # what the glossary, and with it every Chinese page, calls otherwise
-    "遮罩": "因果掩码",
-    "归一化": "标准化",
-    "本地轮数": "本地遍数（epoch）",
-    "带回家": "导出模型，离线使用",
-    "逐比特": "逐位相同",
-    "区域建议网络": "区域提议网络（RPN）",
-    "语料": "文本",
-    "演练场": "演练平台",
-    "代理节点": "节点代理",
-    "假名": "化名",
-    "审计账本": "审计日志",
+PLAINER = {"带回家": "导出模型，离线使用", "逐比特": "逐位相同", "语料": "文本"}  # words that are no terms
+AVOIDED = {
+    language: read_avoided((ROOT / "docs" / language / GLOSSARY).read_text("utf-8"))
+    | (PLAINER if language == "zh" else {})
+    for language in LANGUAGES
 }
 STEPS = (  # what every guide shows: file of snippets/<example> and section
     ("prepare_data.py", "prepare"),
@@ -260,10 +255,15 @@ def headings_are_chinese(page: Page) -> Iterator[str]:
 
 
 def terms_are_those_of_the_glossary(page: Page) -> Iterator[str]:
-    """One thing has one name on all Chinese pages."""
-    if page.language == "zh":
-        for line in page.prose():
-            yield from (f"{line}: {word!r}: write {ours}" for word, ours in ONE_TERM.items() if word in line.text)
+    """One thing has one name on all pages of a language."""
+    for line in page.prose() if page.path.name != Path(GLOSSARY).name else ():
+        yield from (f"{line}: {fault}" for fault in other_words(line.text, page.language))
+
+
+def other_words(text: str, language: str) -> Iterator[str]:
+    """Yield each word of a text that is not the glossary's; code may say what it likes."""
+    said = INLINE_CODE.sub("", text).lower()
+    yield from (f"{word!r}: write {ours}" for word, ours in AVOIDED[language].items() if word in said)
 
 
 # Rules about the two languages of a page

@@ -323,6 +323,28 @@ def test_a_card_says_what_was_recorded(project, language, facts):
     assert dict(re.findall('<span class="fact">(.*?) <b>(.*?)</b></span>', shown)) == facts
 
 
+def test_the_gallery_compares_what_was_recorded(project):
+    facts = project / catalogue.EXAMPLES / "b" / "example.toml"
+    data = '\n[data]\nname = "Bees 2"\nlicence = "none stated"\nlicence_zh = "没有声明"\n'
+    facts.write_text(facts.read_text("utf-8") + data, "utf-8")
+    accuracy = {"federated": [[1, 0.5], [2, 0.912]], "centralised": [[1, 0.9], [2, 0.95]]}
+    runs = [{"name": name, "seconds": 8.7, "metrics": {"test/accuracy": each}} for name, each in accuracy.items()]
+    metrics = [{"name": "test/accuracy", "zh": "测试准确率", "en": "Test accuracy", "format": ".1%"}]
+    record = {"metric": "test/accuracy", "metrics": metrics, "data": {"train": 1200}, "experiments": [{"runs": runs}]}
+    lines = drawn(project, "gallery", "zh", records={"b": record}).split("\n")
+    cells = lines[2].strip("| ").split(" | ")
+    assert cells[:5] == [
+        "[b 中文](guides/b.md)",
+        "Bees 2<br><small>没有声明</small>",
+        "测试准确率",
+        "95.0\xa0%",
+        "91.2\xa0%",
+    ]
+    assert cells[5].count("<polyline") == 2 and "联邦学习从 50.0\xa0% 到 91.2\xa0%" in cells[5]
+    assert cells[6] == "约 9 秒" and {line.count("|") for line in lines} == {8}
+    assert lines[3].startswith("| a 中文 |") and lines[3].count("–") == 5, "never recorded"
+
+
 @pytest.mark.parametrize(("seconds", "idle", "shown"), [
     (14.4, True, "about 14 s"), (125, True, "about 2 min"), (125, False, "under 3 min"), (14.4, False, "under 15 s"),
 ])  # fmt: skip

@@ -7,7 +7,8 @@ import typer
 
 from ..errors import TutorialError
 from ..faults import cure, fault_behind
-from . import about, check, data, playground, results, runs, share, task
+from ..symptoms import symptom_of
+from . import about, check, data, explain, playground, results, runs, share, task
 from .progress import say
 from .streams import outlive_readers
 
@@ -19,7 +20,7 @@ app = typer.Typer(
     help="Run federated learning tasks for AlphaMed on this machine: the examples, and your own.",
     epilog="Exit codes: 0 done, 1 the thing asked for failed, 2 wrong use.",
 )
-for group in (about, check, data, results, runs, share, playground):
+for group in (about, explain, check, data, results, runs, share, playground):
     app.registered_commands += group.app.registered_commands
 app.add_typer(task.app, name="task")
 app.add_typer(playground.hub_app, name="hub")
@@ -45,6 +46,8 @@ def main() -> None:
 
 
 def fail(text: str, exit_code: int = 1) -> None:
-    """Show an error and end the command."""
+    """Show an error, and where more is said about it; end the command."""
     say(f"Error: {text}", style="red")
+    if name := symptom_of(text):
+        say(f"More about it: playground explain {name}")
     sys.exit(exit_code)

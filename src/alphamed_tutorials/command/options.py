@@ -10,6 +10,7 @@ import typer
 
 from ..arguments import convert
 from ..errors import TutorialError, WrongUse
+from ..symptoms import symptom_of
 from ..target import Target
 from ..texts import to_json
 from .streams import set_aside_stdout
@@ -95,6 +96,8 @@ def output(as_json: bool) -> Iterator[dict[str, Any]]:
             yield result
     except (TutorialError, OSError) as error:
         result["error"] = str(error)
+        if name := symptom_of(str(error)):
+            result["symptom"] = name  # for `playground explain`
         raise
     finally:
         if result:
