@@ -8,7 +8,7 @@ from alphamed_tutorials.catalogue import find_all
 
 ROOT = Path(__file__).parents[2]
 NOTICE = (ROOT / "NOTICE").read_text(encoding="utf-8")
-PICTURES_AND_SOUNDS = {".png", ".jpg", ".jpeg", ".wav", ".mp3", ".woff2", ".pt", ".pth", ".npy", ".txt"}
+PICTURES_AND_SOUNDS = {".png", ".jpg", ".jpeg", ".wav", ".mp3", ".woff2", ".pt", ".pth", ".npy", ".txt", ".wasm"}
 # Plots, what programs print, lists of packages, and pictures of our own pages.
 OURS = ("docs/results/", "docs/assets/playground/", "docs/assets/cards/", "tests/", "constraints")
 
