@@ -18,7 +18,7 @@ from alphamed_tutorials.contribute.running import run_tests, selection
 from alphamed_tutorials.contribute.skeleton import HOME
 from alphamed_tutorials.errors import WrongUse
 from alphamed_tutorials.experiments.check.answers import Answer, Wrong
-from pages import ROOT
+from pages import LANGUAGES, ROOT
 
 TOLD = ("results", "todo", "licence")  # without running a test
 OPEN = {"results", "todo", "licence"}  # in an example that was just added
@@ -108,6 +108,13 @@ def test_a_missing_file_is_an_answer_too(copied, place):
 def test_what_is_no_example_is_refused(tmp_path):
     with pytest.raises(WrongUse, match="nobody is no example of this repository"):
         check_page(tmp_path, "nobody")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_for_contributors_lists_the_questions(language):
+    text = (ROOT / "docs" / language / "contribute.md").read_text("utf-8")
+    rows = re.findall(r"(?m)^\| `(\w+)` \|", text.partition("{ #check }")[2])[1:]  # below the title
+    assert rows == [question.id for question in QUESTIONS]
 
 
 # The tests it runs
