@@ -10,7 +10,7 @@ import names
 from mkdocs.utils.meta import get_data
 from pymdownx.snippets import SnippetPreprocessor
 
-from catalogue import example_of
+from catalogue import EXAMPLES, PROGRAM, example_of
 from glossary import PAGE as GLOSSARY
 from glossary import read_avoided
 from pages import ANNOTATION, HEADING, LANGUAGES, ROOT, RUN_LANGUAGES, Block, Line, Page
@@ -42,6 +42,26 @@ STEPS = (  # what every guide shows: file of snippets/<example> and section
     ("take_home.py", "export"),
     ("take_home.py", "predict"),
 )
+SECTIONS = {  # what every guide has, by the ending of its name, in this order; more may stand between
+    PROGRAM: ("problem", "data", "dataset", "model", "loss", "autograd", "centralised", "next"),
+    "": (
+        "start",
+        "verify",
+        "federated",
+        "side-by-side",
+        "scheduler",
+        "changes",
+        "one-node",
+        "run",
+        "results",
+        "how-sure",
+        "export",
+        "alphamed",
+        "trouble",
+        "exercises",
+        "next",
+    ),
+}
 FILE_SUFFIXES = [
     "csv",
     "gz",
@@ -402,6 +422,28 @@ def same_names(root: Path, pages: list[Page]) -> Iterator[str]:
                 yield f"snippets/{name}/{file}:{section} is missing: a guide takes the steps of the others"
 
 
+def guides_and_examples_belong_together(root: Path, pages: list[Page]) -> Iterator[str]:
+    """Every example has both its guides in every language, and every guide its example."""
+    examples = {file.parent.name for file in (root / EXAMPLES).glob("*/example.toml")}
+    wanted = {
+        f"docs/{language}/guides/{name}{end}.md" for name in examples for language in LANGUAGES for end in SECTIONS
+    }
+    found = {page.name for page in pages if page.path.parent.name == "guides"}
+    yield from (f"{name} is missing: an example has its pages" for name in sorted(wanted - found))
+    yield from (f"{name}: there is no example {example_of(name)}" for name in sorted(found - wanted))
+
+
+def guides_have_their_sections(root: Path, pages: list[Page]) -> Iterator[str]:
+    """Every guide has the sections of the others, in their order."""
+    for page in pages:
+        if page.path.parent.name == "guides":
+            wanted = SECTIONS[PROGRAM if page.path.stem.endswith(PROGRAM) else ""]
+            found = [heading["anchor"] for heading in headings(page) if heading["anchor"] in wanted]
+            yield from (f"{page}: the section #{anchor} is missing" for anchor in wanted if anchor not in found)
+            if sorted(found, key=wanted.index) != found:
+                yield f"{page}: the sections are not in the order of the other guides: {', '.join(found)}"
+
+
 def _source_files(root: Path) -> list[Path]:
     return [path for folder in ("snippets", "src") for path in sorted((root / folder).rglob("*.py"))]
 
@@ -428,4 +470,6 @@ PROJECT_RULES = (
     imports_are_shown,
     snippets_are_plain,
     same_names,
+    guides_and_examples_belong_together,
+    guides_have_their_sections,
 )

@@ -206,6 +206,38 @@ def test_a_guide_without_a_step_of_the_others_is_found(tmp_path):
     ]
 
 
+def write_guide(root, name, text="# 标题\n"):
+    guide = root / "docs/zh/guides" / name
+    guide.parent.mkdir(parents=True, exist_ok=True)
+    guide.write_text(text, encoding="utf-8")
+    return Page(guide, root)
+
+
+def test_an_example_without_a_page_and_a_page_without_an_example_are_found(tmp_path):
+    facts = tmp_path / "src/alphamed_tutorials/examples/new/example.toml"
+    facts.parent.mkdir(parents=True)
+    facts.touch()
+    pages = [write_guide(tmp_path, name) for name in ("new.md", "new-program.md", "old.md")]
+    assert list(gate.guides_and_examples_belong_together(tmp_path, pages)) == [
+        "docs/en/guides/new-program.md is missing: an example has its pages",
+        "docs/en/guides/new.md is missing: an example has its pages",
+        "docs/zh/guides/old.md: there is no example old",
+    ]
+
+
+@pytest.mark.parametrize("ending", gate.SECTIONS)
+def test_a_section_that_is_missing_or_elsewhere_is_found(tmp_path, ending):
+    def complaints(anchors):
+        text = "# 标题\n\n" + "".join(f"## 小节 {{ #{anchor} }}\n\n" for anchor in anchors)
+        return list(gate.guides_have_their_sections(tmp_path, [write_guide(tmp_path, f"new{ending}.md", text)]))
+
+    anchors = [*gate.SECTIONS[ending]]
+    assert complaints(anchors) == complaints(["more", *anchors]) == []
+    assert complaints(anchors[1:]) == [f"docs/zh/guides/new{ending}.md: the section #{anchors[0]} is missing"]
+    (complaint,) = complaints([anchors[-1], *anchors[:-1]])
+    assert "not in the order" in complaint
+
+
 @pytest.mark.parametrize("language, missing", [("zh", "English"), ("en", "Chinese")])
 def test_missing_page_is_found(language, missing, tmp_path):
     pages = write_project(tmp_path)
@@ -214,5 +246,11 @@ def test_missing_page_is_found(language, missing, tmp_path):
 
 
 def test_every_rule_is_seen_to_complain():
-    proven = {rule for rule, *_ in BAD_PAGES + BAD_LANGUAGES + BAD_PROJECTS} | {gate.same_tree, gate.same_names}
+    proven = {rule for rule, *_ in BAD_PAGES + BAD_LANGUAGES + BAD_PROJECTS}
+    proven |= {
+        gate.same_tree,
+        gate.same_names,
+        gate.guides_and_examples_belong_together,
+        gate.guides_have_their_sections,
+    }
     assert proven == {*gate.PAGE_RULES, *gate.LANGUAGE_RULES, *gate.PROJECT_RULES}

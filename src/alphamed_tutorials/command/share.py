@@ -1,12 +1,13 @@
 """Commands about tasks of one's own: new, pack."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
+from ..errors import WrongUse
 from .options import AsJson, NumRounds, SettingTexts, TargetName, example_of_use, output, setting_values
-from .progress import console, say, show_table
+from .progress import console, say, show_table, status
 
 app = typer.Typer()
 
@@ -20,13 +21,26 @@ def new(
     with_skills: Annotated[
         bool, typer.Option("--with-skills", help="Put skills for coding assistants into `skills`, beside the task")
     ] = False,
+    page: Annotated[
+        bool, typer.Option("--page", help="Add an example with its pages to the project's repository")
+    ] = False,
+    title_zh: Annotated[str, typer.Option(metavar="TITLE", help="With --page: the Chinese title")] = "",
+    title_en: Annotated[str, typer.Option(metavar="TITLE", help="With --page: the English title")] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Start a task of your own: a folder that runs at once, on toy data that are made too."""
+    """Start a task of your own: a folder that runs at once, on toy data that are made too.
+
+    With --page it becomes an example of this project, with pages in both languages.
+    """
     from ..share.new import new as write_new
     from ..share.new import write_skills
 
+    if bool(title_zh and title_en) != page or bool(title_zh or title_en) != page:
+        raise WrongUse("--page, --title-zh and --title-en go together: the pages need a title in both languages")
     with output(as_json) as result:
+        if page:
+            result |= add_page(name, {"zh": title_zh, "en": title_en}, like or "mnist")
+            return
         folder = write_new(name, like)
         result |= {"folder": str(folder), "files": sorted(file.name for file in folder.iterdir())}
         say(f"Written to {folder}, see its README.md. Next: playground run {folder}")
@@ -35,6 +49,19 @@ def new(
             say("For your coding assistant to read:")
             for skill in result["skills"]:
                 say(f"  {skill}/SKILL.md")
+
+
+def add_page(name: str, titles: dict[str, str], like: str) -> dict[str, Any]:
+    """Add an example with its pages, and say what comes next."""
+    from ..contribute.repository import find_repository
+    from ..contribute.skeleton import add_example
+
+    root = find_repository()
+    with status(f"copying {like}"):
+        files = [str(file) for file in add_example(root, name, titles, like)]
+    show_table(f"Written or changed in {root}", ("file",), [(file,) for file in files])
+    say(f"Next: playground check {name} --page says what is left to do. The steps are in docs/en/contribute.md")
+    return {"root": str(root), "files": files}
 
 
 @app.command(epilog=example_of_use("playground pack my_task --out upload --set learning_rate=0.01"))
