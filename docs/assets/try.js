@@ -1,6 +1,7 @@
 // "Try it in the page": a digit that is drawn, or chosen among test digits, is answered by several recorded models.
 // Nothing is loaded before the reader asks for it; until then, and where it cannot be loaded, the recorded answers to the
 // test digits stand in. No module: a copy on disk may load scripts, but no modules.
+"use strict"; // so that the functions stay in the block
 {
   const SIDE = 28, BOX = 20, MIDDLE = 14, PEN = 1.15; // of a picture of MNIST; the pen's radius; all in its pixels
   const PAD = 280, STEP = 2; // the pad's own units; a pen moves at least so far
@@ -165,7 +166,7 @@
   const point = (event) => [event.offsetX, event.offsetY].map((offset) => (offset * PAD) / pad.clientWidth);
 
   pad.addEventListener("pointerdown", (event) => {
-    if (!sessions || event.button) return;
+    if (!sessions || event.button || !event.isPrimary) return;
     event.preventDefault();
     pad.setPointerCapture(event.pointerId);
     if (!strokes.length) wipe(); // of a test digit
@@ -203,7 +204,6 @@
   }
 
   load.addEventListener("click", async () => {
-    const text = load.textContent;
     status.textContent = whyNot() || words.loading;
     if (whyNot()) return;
     load.disabled = true;

@@ -246,6 +246,8 @@ def test_it_is_sound_once_it_answers(browser, address, language, forced):
             bar = page.locator(".try-bars .found").first
             colours = bar.evaluate("bar => ['::after', null].map(part => getComputedStyle(bar, part).backgroundColor)")
             assert colours[0] not in (colours[1], page.evaluate("getComputedStyle(document.body).backgroundColor"))
+            stripes = page.locator(".never").first.evaluate("bar => getComputedStyle(bar, '::before').backgroundImage")
+            assert stripes.startswith("repeating-linear-gradient")
 
 
 @pytest.mark.parametrize("motion", ["reduce", "no-preference"])

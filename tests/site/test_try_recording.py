@@ -96,6 +96,17 @@ def test_the_recorded_digits_are_the_first_of_the_test_data(shared_data):
     assert [digit["label"] for digit in RECORDED["digits"]] == labels[:count].tolist()
 
 
+def test_a_digit_never_seen_is_always_taken_for_another_as_the_page_says():
+    experiment = record_try.recorded()
+    never = [
+        RUNS[node]["by_class"][digit]
+        for node, splits in experiment["counts"].items()
+        for digit, count in splits.get("train", {}).items()
+        if count == 0
+    ]
+    assert len(never) == 4 and set(never) == {0.0}
+
+
 def test_models_that_end_elsewhere_than_recorded_are_not_written(tmp_path):
     experiment = {"nodes": 2, "rounds": 1, "partition": "iid", "seed": 1, "runs": [{"name": "node1", "outcomes": "0"}]}
     with pytest.raises(SystemExit, match="node1 ends elsewhere than recorded"):
