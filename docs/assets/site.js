@@ -25,6 +25,12 @@ const sized = new ResizeObserver((entries) => entries.forEach(({ target }) => re
 new MutationObserver(repair).observe(document.querySelector("article"), { childList: true, subtree: true, attributeFilter: ["tabindex"] });
 repair();
 
+// Guides and notebooks have sections of the same names: in the menu each is called after its part, too.
+document.querySelectorAll(".md-nav .md-nav .md-nav[aria-labelledby]").forEach((nav) => {
+  const part = nav.parentElement.closest("nav").getAttribute("aria-labelledby");
+  nav.setAttribute("aria-labelledby", `${part} ${nav.getAttribute("aria-labelledby")}`);
+});
+
 // The same anchors exist in both languages: the switch also stays at the section.
 const switcher = document.querySelector(".site-language");
 switcher?.addEventListener("click", () => { switcher.hash = location.hash; });
