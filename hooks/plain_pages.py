@@ -7,7 +7,7 @@ A notebook has none: it says what its guide says, and its own file is beside it 
 
 import posixpath
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
@@ -17,18 +17,19 @@ from markdownify import MarkdownConverter
 from mkdocs.plugins import event_priority
 from mkdocs.utils import write_file
 
+MARKED = re.compile("\0(.*?)\0")  # a link whose way depends on where the text will be
 LISTING = re.compile("<pre>.*?</pre>", re.DOTALL)
 LEFT_OUT = "a.headerlink, .twemoji, .chart-legend, .doc-labels, input, script, style"
 WORDS = {
     "zh": {
         "how": "每一页都有纯文本的 Markdown 版，与网页同名。全部内容在[一个文件]({full})里。[English]({other})。",
         "start": "开始",
-        "page": "网页版：[{name}]({name})",
+        "page": "网页版：[{name}]({link})",
     },
     "en": {
         "how": "Each page is plain Markdown too, under the name of the web page. [One file]({full}) has them all. [中文]({other}).",
         "start": "Start",
-        "page": "The web page: [{name}]({name})",
+        "page": "The web page: [{name}]({link})",
     },
 }
 OTHER = {"zh": "en/llms.txt", "en": "../llms.txt"}  # the list in the other language
@@ -103,7 +104,7 @@ def plain(html: str, link: Callable[[str], str] = str) -> str:
         html: The content, without what the theme puts around it.
         link: Gives the new target of each link and picture.
     """
-    # A listing has an element for each word of its code: without them the rest takes a fifth of the time.
+    # A listing has an element for each word of its code, and each takes time.
     html = LISTING.sub(lambda listing: f"<pre>{re.sub('<[^>]+>', '', listing[0])}</pre>", html)
     soup = BeautifulSoup(html, "html.parser")
     for element in soup.select(LEFT_OUT):
@@ -125,14 +126,13 @@ def _in_bold(soup: BeautifulSoup, element: Tag) -> Tag:
     return paragraph
 
 
-def relink(target: str, url: str, pages: set[str], base: str) -> str:
-    """Return a page's link as it leads from its Markdown.
+def relink(target: str, url: str, pages: Collection[str]) -> str:
+    """Return a link of a page as it leads from the language's home, in marks; one to another site as it is.
 
     Args:
         target: The link, as the page has it.
         url: The page's address.
         pages: The pages that have Markdown; links to them lead there.
-        base: The folder that the result is relative to.
     """
     parts = urlsplit(target)
     if parts.scheme or parts.netloc:
@@ -140,15 +140,26 @@ def relink(target: str, url: str, pages: set[str], base: str) -> str:
     place = posixpath.normpath(posixpath.join(posixpath.dirname(url), parts.path)) if parts.path else url
     if place in pages:
         place = f"{place.removesuffix('.html')}.md"
-    return parts._replace(path=posixpath.relpath(place, base or ".")).geturl()
+    return f"\0{parts._replace(path=place).geturl()}\0"
 
 
-def write(page: PlainPage, pages: set[str], language: str, base: str) -> str:
-    """Return a page's Markdown, with its description and its address below its title; for `pages`, `base`: `relink`."""
-    url = f"{page.url.removesuffix('.md')}.html"
-    title, _, body = plain(page.html, lambda target: relink(target, url, pages, base)).partition("\n\n")
-    name = posixpath.relpath(url, base or ".")
-    facts = [f"> {page.description}", WORDS[language]["page"].format(name=name)]
+def seen_from(folder: str, text: str) -> str:
+    """Return Markdown with the links in marks as they lead from a folder below the language's home."""
+    return MARKED.sub(lambda link: posixpath.relpath(link[1], folder or "."), text)
+
+
+def write(page: PlainPage, url: str, pages: Collection[str], language: str) -> str:
+    """Return a page's Markdown, with its description and its address below its title, its links in marks.
+
+    Args:
+        page: The page.
+        url: Its address as a web page.
+        pages: The addresses of all pages that have Markdown.
+        language: `zh` or `en`.
+    """
+    title, _, body = plain(page.html, lambda target: relink(target, url, pages)).partition("\n\n")
+    name = PurePosixPath(url).name
+    facts = [f"> {page.description}", WORDS[language]["page"].format(name=name, link=f"\0{url}\0")]
     return "\n\n".join([title, *facts, body]) + "\n"
 
 
@@ -208,9 +219,10 @@ def on_post_build(config):
     language, out = config.theme["language"], Path(config.site_dir)
     pages = {url: page for url, page in found.items() if page.url.endswith(".md")}
     notebooks = [page for page in found.values() if page.url.endswith(".ipynb")]
-    files = {page.url: write(page, set(pages), language, posixpath.dirname(page.url)) for page in pages.values()}
+    texts = {page.url: write(page, url, pages, language) for url, page in pages.items()}
+    files = {place: seen_from(posixpath.dirname(place), text) for place, text in texts.items()}
+    files["llms-full.txt"] = seen_from("", "\n".join(texts.values()))
     site = {"title": config.site_name, "description": config.site_description}
     files["llms.txt"] = index(list(pages.values()), notebooks, site, language, config.site_url or "")
-    files["llms-full.txt"] = "\n".join(write(page, set(pages), language, "") for page in pages.values())
     for place, text in files.items():
         write_file(text.encode("utf-8"), str(out / place))

@@ -118,17 +118,18 @@ def test_parts_that_only_a_browser_shows_are_told_in_words():
     assert [part.strip() for part in re.split(r"\n{2,}", found)] == expected
 
 
-def test_links_lead_to_markdown_seen_from_where_they_stand():
-    pages = {"index.html", "guides/mnist.html", "privacy.html"}
-    relink = {
-        ("../privacy.html#ask", "guides"): "../privacy.md#ask",
-        ("../privacy.html#ask", ""): "privacy.md#ask",
-        ("#verify", "guides"): "mnist.md#verify",
-        ("../notebooks/mnist.html", ""): "notebooks/mnist.html",
-        ("https://example.org/a.html", ""): "https://example.org/a.html",
-    }
-    for (target, base), expected in relink.items():
-        assert plain_pages.relink(target, "guides/mnist.html", pages, base) == expected
+@pytest.mark.parametrize(
+    ("target", "beside", "whole"),
+    [
+        ("../privacy.html#ask", "../privacy.md#ask", "privacy.md#ask"),
+        ("#verify", "mnist.md#verify", "guides/mnist.md#verify"),
+        ("../notebooks/mnist.html", "../notebooks/mnist.html", "notebooks/mnist.html"),
+        ("https://example.org/a.html", "https://example.org/a.html", "https://example.org/a.html"),
+    ],
+)
+def test_a_link_leads_to_markdown_seen_from_where_it_stands(target, beside, whole):
+    text = plain_pages.relink(target, "guides/mnist.html", {"guides/mnist.html", "privacy.html"})
+    assert plain_pages.seen_from("guides", text) == beside and plain_pages.seen_from("", text) == whole
 
 
 def test_addresses_in_the_list_are_whole_where_the_site_has_one():
