@@ -4,6 +4,7 @@ import re
 
 import gate
 import pytest
+from mkdocs.exceptions import PluginError
 
 from pages import LANGUAGES, ROOT, Page, find_pages
 from symptoms import read, replace
@@ -49,3 +50,9 @@ def test_guides_link_to_symptoms_and_tell_none_again(language):
         if any(symptom[language]["cause"] in line.text for line in page.prose())
     ]
     assert not again, "\n".join(again)
+
+
+def test_an_unknown_group_stops_the_build():
+    with pytest.raises(PluginError, match=r"zh/page.md: .* has no group nothing"):
+        replace("{{ symptoms: nothing }}", "zh/page.md", read(ROOT), "zh")
+    assert replace("Words {{ symptoms: in the middle }}", "zh/page.md", {}, "zh").startswith("Words {{")

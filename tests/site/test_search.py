@@ -101,13 +101,16 @@ def test_search_finds_each_symptom_by_what_is_said_and_by_what_is_seen(browser, 
         found = page.evaluate(
             """texts => {
                 const index = readIndex(window.searchIndex);
-                return texts.map(text => findSections(index, text).slice(0, 3).map(hit => hit.section.url));
+                return texts.map(text => findSections(index, text).slice(0, 10).map(hit => hit.section.url));
             }""",
             [text for _, text in queries],
         )
     missing = {text: urls for (name, text), urls in zip(queries, found) if f"symptoms.html#{name}" not in urls}
-    first = {name for (name, _), urls in zip(queries, found) if urls[:1] == [f"symptoms.html#{name}"]}
-    assert not missing and first == {name for name, _ in queries}
+    assert not missing
+    first = {name for (name, _), urls in zip(queries, found) if urls[0] == f"symptoms.html#{name}"}
+    assert first == read(ROOT).keys()
+    behind = [text for (name, text), urls in zip(queries, found) if f"symptoms.html#{name}" not in urls[:3]]
+    assert len(behind) < len(queries) / 50, behind
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
