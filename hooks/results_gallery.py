@@ -8,11 +8,11 @@ from results_html import is_idle, last, metric_facts
 
 WORDS = {
     "zh": {
-        "head": ["示例", "数据和许可证", "指标", "集中训练", "联邦学习", "逐轮的变化", "用时"],
+        "head": ["示例", "指标", "集中训练", "联邦学习", "逐轮的变化", "用时", "数据和许可证"],
         "curve": "{metric}逐轮的变化：联邦学习从 {first} 到 {last}",
     },
     "en": {
-        "head": ["Example", "Data and licence", "Measure", "Centralised", "Federated", "Round by round", "Time"],
+        "head": ["Example", "Measure", "Centralised", "Federated", "Round by round", "Time", "Data and licence"],
         "curve": "{metric} round by round: federated from {first} to {last}",
     },
 }
@@ -23,14 +23,14 @@ DASHES = {"federated": "", "centralised": "3 2"}  # not told apart by colour alo
 def row(title: str, data: dict[str, str], record: dict | None, language: str) -> list[str]:
     """Return the cells of an example; one that was never recorded has no figures."""
     licence = data.get("licence_zh" if language == "zh" else "licence") or data.get("licence", "")
-    cells = [title, f"{data.get('name', '')}<br><small>{licence}</small>"]
+    source = f"{data.get('name', '')}<br><small>{licence}</small>"
     if record is None:
-        return [*cells, *5 * ["–"]]
+        return [title, *5 * ["–"], source]
     experiment, metric = record["experiments"][0], record["metric"]
     runs = {run["name"]: run for run in experiment["runs"] if run["name"] in DASHES}
     figures = [last(record, metric, runs[name]) if name in runs else "–" for name in ("centralised", "federated")]
     time = duration(runs["federated"]["seconds"], is_idle(experiment), CARD_WORDS[language])
-    return [*cells, metric_facts(record, metric)[language], *figures, curve(record, runs, language), time]
+    return [title, metric_facts(record, metric)[language], *figures, curve(record, runs, language), time, source]
 
 
 def curve(record: dict, runs: dict[str, dict], language: str) -> str:

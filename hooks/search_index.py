@@ -15,7 +15,7 @@ SYNONYMS = Path(__file__).with_name("synonyms.toml")
 HEADINGS = ["h1", "h2", "h3", "h4"]
 # A text belongs to the heading it is in, else to its listing, else to its row, else to the innermost block.
 BLOCKS = (HEADINGS, ["pre"], ["tr"], ["p", "li", "dt", "dd", "figcaption", "summary"])
-SKIPPED = "svg, script, style, .headerlink, .doc-labels, .output, .results, .fact, .offers, thead"
+SKIPPED = "svg, script, style, .headerlink, .doc-labels, .output, .results, .fact, .offers, .threads, thead"
 LONGEST_LISTING = 8  # lines
 
 found: dict[str, list[dict]] = {}  # a page's address → its sections

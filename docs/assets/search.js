@@ -1,7 +1,9 @@
 // The search: every section of a language's pages is scored by the words of the query it holds. What is searched comes
 // from hooks/search_index.py, as a script that is loaded when search is first used, from a copy on disk just as well.
 const COUNTS = { title: 6, topics: 2, text: 1, code: .3 }; // what a mention counts; topics: bold, or a row's first cell
-const API = /^reference\/api/, API_COUNTS = .6; // names are its titles, but what they are for stands elsewhere
+// Where short sections have many words as titles: names in the API, whose use stands elsewhere; symptoms and terms, which
+// are looked for by whole sentences of errors or by a word, and the page that teaches the word comes first.
+const ASIDE = [[/^reference\/api/, .6], [/^(symptoms|reference\/glossary)/, .75]];
 const SHOWN = 20, WORTH = .2; // hits at most, and which share of the best hit's score they need
 const BEFORE = 40; // characters of an excerpt before what was found
 const CHINESE = /[\u3400-\u9fff]/;
@@ -59,13 +61,14 @@ function findSections({ synonyms, entries }, typed) {
     query = query.replace(theirs, ` ${ours} `);
   }
   const hits = entries.map(({ section }) => ({ section, score: 0, words: [] }));
+  const kinds = entries.map(({ section }) => ASIDE.find(([page]) => page.test(section.url))?.[1] ?? 1);
   for (const [word, weight] of splitQuery(query.replace(/[.,:;?!。、]*(\s+|$)/g, " ").trim())) {
     const { tried, mentions } = countMentions(entries, word);
     const matching = mentions.filter(Boolean).length;
     const rarity = Math.log(1 + (entries.length - matching + .5) / (matching + .5));
     mentions.forEach((count, i) => {
       if (!count) return;
-      hits[i].score += weight * rarity * count / (count + entries[i].damping) * (API.test(hits[i].section.url) ? API_COUNTS : 1);
+      hits[i].score += weight * rarity * count / (count + entries[i].damping) * kinds[i];
       hits[i].words.push(tried);
     });
   }

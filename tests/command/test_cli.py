@@ -148,7 +148,7 @@ def test_what_the_system_refuses_is_said_in_its_words_with_the_cure(playground, 
 
     monkeypatch.setattr(shutil, "copytree", refuse)
     finished = playground("new", "my_task", "--like", "mnist")
-    assert finished.code == 1 and finished.err.count("\n") == 1
+    assert finished.code == 1 and finished.err.count("\n") == 2
     told = r"Error: \[Errno 28\] No space left on device: '.*': 1 GiB is enough .* the disk has .* left: make room"
     assert re.match(told, finished.err)
     monkeypatch.setattr(os, "replace", refuse)
@@ -229,7 +229,7 @@ def test_a_failing_example_is_named_and_resumed_when_mended(start, tmp_path):
     assert failed.returncode == 1 and "Traceback" not in failed.stderr
     message = failed.stderr[failed.stderr.index("Error: ") :].splitlines()
     assert message[0] == f"Error: node2 failed in round 2: {scheduler}, line {line}, in train_an_epoch"
-    assert "ValueError: my bug" in message and "playground resume runs/my_mnist-1" in message[-1]
+    assert "ValueError: my bug" in message and "playground resume runs/my_mnist-1" in message[-2]
     said = json.loads(failed.stdout)
     assert said["state"] == "failed" and said["run"] == "runs/my_mnist-1" and "my bug" in said["error"]
     assert "my bug" in (tmp_path / "runs/my_mnist-1/logs/node2.log").read_text()

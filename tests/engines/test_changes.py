@@ -390,7 +390,7 @@ def test_advice_after_divergence_works_word_for_word(work, playground):
     diverging(work, 10.0)
     failed = playground("run", work.file, "--data", work.folder / "data", "--out", "运行/1 wild")
     assert failed.code == 1 and "in round 3" in failed.err and "holds NaN or infinity" in failed.err
-    advice = failed.err.strip().splitlines()[-1].partition("playground ")[2]
+    advice = failed.err.strip().splitlines()[-2].partition("playground ")[2]
     assert advice == "resume '运行/1 wild' --set learning_rate=0.01" and failed.err.count(advice) == 2
     without = playground("resume", "运行/1 wild")
     assert without.code == 1 and "in round 3" in without.err  # the advice is what makes the difference

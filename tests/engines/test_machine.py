@@ -95,7 +95,7 @@ def test_no_room_for_exported_files_and_pictures(finished_run, tmp_path, playgro
         exported = playground("export", run)
         drawn = playground("metrics", run, "--plot", "metrics.png")
     for finished, file in ((exported, run), (drawn, "metrics.png")):
-        assert finished.code == 1 and finished.err.count("\n") == 1
+        assert finished.code == 1 and finished.err.count("\n") == 2
         assert re.match(rf"Error: {file} cannot be written .*about [\d.]+ [kM]B are needed", finished.err)
     assert sorted(run.iterdir()) == before and not (tmp_path / "metrics.png").exists()
 
@@ -105,7 +105,7 @@ def test_no_room_for_prepared_data(tmp_path, playground):
         prepared = playground("prepare", "mnist", "--out", "data")
         ran = playground("run", "mnist")
     for finished, place in ((prepared, "data"), (ran, "runs/mnist-1/data")):
-        assert finished.code == 1 and finished.err.count("\n") == 1
+        assert finished.code == 1 and finished.err.count("\n") == 2
         assert re.match(rf"Error: {place} cannot be written \(File too large\): 1 GiB is enough", finished.err)
     assert not [file for file in tmp_path.rglob("*") if file.name != "runs"]
 
@@ -237,7 +237,7 @@ def test_export_and_pictures_on_a_full_disk(finished_run, small_disk, playground
     remount(f"size={size + 16}k")
     for command in (["export", run], ["metrics", run, "--plot", folder / "metrics.png"]):
         finished = playground(*command)
-        assert finished.code == 1 and finished.err.count("\n") == 1
+        assert finished.code == 1 and finished.err.count("\n") == 2
         assert re.match(r"Error: .* cannot be written \(No space left on device\): about .* are needed", finished.err)
     assert sorted(run.iterdir()) == before and sorted(folder.iterdir()) == [run]
     remount("size=99m")
