@@ -203,7 +203,7 @@ def task(example: Example) -> str:
     failed = [answer for answer in answers if answer.answer == FAILED]
     if failed:
         raise Wrong(f"{failed[0].question}: {failed[0].reason}")
-    return f"{sum(answer.answer == OK for answer in answers)} of {len(answers)} ok, the others not applicable"
+    return f"{sum(answer.answer == OK for answer in answers)} of {len(answers)} questions ok"
 
 
 QUESTIONS = (

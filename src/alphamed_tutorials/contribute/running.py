@@ -18,9 +18,9 @@ FIRST_LINES = 2  # of a failed test's message
 
 def selection(name: str) -> str:
     """Return what pytest's `-k` takes for the tests of one example: those of its pages, its files and its name."""
-    pages = (f"guides/{name}.md", f"guides/{name}-program.md")
-    parameters = (f"[{name}]", f"[{name}-", f"-{name}]", f"-{name}-", f"[{name}/")
-    return " or ".join((*pages, *parameters, f"test_{name}.py", f"test_{name}_data.py"))
+    places = (f"guides/{name}.md", f"guides/{name}-program.md", f"snippets/{name}/")
+    parameters = (f"[{name}]", f"[{name}-", f"-{name}]", f"-{name}-")
+    return " or ".join((*places, *parameters, f"test_{name}.py", f"test_{name}_data.py"))
 
 
 def run_tests(root: Path, files: tuple[str, ...], chosen: str, marker: str, tell: Callable[[str], None]) -> str:
