@@ -13,6 +13,8 @@ import pytest
 from copies import NAME
 
 from alphamed_tutorials.catalogue import find_all
+from alphamed_tutorials.contribute import page_check
+from alphamed_tutorials.contribute import repository as repository_module
 from alphamed_tutorials.contribute.page_check import QUESTIONS, SHARED, Example, check_page
 from alphamed_tutorials.contribute.running import run_tests, selection
 from alphamed_tutorials.contribute.skeleton import HOME
@@ -69,7 +71,9 @@ BROKEN = [
     ("results", "mnist", RESULTS, '"example": "mnist"', '"example": "mnist2"', "was recorded for mnist2"),
     ("results", "mnist", FACTS, 'name = "test/loss"', 'name = "test/mse"', "example.toml test/accuracy, test/mse"),
     ("results", "mnist", FACTS, 'name = "label_skew"', 'name = "skew"', "the experiment skew of example.toml is not in"),
-    ("results", "mnist", FACTS, "rounds = 20", "rounds = 30", "label_skew was recorded with another rounds: 20"),
+    ("results", "mnist", FACTS, "rounds = 20", "rounds = 30", "label_skew was recorded with another rounds: 20$"),
+    ("results", "mnist", FACTS, r"more_seeds = \[2, 3\]", "more_seeds = [2]", r"iid was recorded with another more_seeds: \[2, 3\]"),
+    ("results", "transfer_learning", FACTS, r"freeze_backbone = false", "freeze_backbone = true", "another freeze_backbone: False"),
     ("results", "mnist", "docs/en/guides/mnist.md", r"results-[\w-]+: mnist/iid", "result: x", "iid is shown nowhere on"),
     ("results", "mnist", "docs/zh/guides/mnist.md", r"results-[\w-]+: mnist/iid", "result: x", "iid is shown nowhere on"),
     ("results", "mnist", RESULTS, r"\A\{", "", "JSONDecodeError"),
@@ -115,6 +119,21 @@ def test_the_page_for_contributors_lists_the_questions(language):
     text = (ROOT / "docs" / language / "contribute.md").read_text("utf-8")
     rows = re.findall(r"(?m)^\| `(\w+)` \|", text.partition("{ #check }")[2])[1:]  # below the title
     assert rows == [question.id for question in QUESTIONS]
+
+
+def test_both_commands_say_what_they_did(playground, repository, tmp_path, monkeypatch):
+    root = shutil.copytree(repository, tmp_path / "root")
+    monkeypatch.setattr(repository_module, "EXAMPLES", root / HOME)
+    monkeypatch.setattr(page_check, "QUESTIONS", [each for each in QUESTIONS if each.id in TOLD])
+    monkeypatch.chdir(root)
+    finished = playground("new", NAME, "--page", "--title-zh", "心音", "--title-en", "Heart sounds", "--json")
+    assert finished.code == 0 and f"playground check {NAME} --page" in finished.err, finished
+    assert f"docs/zh/guides/{NAME}.md" in finished.json["files"] and finished.json["root"] == str(root)
+    finished = playground("check", NAME, "--page", "--json")
+    assert finished.code == 1 and [row["id"] for row in finished.json["rows"]] == list(TOLD)
+    assert "3 of 3 failed: results, todo, licence" in finished.err
+    finished = playground("check", "mnist", "--page")
+    assert finished.code == 0 and "Is no TODO left?" in finished.out
 
 
 # The tests it runs
