@@ -65,4 +65,7 @@ def run_tests(root: Path, files: tuple[str, ...], chosen: str, marker: str, tell
 def _told(case: ElementTree.Element, fault: ElementTree.Element) -> str:
     said = (fault.get("message") or fault.text or "").strip().split("\n")
     file = (case.get("classname") or "").rpartition(".")[2]
-    return "\n".join([f"{file}.py::{case.get('name')}", *said[:FIRST_LINES]])
+    shown = (
+        said if len(said) <= FIRST_LINES else [*said[:FIRST_LINES], "…", said[-1]]
+    )  # a traceback ends with the error
+    return "\n".join([f"{file}.py::{case.get('name')}", *shown])
