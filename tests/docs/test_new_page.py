@@ -13,10 +13,11 @@ import pytest
 from copies import NAME, TITLES
 
 from alphamed_tutorials.contribute import skeleton as adding
+from alphamed_tutorials.contribute.repository import find_repository
 from alphamed_tutorials.contribute.skeleton import HOME, add_example
 from alphamed_tutorials.errors import WrongUse
 from outputs import key, pictures_of, read, recording_of
-from pages import LANGUAGES, Page
+from pages import LANGUAGES, ROOT, Page
 
 OTHERS = ("transfer_learning", "speech_commands", "language_modeling", "object_detection")
 
@@ -147,6 +148,17 @@ def test_an_interruption_leaves_nothing(repository, tmp_path, monkeypatch, moved
 def test_wrong_use_of_the_commands_is_one_message(playground, arguments, words):
     finished = playground(*arguments)
     assert finished.code == 2 and words in " ".join(finished.err.split())
+
+
+def test_a_repository_whose_code_does_not_run_is_refused(playground, repository, monkeypatch):
+    monkeypatch.chdir(repository / "docs")
+    finished = playground("new", NAME, "--page", "--title-zh", "心音", "--title-en", "Heart")
+    assert finished.code == 2 and f"not the code of {repository}" in " ".join(finished.err.split())
+
+
+def test_the_repository_is_found_from_any_folder_in_it(monkeypatch):
+    monkeypatch.setattr(sys, "path", sys.path.copy())
+    assert find_repository(Path(__file__).parent) == ROOT
 
 
 @pytest.mark.soak

@@ -6,10 +6,11 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from ..errors import TutorialError, WrongUse
 from ..experiments.check.answers import FAILED, OK, Answer, Wrong
-from ..facts import Facts, read_facts
+from ..facts import Experiment, Facts, read_facts
 from .running import run_tests, selection
 from .skeleton import CONTRIBUTION, HOME, LANGUAGES, PAGES, TESTS
 
@@ -101,22 +102,27 @@ class Question:
 
 
 def sections(example: Example) -> str:
+    """Run the gate over its pages, and what holds for the code they show."""
     return example.run(GATE, also="test_project or test_every_comment_shown")
 
 
 def outputs(example: Example) -> str:
+    """Compare its pages' blocks with the recordings."""
     return example.run(OUTPUTS, also="test_nothing_is_kept or test_no_path")
 
 
 def page(example: Example) -> str:
+    """Run its pages, and compare what they print with what was recorded."""
     return example.run(("tests/docs/test_pages.py",), marker="pages")
 
 
 def snippets(example: Example) -> str:
+    """Run its snippets, each by itself."""
     return example.run(("tests/docs/test_snippets.py",), marker="pages")
 
 
 def results(example: Example) -> str:
+    """Compare what was recorded with the experiments of its facts, and look for them on its pages."""
     file = example.root / "docs" / "results" / f"{example.name}.json"
     if not file.is_file():
         raise Wrong(f"{file.relative_to(example.root)} is missing")
@@ -130,9 +136,8 @@ def results(example: Example) -> str:
     for plan in facts.experiment:
         if plan.name not in recorded:
             raise Wrong(f"the experiment {plan.name} of example.toml is not in {file.name}")
-        for key in ("partition", "nodes", "rounds", "seed"):
-            if recorded[plan.name][key] != getattr(plan, key):
-                raise Wrong(f"{plan.name} was recorded with another {key}: {recorded[plan.name][key]}")
+        if other := _other_conditions(plan, recorded[plan.name]):
+            raise Wrong(f"{plan.name} was recorded with another {other}")
         for language in LANGUAGES:
             if not re.search(rf"\{{\{{ *results-[\w-]+: *{example.name}/{plan.name} *\}}\}}", _text(example, language)):
                 raise Wrong(f"{plan.name} is shown nowhere on {example.page(language).relative_to(example.root)}")
@@ -140,6 +145,7 @@ def results(example: Example) -> str:
 
 
 def hazards(example: Example) -> str:
+    """Run the tests of hazards, those of its own and those of every example; its pages have to name its own."""
     named = {language: set(HAZARD.findall(_text(example, language))) for language in LANGUAGES}
     if not named["zh"] or named["zh"] != named["en"]:
         one_only = ", ".join(sorted(named["zh"] ^ named["en"])) or "none at all"
@@ -150,6 +156,7 @@ def hazards(example: Example) -> str:
 
 
 def damages(example: Example) -> str:
+    """Run the tests of its data, which have to damage them."""
     refusing = [place for place, text in example.tests.items() if "assert_refused(" in text]
     if not refusing:
         raise Wrong(f"no test of {example.name} damages its data: nothing calls assert_refused")
@@ -157,6 +164,7 @@ def damages(example: Example) -> str:
 
 
 def todo(example: Example) -> str:
+    """Look for what is still to be written."""
     found = [
         f"{file.relative_to(example.root)} line {number}"
         for file in example.files
@@ -165,15 +173,15 @@ def todo(example: Example) -> str:
     ]
     link = re.compile(rf"\[TODO\]\(guides/{example.name}-program\.md")
     for shared in SHARED[1:]:
-        found += [f"{shared}: the column of {example.name}"] * len(
-            link.findall((example.root / shared).read_text("utf-8"))
-        )
+        links = link.findall((example.root / shared).read_text("utf-8"))
+        found += [f"{shared}: the column of {example.name}" for _ in links]
     if found:
         raise Wrong(f"{len(found)} are left: {', '.join(found[:PLACES])}{', …' if found[PLACES:] else ''}")
     return ""
 
 
 def licence(example: Example) -> str:
+    """Look for the licences where they have to be named."""
     data, notice = example.facts.data, (example.root / "NOTICE").read_text("utf-8")
     for key in ("source", "licence", "embedded"):
         if not getattr(data, key) or TODO.search(getattr(data, key)):
@@ -196,6 +204,7 @@ def licence(example: Example) -> str:
 
 
 def task(example: Example) -> str:
+    """Ask of its task what `playground check` asks."""
     from ..catalogue import find
     from ..experiments.check import check
 
@@ -203,7 +212,7 @@ def task(example: Example) -> str:
     failed = [answer for answer in answers if answer.answer == FAILED]
     if failed:
         raise Wrong(f"{failed[0].question}: {failed[0].reason}")
-    return f"{sum(answer.answer == OK for answer in answers)} of {len(answers)} ok, the others not applicable"
+    return f"{sum(answer.answer == OK for answer in answers)} of {len(answers)} questions ok"
 
 
 QUESTIONS = (
@@ -219,12 +228,17 @@ QUESTIONS = (
         snippets,
         "run the file in an empty folder: python …/snippets/NAME/FILE.py",
     ),
-    Question("outputs", "Is it recorded what each block prints?", outputs, "make outputs PAGES=guides/NAME{,-program}"),
+    Question(
+        "outputs",
+        "Is it recorded what each block prints?",
+        outputs,
+        'make outputs PAGES="guides/NAME guides/NAME-program"',
+    ),
     Question(
         "page",
         "Do the pages run from top to bottom, and print what was recorded?",
         page,
-        "mend the code; if the new output is right: make outputs PAGES=guides/NAME{,-program}",
+        'mend the code; if the new output is right: make outputs PAGES="guides/NAME guides/NAME-program"',
     ),
     Question(
         "results",
@@ -296,6 +310,14 @@ def _text(example: Example, language: str, ending: str = "") -> str:
     if not file.is_file():
         raise Wrong(f"{file.relative_to(example.root)} is missing")
     return file.read_text("utf-8")
+
+
+def _other_conditions(plan: Experiment, recorded: dict[str, Any]) -> str:
+    """Return what an experiment was recorded with that its plan says otherwise, if anything."""
+    wanted = {key: getattr(plan, key) for key in ("partition", "nodes", "rounds", "seed")}
+    wanted |= {"more_seeds": [*plan.more_seeds], **plan.settings}
+    found = {"more_seeds": [], **recorded["settings"], **recorded}
+    return ", ".join(f"{key}: {found.get(key)}" for key, value in wanted.items() if found.get(key) != value)
 
 
 def _uses_weights(example: Example) -> bool:

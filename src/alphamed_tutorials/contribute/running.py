@@ -18,9 +18,9 @@ FIRST_LINES = 2  # of a failed test's message
 
 def selection(name: str) -> str:
     """Return what pytest's `-k` takes for the tests of one example: those of its pages, its files and its name."""
-    pages = (f"guides/{name}.md", f"guides/{name}-program.md")
-    parameters = (f"[{name}]", f"[{name}-", f"-{name}]", f"-{name}-", f"[{name}/")
-    return " or ".join((*pages, *parameters, f"test_{name}.py", f"test_{name}_data.py"))
+    places = (f"guides/{name}.md", f"guides/{name}-program.md", f"snippets/{name}/")
+    parameters = (f"[{name}]", f"[{name}-", f"-{name}]", f"-{name}-")
+    return " or ".join((*places, *parameters, f"test_{name}.py", f"test_{name}_data.py"))
 
 
 def run_tests(root: Path, files: tuple[str, ...], chosen: str, marker: str, tell: Callable[[str], None]) -> str:
@@ -65,4 +65,7 @@ def run_tests(root: Path, files: tuple[str, ...], chosen: str, marker: str, tell
 def _told(case: ElementTree.Element, fault: ElementTree.Element) -> str:
     said = (fault.get("message") or fault.text or "").strip().split("\n")
     file = (case.get("classname") or "").rpartition(".")[2]
-    return "\n".join([f"{file}.py::{case.get('name')}", *said[:FIRST_LINES]])
+    shown = (
+        said if len(said) <= FIRST_LINES else [*said[:FIRST_LINES], "…", said[-1]]
+    )  # a traceback ends with the error
+    return "\n".join([f"{file}.py::{case.get('name')}", *shown])
