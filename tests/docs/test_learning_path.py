@@ -6,7 +6,7 @@ import pytest
 
 from pages import HEADING, LANGUAGES, ROOT, Page
 
-GUIDES = ["mnist", "transfer_learning", "speech_commands", "language_modeling", "object_detection"]
+GUIDES = ["mnist", "transfer_learning", "speech_commands", "language_modeling", "object_detection", "breast_cancer"]
 LINK = re.compile(r"\[(?P<words>[^]]+)\]\((?P<page>[\w/-]+\.md)#(?P<anchor>[\w-]+)\)")
 
 
@@ -15,7 +15,7 @@ LINK = re.compile(r"\[(?P<words>[^]]+)\]\((?P<page>[\w/-]+\.md)#(?P<anchor>[\w-]
 def test_every_point_of_every_guide_is_linked(guide, language):
     page = Page(ROOT / "docs" / language / "learning-path.md")
     rows = [line.text.strip("| ").split(" | ") for line in page.lines if re.match(r"\| \d\. ", line.text)]
-    assert [row[0][0] for row in rows] == list("12345") and {len(row) for row in rows} == {6}
+    assert [row[0][0] for row in rows] == list("12345") and {len(row) for row in rows} == {1 + len(GUIDES)}
     program = f"guides/{guide}-program.md"
     text = (ROOT / "docs" / language / program).read_text("utf-8")
     anchors = {heading["anchor"] for heading in map(HEADING.fullmatch, text.split("\n")) if heading}
