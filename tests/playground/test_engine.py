@@ -136,7 +136,8 @@ def test_an_engine_that_there_is_not_is_refused(tmp_path):
 
 @pytest.mark.soak
 @pytest.mark.parametrize(
-    "name", ["mnist", "transfer_learning", "speech_commands", "language_modeling", "object_detection"]
+    "name",
+    ["mnist", "transfer_learning", "speech_commands", "language_modeling", "object_detection", "breast_cancer"],
 )
 def test_all_examples(name, tmp_path):
     local, there = (
