@@ -158,7 +158,7 @@ def _code(code: str, files: list[str], output: Output, pictures: Path, language:
         alternative = PICTURE_WORDS[language]["picture"].format(file)
         show = f'from IPython.display import Image\n\nImage("{file}", alt="{alternative}")'
         png = base64.b64encode((pictures / name).read_bytes()).decode()
-        facts = {"image/png": {"alt": alternative}}
+        facts = {"image/png": {"alt": alternative, "file": name}}
         found.append(new_code_cell(show, outputs=[new_output("display_data", {"image/png": png}, metadata=facts)]))
     return found
 

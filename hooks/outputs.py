@@ -6,7 +6,6 @@ A page's recording is `docs/results/outputs/<page>.json`, one for both languages
 import hashlib
 import json
 import re
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +18,6 @@ FOLDED = 16  # an output of more lines is folded: so many are shown, …
 SHOWN = 8
 TABLE = 24  # … or fewer before what is folded and, behind it, the table that ends the output, if it has no more lines
 BEFORE_TABLE = 3
-DRAWN = re.compile(r'<img (?=[^>]*class="output")(?=[^>]*src="[^"]*assets/results/outputs/(?P<file>[^"]+\.png)")')
 PICTURE = re.compile(r"""(?:plot|savefig|write_png)\(.*"(?P<python>[^"]+\.png)"|--plot[ =](?P<sh>\S+\.png)""")
 WORDS = {
     "zh": {"output": "输出", "rest": "其余 {} 行", "picture": "上面的代码画出的图：{}"},
@@ -147,18 +145,3 @@ def on_page_markdown(markdown, page, config, files):
     source = read_page(Path(page.file.abs_src_path), Path(config.docs_dir).parents[1])
     folder = f"assets/results/outputs/{name_of(source)}"
     return insert(markdown, outputs(source), source.language, get_relative_url(folder, page.file.src_uri))
-
-
-def size_pictures(html: str, folder: Path) -> str:
-    """Return a page whose recorded pictures load when they are near: they keep their place before, by their size."""
-
-    def sized(image: re.Match) -> str:
-        head = (folder / image["file"]).read_bytes()[:24]
-        width, height = struct.unpack(">II", head[16:])  # where a PNG has them
-        return f'{image[0]}loading="lazy" width="{width}" height="{height}" '
-
-    return DRAWN.sub(sized, html)
-
-
-def on_page_content(html, page, config, files):
-    return size_pictures(html, Path(config.docs_dir).parents[1] / FOLDER)

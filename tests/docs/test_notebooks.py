@@ -149,5 +149,7 @@ def test_a_cell_shows_what_its_block_printed_and_drew(tmp_path):
     code, picture = [cell for cell in make(page).cells if cell.cell_type == "code"]
     assert code.outputs[0].text == "drawn\n"
     assert base64.b64decode(picture.outputs[0].data["image/png"]) == b"picture"
-    assert picture.outputs[0].metadata == {"image/png": {"alt": "What the code above draws: some/metrics.png"}}
+    assert picture.outputs[0].metadata == {
+        "image/png": {"alt": "What the code above draws: some/metrics.png", "file": "metrics.png"}
+    }
     assert [code.execution_count, picture.execution_count] == [1, 2]

@@ -17,6 +17,7 @@ import chinese
 import dots
 import glossary
 import languages
+import lazy_pictures
 import navigation
 import options
 import repository
@@ -504,3 +505,12 @@ def test_lines_differ_by_shape_and_dash_and_not_by_colour_alone():
     css = (ROOT / "docs" / "assets" / "site.css").read_text("utf-8")
     dashes = [re.search(rf"\.run-{style} \.run {{ stroke-dasharray: ([^;]*);", css)[1] for style in nodes]
     assert len(set(shapes)) == len(set(dashes)) == len(nodes)
+
+
+def test_pictures_of_the_site_get_their_size_and_keep_a_width_of_their_own():
+    shot = ROOT / "docs/assets/cards/en.png"
+    html = '<img alt="a" src="a.png" /> <img alt="b" src="a.png" width="600" /> <img src="other.png" />'
+    assert lazy_pictures.load_when_near(html, {"a.png": shot}.get) == (
+        '<img alt="a" src="a.png" width="1200" height="630" loading="lazy" decoding="async"> '
+        '<img alt="b" src="a.png" width="600" height="315" loading="lazy" decoding="async"> <img src="other.png" />'
+    )
