@@ -100,6 +100,7 @@ def _pieces(page: Page) -> Iterator[Block | str]:
 def _parts(page: Page) -> Iterator[Block | str | None]:
     """Yield blocks to run, text, and None for what is left out; notes are unfolded, answers stay folded."""
     blocks = {block.first: (block, output) for block, output in zip(page.blocks, outputs(page), strict=True)}
+    whole = "\n".join(_unindented(block) for block in page.program("python"))
     covered = {index for block in page.blocks for index in range(block.first, block.last + 1)}
     within = ""  # what the indented lines belong to: "question", another kind of note, "left out", or nothing
     for index, line in enumerate(page.lines):
@@ -116,6 +117,8 @@ def _parts(page: Page) -> Iterator[Block | str | None]:
                 within = note["kind"] if note else "left out" if not block and NOT_PROSE.match(text) else ""
             if block and block.language == "python" and block.runs and within != "question":
                 yield block
+            elif block and block.language == "python" and not block.runs and _unindented(block) in whole:
+                continue  # a part of what a cell holds whole: a class cannot be written in several
             elif block and not (within == "left out" and block.indent):
                 yield _fence(block.language, in_chinese(block.text) if page.language == "zh" else block.text)
                 if within == "question" and output.printed:
@@ -130,6 +133,10 @@ def _parts(page: Page) -> Iterator[Block | str | None]:
                 yield ATTRIBUTES.sub("", text.removeprefix("    ") if within else text)
     if within == "question":
         yield "\n</details>\n"
+
+
+def _unindented(block: Block) -> str:
+    return "\n".join(line.text.strip() for line in block.lines).strip()
 
 
 def _fence(language: str, text: str) -> str:
