@@ -82,10 +82,11 @@ def on_page_content(html, page, config, files):
     guide = _guide(page.file, files)
     headings = HEADING.findall(Path(guide.abs_src_path).read_text(encoding="utf-8"))
     anchors = {title.replace("`", ""): anchor for title, anchor in headings}
-    folder = get_relative_url(f"assets/results/outputs/guides/{Path(page.file.src_uri).stem}", page.url)
+    language = config.theme["language"]
+    folder = get_relative_url(f"assets/results/outputs/guides/{Path(page.file.src_uri).stem}/{language}", page.url)
     content = plain(html, anchors, describe_pictures(Path(page.file.abs_src_path), folder))
     page.toc = contents(content)
-    words, buttons = WORDS[config.theme["language"]], BeautifulSoup("<p></p>", "html.parser")
+    words, buttons = WORDS[language], BeautifulSoup("<p></p>", "html.parser")
     for target, word in ((get_relative_url(guide.url, page.url), "page"), (Path(page.file.src_uri).name, "download")):
         button = buttons.new_tag("a", href=target, attrs={"class": "md-button"})
         button.string = words[word]

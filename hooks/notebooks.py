@@ -13,8 +13,8 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from comments import in_chinese
+from outputs import FOLDER, Output, outputs, pictures_below, pictures_of, read
 from outputs import WORDS as PICTURE_WORDS
-from outputs import Output, outputs, pictures_of, read, recording_of
 from pages import HEADING, Block, Page, read_page
 
 LINK = re.compile(r"!?\[(?P<text>[^][]*)\]\((?P<target>[^()]*)\)(\{[^}]*\})?")
@@ -59,7 +59,7 @@ def cells(page: Page) -> list[dict]:
     recorded = {block.first: output for block, output in zip(page.blocks, outputs(page), strict=True)}
     for piece in [*_pieces(page), "# end"]:
         if isinstance(piece, Block):
-            output, pictures = recorded[piece.first], recording_of(page).with_suffix("")
+            output, pictures = recorded[piece.first], page.root / FOLDER / pictures_below(page)
             code = in_chinese(piece.text) if page.language == "zh" else piece.text
             section += [*_markdown(text), *_code(code, pictures_of(piece), output, pictures, page.language)]
             text = ""

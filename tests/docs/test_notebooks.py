@@ -151,8 +151,8 @@ def test_a_cell_shows_what_its_block_printed_and_drew(tmp_path):
         '# --8<-- [start:one]\nplot(x, "some/metrics.png")\n# --8<-- [end:one]\n',
     )
     folder = tmp_path / "docs/results/outputs/guides/page"
-    folder.mkdir(parents=True)
-    (folder / "metrics.png").write_bytes(b"picture")
+    folder.joinpath("en").mkdir(parents=True)
+    (folder / "en" / "metrics.png").write_bytes(b"picture")
     recorded = {key(page.blocks[0]): {"printed": "drawn\n", "pictures": ["metrics.png"]}}
     folder.with_suffix(".json").write_text(json.dumps({"recorded": {}, "blocks": recorded}), encoding="utf-8")
     code, picture = [cell for cell in make(page).cells if cell.cell_type == "code"]
