@@ -16,15 +16,16 @@ WORDS = {
 HEADING = re.compile(r"^#+ (.*?) *\{[^}]*#([\w-]+)[^}]*\}$", re.MULTILINE)
 
 
-def plain(html: str, anchors: dict[str, str], alternatives: list[str]) -> BeautifulSoup:
+def plain(html: str, anchors: dict[str, str], pictures: list[dict[str, str]]) -> BeautifulSoup:
     """Return a rendered notebook as the theme marks up a page: headings, text, code, what it printed, pictures.
 
     Args:
         html: What mkdocs-jupyter made.
         anchors: The anchor of each of the guide's headings, by its text; the notebook's are among them.
-        alternatives: What the pictures show, in words, in order; the notebook knows it and its HTML does not.
+        pictures: The attributes of each picture, in order. They name its file: the notebook has it inside, which would
+            make its page as heavy.
     """
-    described = iter(alternatives)
+    attributes = iter(pictures)
     old, new = BeautifulSoup(html, "html.parser"), BeautifulSoup("", "html.parser")
     for part in old.select(".jp-RenderedMarkdown, .highlight-ipynb, .jp-RenderedText, .jp-RenderedImage"):
         if "jp-RenderedMarkdown" in part["class"]:
@@ -33,9 +34,8 @@ def plain(html: str, anchors: dict[str, str], alternatives: list[str]) -> Beauti
             for heading in part.select("h1, h2, h3, h4"):
                 _set_anchor(heading, anchors)
             new.extend(list(part.children))
-        elif picture := part.find("img"):
-            picture["class"], picture["alt"] = ["output"], next(described)  # on white, in the dark too
-            new.append(picture)
+        elif part.find("img"):
+            new.append(new.new_tag("img", attrs={"class": "output", **next(attributes)}))  # on white, in the dark too
         else:
             box = new.new_tag("div", attrs={"class": "highlight" if part.find("span") else "highlight output"})
             box.append(_code(new, part.pre))
@@ -43,10 +43,11 @@ def plain(html: str, anchors: dict[str, str], alternatives: list[str]) -> Beauti
     return new
 
 
-def describe_pictures(notebook: Path) -> list[str]:
-    """Return what the pictures of a notebook show, in words."""
+def describe_pictures(notebook: Path, folder: str) -> list[dict[str, str]]:
+    """Return what a notebook's pictures show, in words, and where their files are: in a folder of the site."""
     outputs = [output for cell in nbformat.read(notebook, 4).cells for output in cell.get("outputs", [])]
-    return [output.metadata["image/png"]["alt"] for output in outputs if "image/png" in output.get("data", {})]
+    facts = [output.metadata["image/png"] for output in outputs if "image/png" in output.get("data", {})]
+    return [{"alt": fact["alt"], "src": f"{folder}/{fact['file']}"} for fact in facts]
 
 
 def _code(soup: BeautifulSoup, pre: Tag) -> Tag:
@@ -81,9 +82,11 @@ def on_page_content(html, page, config, files):
     guide = _guide(page.file, files)
     headings = HEADING.findall(Path(guide.abs_src_path).read_text(encoding="utf-8"))
     anchors = {title.replace("`", ""): anchor for title, anchor in headings}
-    content = plain(html, anchors, describe_pictures(Path(page.file.abs_src_path)))
+    language = config.theme["language"]
+    folder = get_relative_url(f"assets/results/outputs/guides/{Path(page.file.src_uri).stem}/{language}", page.url)
+    content = plain(html, anchors, describe_pictures(Path(page.file.abs_src_path), folder))
     page.toc = contents(content)
-    words, buttons = WORDS[config.theme["language"]], BeautifulSoup("<p></p>", "html.parser")
+    words, buttons = WORDS[language], BeautifulSoup("<p></p>", "html.parser")
     for target, word in ((get_relative_url(guide.url, page.url), "page"), (Path(page.file.src_uri).name, "download")):
         button = buttons.new_tag("a", href=target, attrs={"class": "md-button"})
         button.string = words[word]

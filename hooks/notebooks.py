@@ -13,8 +13,8 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from comments import in_chinese
+from outputs import FOLDER, Output, outputs, pictures_below, pictures_of, read
 from outputs import WORDS as PICTURE_WORDS
-from outputs import Output, outputs, pictures_of, read, recording_of
 from pages import HEADING, Block, Page, read_page
 
 LINK = re.compile(r"!?\[(?P<text>[^][]*)\]\((?P<target>[^()]*)\)(\{[^}]*\})?")
@@ -59,7 +59,7 @@ def cells(page: Page) -> list[dict]:
     recorded = {block.first: output for block, output in zip(page.blocks, outputs(page), strict=True)}
     for piece in [*_pieces(page), "# end"]:
         if isinstance(piece, Block):
-            output, pictures = recorded[piece.first], recording_of(page).with_suffix("")
+            output, pictures = recorded[piece.first], page.root / FOLDER / pictures_below(page)
             code = in_chinese(piece.text) if page.language == "zh" else piece.text
             section += [*_markdown(text), *_code(code, pictures_of(piece), output, pictures, page.language)]
             text = ""
@@ -100,6 +100,7 @@ def _pieces(page: Page) -> Iterator[Block | str]:
 def _parts(page: Page) -> Iterator[Block | str | None]:
     """Yield blocks to run, text, and None for what is left out; notes are unfolded, answers stay folded."""
     blocks = {block.first: (block, output) for block, output in zip(page.blocks, outputs(page), strict=True)}
+    whole = "\n".join(_unindented(block) for block in page.program("python"))
     covered = {index for block in page.blocks for index in range(block.first, block.last + 1)}
     within = ""  # what the indented lines belong to: "question", another kind of note, "left out", or nothing
     for index, line in enumerate(page.lines):
@@ -116,6 +117,8 @@ def _parts(page: Page) -> Iterator[Block | str | None]:
                 within = note["kind"] if note else "left out" if not block and NOT_PROSE.match(text) else ""
             if block and block.language == "python" and block.runs and within != "question":
                 yield block
+            elif block and block.language == "python" and not block.runs and _unindented(block) in whole:
+                continue  # a part of what a cell holds whole: a class cannot be written in several
             elif block and not (within == "left out" and block.indent):
                 yield _fence(block.language, in_chinese(block.text) if page.language == "zh" else block.text)
                 if within == "question" and output.printed:
@@ -130,6 +133,10 @@ def _parts(page: Page) -> Iterator[Block | str | None]:
                 yield ATTRIBUTES.sub("", text.removeprefix("    ") if within else text)
     if within == "question":
         yield "\n</details>\n"
+
+
+def _unindented(block: Block) -> str:
+    return "\n".join(line.text.strip() for line in block.lines).strip()
 
 
 def _fence(language: str, text: str) -> str:
@@ -158,7 +165,7 @@ def _code(code: str, files: list[str], output: Output, pictures: Path, language:
         alternative = PICTURE_WORDS[language]["picture"].format(file)
         show = f'from IPython.display import Image\n\nImage("{file}", alt="{alternative}")'
         png = base64.b64encode((pictures / name).read_bytes()).decode()
-        facts = {"image/png": {"alt": alternative}}
+        facts = {"image/png": {"alt": alternative, "file": name}}
         found.append(new_code_cell(show, outputs=[new_output("display_data", {"image/png": png}, metadata=facts)]))
     return found
 

@@ -1,12 +1,12 @@
 """Show under every code block what it printed and drew when the page was recorded: `make outputs`.
 
-A page's recording is `docs/results/outputs/<page>.json`, one for both languages; its pictures lie in the folder beside it.
+A page's recording is `docs/results/outputs/<page>.json`, one for both languages; its pictures lie in a folder beside it,
+once for each language.
 """
 
 import hashlib
 import json
 import re
-import struct
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +19,9 @@ FOLDED = 16  # an output of more lines is folded: so many are shown, …
 SHOWN = 8
 TABLE = 24  # … or fewer before what is folded and, behind it, the table that ends the output, if it has no more lines
 BEFORE_TABLE = 3
-DRAWN = re.compile(r'<img (?=[^>]*class="output")(?=[^>]*src="[^"]*assets/results/outputs/(?P<file>[^"]+\.png)")')
 PICTURE = re.compile(r"""(?:plot|savefig|write_png)\(.*"(?P<python>[^"]+\.png)"|--plot[ =](?P<sh>\S+\.png)""")
 WORDS = {
-    "zh": {"output": "输出", "rest": "其余 {} 行", "picture": "上面的代码画出的图：{}"},
+    "zh": {"output": "输出", "rest": "其余 {} 行", "picture": "上面的代码画出的图（文字已译成中文）：{}"},
     "en": {"output": "Output", "rest": "{} more lines", "picture": "What the code above draws: {}"},
 }
 
@@ -51,8 +50,13 @@ def name_of(page: Page) -> str:
 
 
 def recording_of(page: Page) -> Path:
-    """Return where a page's recording lies; its pictures are in the folder of the same name without `.json`."""
+    """Return where a page's recording lies."""
     return page.root / FOLDER / f"{name_of(page)}.json"
+
+
+def pictures_below(page: Page) -> Path:
+    """Return the folder of the pictures that a page's code drew, in the page's language; below `FOLDER`."""
+    return Path(name_of(page), page.language)
 
 
 def read(page: Page) -> dict:
@@ -145,20 +149,5 @@ def on_page_markdown(markdown, page, config, files):
     if not page.file.src_uri.endswith(".md"):
         return markdown
     source = read_page(Path(page.file.abs_src_path), Path(config.docs_dir).parents[1])
-    folder = f"assets/results/outputs/{name_of(source)}"
+    folder = f"assets/results/outputs/{pictures_below(source).as_posix()}"
     return insert(markdown, outputs(source), source.language, get_relative_url(folder, page.file.src_uri))
-
-
-def size_pictures(html: str, folder: Path) -> str:
-    """Return a page whose recorded pictures load when they are near: they keep their place before, by their size."""
-
-    def sized(image: re.Match) -> str:
-        head = (folder / image["file"]).read_bytes()[:24]
-        width, height = struct.unpack(">II", head[16:])  # where a PNG has them
-        return f'{image[0]}loading="lazy" width="{width}" height="{height}" '
-
-    return DRAWN.sub(sized, html)
-
-
-def on_page_content(html, page, config, files):
-    return size_pictures(html, Path(config.docs_dir).parents[1] / FOLDER)

@@ -2,7 +2,8 @@
 
     python tools/record_outputs.py [PAGE ...]      (`make outputs` records all; a page is named as `guides/mnist`)
 
-A page's blocks run as one program, as its reader would run them. What is recorded stays as it is where the new run
+A page's blocks run as one program, as its reader would run them. Pictures are drawn in both languages (drawing/); that
+needs a font with Chinese characters. What is recorded stays as it is where the new run
 prints the same but for what `difference` lets pass. Another kind of processor rounds otherwise, and training takes
 another course there: after one epoch of the detector AP50 was 0.65 with one set of instructions and 0.41 with another.
 """
@@ -30,6 +31,7 @@ SECONDS = re.compile(r"\b\d+(?:\.\d+)?(?= ?(?:s|ms|秒|seconds?|GiB)\b)")
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[-+]?\d+)?%?")
 TOLERANCE = 0.05  # of shares, numbers with a decimal point and big ones: training differs a little between processors
 BIG = 1000  # whole numbers below are compared as they are, such as counts of samples; file sizes are above
+DRAWING = Path(__file__).parent / "drawing"
 NEAR_ZERO = 1e-4  # smaller differences between two computations are both nothing
 
 
@@ -90,15 +92,20 @@ def _near(one: str, other: str) -> bool:
     return near_zero or abs(first - second) <= TOLERANCE * max(abs(first), 1)
 
 
-def run(blocks: list[Block], folder: Path) -> list[str]:
-    """Run blocks of one language as a program in a folder and return what each printed; paths there are cut short."""
+def run(blocks: list[Block], folder: Path, twins: Path) -> list[str]:
+    """Run blocks of one language as a program in a folder and return what each printed; paths there are cut short.
+
+    The Chinese twins of the pictures it draws go into a folder of their own.
+    """
     language = blocks[0].language
     command = COMMANDS[language]
     folder.joinpath(command[-1]).write_text("".join(f"{line.text}\n" for line in program(blocks)), "utf-8")
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    modules = os.pathsep.join([str(DRAWING), os.environ.get("PYTHONPATH", "")])
+    variables = ENVIRONMENT | {"PATH": path, "PYTHONPATH": modules, "TWINS": str(twins)}
     errors = subprocess.PIPE if language == "python" else subprocess.STDOUT  # libraries warn there; a shell talks there
     done = subprocess.run(
-        command, cwd=folder, env=os.environ | ENVIRONMENT | {"PATH": path},
+        command, cwd=folder, env=os.environ | variables,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, text=True,
     )  # fmt: skip
     if done.returncode:
@@ -121,11 +128,12 @@ def record(pages: list[Page]) -> None:
         blocks: dict[str, dict] = {}
         for language in RUN_LANGUAGES:
             blocks |= _recorded(pages, language, before, pictures)
-        if blocks == before:
+        kept = path.with_suffix("")
+        if blocks == before and _files(pictures) == _files(kept):
             return
-        shutil.rmtree(path.with_suffix(""), ignore_errors=True)
+        shutil.rmtree(kept, ignore_errors=True)
         if any(pictures.iterdir()):
-            shutil.copytree(pictures, path.with_suffix(""))
+            shutil.copytree(pictures, kept)
     facts = {
         "date": time.strftime("%Y-%m-%d"),
         "seconds": round(time.monotonic() - started, 1),
@@ -137,20 +145,32 @@ def record(pages: list[Page]) -> None:
     path.write_text(json.dumps({"recorded": facts, "blocks": blocks}, ensure_ascii=False, indent=1) + "\n", "utf-8")
 
 
+def _files(folder: Path) -> set[Path]:
+    return {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
+
+
 def _recorded(pages: list[Page], language: str, before: dict[str, dict], pictures: Path) -> dict[str, dict]:
-    """Return what the blocks of one kind print, by their keys, and put what they draw into a folder."""
+    """Return what the blocks of one kind print, by their keys, and put what they draw into a folder, by language."""
     recorded = {}
     for blocks in {tuple(map(key, found)): found for page in pages if (found := page.program(language))}.values():
-        with tempfile.TemporaryDirectory() as folder:
-            for block, printed in zip(blocks, run(blocks, Path(folder)), strict=True):
+        with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as twins:
+            for block, printed in zip(blocks, run(blocks, Path(folder), Path(twins)), strict=True):
                 old = before.get(key(block), {}).get("printed", "")
                 entry = recorded[key(block)] = {"printed": printed if difference(old, printed) else old}
-                names = [f"{key(block)[:4]}-{Path(picture).name}" for picture in pictures_of(block)]
-                for picture, name in zip(pictures_of(block), names):
-                    shutil.copy(Path(folder, picture), pictures / name)
-                if names:
-                    entry["pictures"] = names
+                drawn = {f"{key(block)[:4]}-{Path(name).name}": Path(folder, name) for name in pictures_of(block)}
+                for name, picture in drawn.items():
+                    _keep(picture, Path(twins), pictures, name)
+                if drawn:
+                    entry["pictures"] = list(drawn)
     return recorded
+
+
+def _keep(picture: Path, twins: Path, folder: Path, name: str) -> None:
+    """Copy a picture and its Chinese twin; one that matplotlib did not draw has no words, and is its own twin."""
+    twin = twins / hashlib.sha256(picture.read_bytes()).hexdigest()
+    for language, file in {"en": picture, "zh": twin if twin.exists() else picture}.items():
+        folder.joinpath(language).mkdir(exist_ok=True)
+        shutil.copy(file, folder / language / name)
 
 
 def pages_by_name() -> dict[str, list[Page]]:

@@ -6,6 +6,7 @@ if __name__ == "__main__":
     new("toy")
 
 # --8<-- [start:file]
+# --8<-- [start:reading]
 # Tell from four measurements whether a patient has diabetes.
 import csv
 
@@ -35,6 +36,8 @@ def build_network():
     return nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 2))
 
 
+# --8<-- [end:reading]
+# --8<-- [start:training]
 # --8<-- [start:loop]
 def train_an_epoch(model, loader, optimizer):
     model.train()
@@ -57,6 +60,8 @@ def measure(model, loader):
     return loss / count, correct / count
 
 
+# --8<-- [end:training]
+# --8<-- [start:main]
 def main():
     torch.manual_seed(SEED)
     model = build_network()
@@ -72,4 +77,5 @@ def main():
 
 if __name__ == "__main__":
     main()
+# --8<-- [end:main]
 # --8<-- [end:file]

@@ -62,6 +62,7 @@ SECTIONS = {  # what every guide has, by the ending of its name, in this order; 
         "next",
     ),
 }
+LONGEST = 48  # lines of a listing that is not folded
 FILE_SUFFIXES = [
     "csv",
     "gz",
@@ -131,21 +132,50 @@ def reasons_are_given(page: Page) -> Iterator[str]:
 
 
 def annotations_are_explained(page: Page) -> Iterator[str]:
-    """The annotations of a block are numbered from 1, and the list after the block has one item for each."""
+    """The list after a block has one item for each of its annotations, with the same numbers.
+
+    A listing that is shown in parts and whole has the lists at its parts, which together count from 1.
+    """
+    explained: list[int] = []
     for block in page.blocks:
         found = sorted({int(number) for number in ANNOTATION.findall(block.text)})
-        items = _count_list_items(page, block) if found else 0
-        if found != list(range(1, items + 1)):
-            yield f"{page.lines[block.first]}: annotations {found}, but {items} list items after the block"
+        items = _list_items(page, block) if found else []
+        if found and found == items:
+            explained = found if found[0] == 1 else [*explained, *found]
+        if found != items and not (set(found) <= set(explained) and not items):
+            yield f"{page.lines[block.first]}: annotations {found}, but list items {items} after the block"
+        elif explained != list(range(1, len(explained) + 1)):
+            yield f"{page.lines[block.first]}: the annotations {explained} do not count from 1"
 
 
-def _count_list_items(page: Page, block: Block) -> int:
-    items = 0
+def listings_are_short(page: Page) -> Iterator[str]:
+    """A listing is short enough to be read in one go, or it is folded: the page speaks about its parts."""
+    for block in page.blocks:
+        if len(block.lines) > LONGEST and not _is_folded(page, block):
+            yield f"{page.lines[block.first]}: {len(block.lines)} lines; show it in parts, and fold the whole"
+
+
+def _is_folded(page: Page, block: Block) -> bool:
+    """Tell whether one of the notes and tabs that a block stands in is folded."""
+    depth = block.indent
+    for line in reversed(page.lines[: block.first]):
+        text = line.text.lstrip()
+        if text and len(line.text) - len(text) < depth:
+            depth = len(line.text) - len(text)
+            if re.match(r"\?\?\?(?!\+)", text):
+                return True
+    return False
+
+
+def _list_items(page: Page, block: Block) -> list[int]:
+    """Return the numbers of the list after a block."""
+    items: list[int] = []
     for line in page.lines[block.last + 1 :]:
         text = line.text.lstrip()
         indent = len(line.text) - len(text)
-        if indent == block.indent and re.match(r"\d+\.\s", text):
-            items += 1
+        number = re.match(r"(\d+)\.\s", text)
+        if indent == block.indent and number:
+            items.append(int(number[1]))
         elif text and (indent <= block.indent or not items):
             break
     return items
@@ -454,6 +484,7 @@ PAGE_RULES = (
     fences_are_known,
     reasons_are_given,
     annotations_are_explained,
+    listings_are_short,
     names_exist,
     commands_exist,
     front_matter_is_yaml,

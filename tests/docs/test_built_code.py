@@ -1,6 +1,9 @@
 """The code blocks of the built pages are the very code that test_pages.py runs."""
 
+import re
+
 import pytest
+from bs4 import BeautifulSoup
 from built import code_blocks
 
 from comments import in_chinese
@@ -8,6 +11,9 @@ from pages import ROOT, RUN_LANGUAGES, find_pages
 
 PAGES = find_pages()
 
+MARK = re.compile(
+    r" *# \(\d+\)!"
+)  # counted anew, and left out where no list follows: test_every_sign_has_its_explanation
 FOLDERS = {"zh": "", "en": "en"}  # where each language lies in the built site
 
 
@@ -19,7 +25,7 @@ def test_reader_sees_the_tested_code(page, site):
     blocks = [(block.language, block.text.strip("\n")) for block in page.blocks if block.language in RUN_LANGUAGES]
     is_chinese = page.language == "zh"
     tested = [(kind, in_chinese(text) if is_chinese and kind == "python" else text) for kind, text in blocks]
-    assert shown == tested
+    assert [(kind, MARK.sub("", text)) for kind, text in shown] == [(kind, MARK.sub("", text)) for kind, text in tested]
 
 
 def test_code_blocks_are_found_and_those_of_docstrings_left_out():
@@ -34,3 +40,15 @@ def test_code_blocks_are_found_and_those_of_docstrings_left_out():
     """
     blocks = [(language, text.strip()) for language, text in code_blocks(html)]
     assert blocks == [("python", "if a < b:"), ("sh", "ls")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_every_sign_has_its_explanation(page, site):
+    html = (site.path / FOLDERS[page.language] / page.path.relative_to(ROOT / "docs" / page.language)).with_suffix(
+        ".html"
+    )
+    soup = BeautifulSoup(html.read_text("utf-8"), "html.parser")
+    for box in soup.select("div.highlight"):
+        if numbers := sorted(set(map(int, re.findall(r"# \((\d+)\)!", box.get_text())))):
+            after = box.find_next_sibling()
+            assert after.name == "ol" and numbers == list(range(1, len(after.find_all("li", recursive=False)) + 1))

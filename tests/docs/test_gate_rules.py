@@ -49,6 +49,7 @@ playground run mnist --rounds 3 | tee log  # --rounds 是轮数
 ```
 """
 INCLUDED = '```python\n--8<-- "snippets/code.py:train"\n```\n'
+PARTS = "```sh\nls  # (1)!\n```\n\n1. One\n\n```sh\nls  # (2)!\n```\n\n2. Two\n\n"
 
 
 def rule_name(value):
@@ -83,6 +84,19 @@ def test_good_project_passes(rule, tmp_path):
     assert list(rule(tmp_path, write_project(tmp_path))) == []
 
 
+@pytest.mark.parametrize(
+    "rule, text",
+    [
+        (gate.annotations_are_explained, f"{PARTS}```sh\nls  # (1)!\nls  # (2)!\n```\n"),
+        (gate.listings_are_short, "```sh\n" + "ls\n" * 48 + "```\n"),
+        (gate.listings_are_short, "??? note\n\n    === 'A'\n\n        ```sh\n" + "        ls\n" * 49 + "        ```\n"),
+    ],
+    ids=rule_name,
+)
+def test_parts_and_what_is_folded_pass(rule, text, tmp_path):
+    assert list(rule(write_project(tmp_path, chinese=text)[0])) == []
+
+
 BAD_PAGES = [
     (gate.python_is_included, "```python\nprint(1)\n```\n", "line 2: Python typed into the page"),
     (gate.python_is_included, "=== 'A'\n\n    ```python\n    --8<-- 'snippets/code.py'\n    x\n    ```\n", "line 5: "),
@@ -100,10 +114,14 @@ BAD_PAGES = [
     (gate.fences_are_known, "```python hl_lines='2'\nx\n```\n", "highlighted line numbers drift"),
     (gate.fences_are_known, "```text\n\n```\n", "the code block is empty"),
     (gate.reasons_are_given, "Words.\n\n<!-- not run: -->\n```sh\nx\n```\n", "line 4: `not run:` gives no reason"),
-    (gate.annotations_are_explained, INCLUDED, "line 1: annotations [1], but 0 list items"),
-    (gate.annotations_are_explained, INCLUDED + "\n1. One\n\n2. Two\n", "annotations [1], but 2 list items"),
-    (gate.annotations_are_explained, INCLUDED + "\nWords.\n\n1. One\n", "annotations [1], but 0 list items"),
-    (gate.annotations_are_explained, "```sh\nls  # (2)!\n```\n\n1. One\n", "annotations [2], but 1 list items"),
+    (gate.annotations_are_explained, INCLUDED, "line 1: annotations [1], but list items [] after"),
+    (gate.annotations_are_explained, INCLUDED + "\n1. One\n\n2. Two\n", "annotations [1], but list items [1, 2]"),
+    (gate.annotations_are_explained, INCLUDED + "\nWords.\n\n1. One\n", "annotations [1], but list items []"),
+    (gate.annotations_are_explained, "```sh\nls  # (2)!\n```\n\n1. One\n", "annotations [2], but list items [1]"),
+    (gate.annotations_are_explained, "```sh\nls  # (2)!\n```\n\n2. Two\n", "the annotations [2] do not count from 1"),
+    (gate.annotations_are_explained, f"{PARTS}```sh\nls  # (4)!\n```\n", "line 13: annotations [4], but list items []"),
+    (gate.listings_are_short, "```sh\n" + "ls\n" * 49 + "```\n", "line 1: 49 lines; show it in parts"),
+    (gate.listings_are_short, "???+ note\n    ```sh\n" + "    ls\n" * 49 + "    ```\n", "line 2: 49 lines"),
     (gate.front_matter_is_yaml, "---\ndescription: A program: short\n---\n", "line 1: the front matter is no YAML"),
     (gate.names_exist, "Call `train_one_epoch()`.\n", "line 1: `train_one_epoch()`: the SDK, this project and PyTorch"),
     (gate.names_exist, "Inherit `FedAverageScheduler`.\n", "have no FedAverageScheduler"),

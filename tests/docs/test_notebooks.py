@@ -26,6 +26,8 @@ def test_notebook_holds_all_code_that_runs_and_what_it_printed(page):
     assert len(shown) == len(blocks) > 5
     printed = ["".join(output.text for output in cell.outputs) for cell in shown]
     assert printed == [output.printed for _, output in blocks] and any(printed)
+    text = "".join(cell.source for cell in notebook if cell.cell_type == "markdown" and "<details>" not in cell.source)
+    assert "FedAvgScheduler):" not in text  # a class is one cell, its parts are not shown besides
 
 
 @pytest.mark.parametrize("page", GUIDES, ids=str)
@@ -73,6 +75,11 @@ See [the other page](other.md#x) and [the paper](https://example.org/a).
 | a | b |
 |---|---|
 
+<!-- not run: all of it is below -->
+```python
+--8<-- "snippets/code.py:part"
+```
+
 ```python
 --8<-- "snippets/code.py:one"
 ```
@@ -108,7 +115,9 @@ playground list
 """,
         """\
 # --8<-- [start:one]
+# --8<-- [start:part]
 x = 1  # (1)!
+# --8<-- [end:part]
 plot(x, "some/metrics.png")
 # --8<-- [end:one]
 # --8<-- [start:two]
@@ -142,12 +151,14 @@ def test_a_cell_shows_what_its_block_printed_and_drew(tmp_path):
         '# --8<-- [start:one]\nplot(x, "some/metrics.png")\n# --8<-- [end:one]\n',
     )
     folder = tmp_path / "docs/results/outputs/guides/page"
-    folder.mkdir(parents=True)
-    (folder / "metrics.png").write_bytes(b"picture")
+    folder.joinpath("en").mkdir(parents=True)
+    (folder / "en" / "metrics.png").write_bytes(b"picture")
     recorded = {key(page.blocks[0]): {"printed": "drawn\n", "pictures": ["metrics.png"]}}
     folder.with_suffix(".json").write_text(json.dumps({"recorded": {}, "blocks": recorded}), encoding="utf-8")
     code, picture = [cell for cell in make(page).cells if cell.cell_type == "code"]
     assert code.outputs[0].text == "drawn\n"
     assert base64.b64decode(picture.outputs[0].data["image/png"]) == b"picture"
-    assert picture.outputs[0].metadata == {"image/png": {"alt": "What the code above draws: some/metrics.png"}}
+    assert picture.outputs[0].metadata == {
+        "image/png": {"alt": "What the code above draws: some/metrics.png", "file": "metrics.png"}
+    }
     assert [code.execution_count, picture.execution_count] == [1, 2]

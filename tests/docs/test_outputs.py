@@ -1,14 +1,34 @@
 """What code prints stands under it on the page, and what it prints now is held against what was recorded."""
 
+import importlib.util
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
 
-from outputs import FOLDED, Output, insert, key, name_of, outputs, pictures_of, read, recording_of, render
-from pages import ROOT, RUN_LANGUAGES, Page, find_pages
-from record_outputs import difference, record
+from alphamed_tutorials.runs.fonts import families_for
+from outputs import (
+    FOLDED,
+    FOLDER,
+    Output,
+    insert,
+    key,
+    name_of,
+    outputs,
+    pictures_below,
+    pictures_of,
+    read,
+    recording_of,
+    render,
+)
+from pages import LANGUAGES, ROOT, RUN_LANGUAGES, Page, find_pages
+from record_outputs import DRAWING, difference, record
+
+_spec = importlib.util.spec_from_file_location("drawing", DRAWING / "sitecustomize.py")
+drawing = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(drawing)
 
 PAGES = [page for page in find_pages() if any(block.runs for block in page.blocks)]
 ADDRESS = {"zh": "", "en": "en/"}  # where each language lies in the built site
@@ -32,7 +52,8 @@ def test_nothing_is_kept_that_no_page_shows():
         blocks = json.loads(file.read_text("utf-8"))["blocks"]
         assert set(blocks) == {key(block) for page in here for block in page.blocks if block.runs}
         drawn = {name for block in blocks.values() for name in block.get("pictures", ())}
-        assert {path.name for path in file.with_suffix("").glob("*")} == drawn
+        for language in LANGUAGES:
+            assert {path.name for path in file.with_suffix("").glob(f"{language}/*")} == drawn
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
@@ -48,12 +69,13 @@ def test_every_block_that_prints_or_draws_shows_it_right_below(page, site):
     assert len(blocks) == len(expected)
     for box, output in zip(blocks, expected):
         shown, pictures = below(box)
+        assert all(f"/{page.language}/" in picture for picture in pictures)
         assert shown.split("\n") == [line.rstrip() for line in output.printed.strip("\n").split("\n")]
-        assert pictures == list(output.pictures)
+        assert [Path(picture).name for picture in pictures] == list(output.pictures)
 
 
 def below(box) -> tuple[str, list[str]]:
-    """Return the text and the pictures marked as output that follow a code block."""
+    """Return the text and the addresses of the pictures marked as output that follow a code block."""
     text, pictures = [], []
     for element in box.find_next_siblings():
         if element.name == "ol" and not text and not pictures:
@@ -62,7 +84,7 @@ def below(box) -> tuple[str, list[str]]:
         if "output" not in element.get("class", []) and not found:
             break
         text += [code.get_text().rstrip("\n") for code in element.select("pre code")]
-        pictures += [Path(picture["src"]).name for picture in found]
+        pictures += [picture["src"] for picture in found]
     return "\n".join(line.rstrip() for part in text for line in part.split("\n")), pictures
 
 
@@ -183,8 +205,34 @@ def test_both_kinds_of_blocks_are_recorded_with_their_pictures(make_page):
     assert printed(page) == ["…\n", "one\ntwo\n"]
     (picture,) = outputs(page)[0].pictures
     assert picture.endswith("-a.png")
-    assert recording_of(page).with_name("page").joinpath(picture).read_bytes() == b"drawn"
+    assert (page.root / FOLDER / pictures_below(page) / picture).read_bytes() == b"drawn"
     assert read(page)["recorded"]["versions"]["torch"]
+
+
+@pytest.mark.skipif(bool(families_for(["轮次"])[1]), reason="this machine has no font with Chinese characters")
+def test_a_picture_with_words_is_drawn_in_both_languages(make_page):
+    page = make_page(
+        "from matplotlib.figure import Figure\n\nfigure = Figure()\naxes = figure.subplots()\n"
+        'axes.set(title="test/loss", xlabel="round")\nfigure.savefig("a.png")\nprint(axes.get_xlabel())'
+    )
+    record([page])
+    (picture,) = outputs(page)[0].pictures
+    english, chinese = (recording_of(page).with_suffix("") / language / picture for language in ("en", "zh"))
+    assert printed(page)[0] == "round\n" and english.read_bytes() != chinese.read_bytes()
+
+
+def test_only_whole_words_of_a_picture_become_chinese():
+    words = {"round": "轮次", "time (s)": "时间（秒）", "low voice": "低音"}
+    texts = ("round", "yes, low voice", "time (s)", "test/round", "rounded", "rounds_1")
+    found = [drawing.in_chinese(text, words) for text in texts]
+    assert found == ["轮次", "yes, 低音", "时间（秒）", "test/round", "rounded", "rounds_1"]
+
+
+def test_every_word_of_the_table_of_pictures_is_drawn_by_some_code():
+    code = "".join(block.text for page in PAGES for block in page.blocks)
+    code += (ROOT / "src/alphamed_tutorials/runs/plots.py").read_text("utf-8")
+    words = tomllib.loads(drawing.TABLE.read_text("utf-8"))
+    assert [word for word in words if not all(part in code for part in word.split())] == []
 
 
 def test_a_recording_stays_byte_for_byte_when_only_a_clock_said_something_else(make_page):

@@ -1,5 +1,6 @@
 """Pictures name what they show in every script that a font of the machine has."""
 
+import re
 import warnings
 from pathlib import Path
 
@@ -48,6 +49,11 @@ def test_a_font_that_has_the_characters_is_found_whatever_its_name(bare_machine,
     monkeypatch.setattr(font_manager, "findSystemFonts", lambda: files)
     families, advice = fonts.families_for(["准确率", "医院甲 a"])
     assert families == ["DejaVu Sans", "Foundling"] and advice == ""
+    plot({"准确率": {"医院甲": CURVE}}, tmp_path / "curves.svg")
+    plot_counts({"医院甲": {"准": {"率": 3}}}, tmp_path / "counts.svg")
+    for drawn in ("curves.svg", "counts.svg"):
+        glyphs = re.findall('<path id="(.*?)-', (tmp_path / drawn).read_text("utf-8"))
+        assert {"DejaVuSans", "Foundling"} <= set(glyphs)
     families, advice = fonts.families_for(["准确率", "猫"])
     assert families == ["DejaVu Sans", "Foundling"] and "no font of this machine has 猫," in advice
 

@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import nbformat
 import pytest
 
 LOADED_LINKS = {"stylesheet", "icon", "preload", "modulepreload", "prefetch", "preconnect", "dns-prefetch", "manifest"}
@@ -134,6 +135,18 @@ def test_a_notebook_has_the_site_s_dress_its_guide_s_anchors_and_its_file_beside
         headings = set(re.findall(r'<h[23] id="([^"]+)"', text))
         assert headings and headings <= parsed[guide].anchors
         word = "What the code above draws" if page.startswith("en/") else "上面的代码画出的图"
-        for picture in re.findall("<img[^>]*base64[^>]*>", text):
-            assert f'alt="{word}' in picture and 'class="output"' in picture
+        assert "base64" not in text
+        pictures = [picture for picture in re.findall("<img[^>]*>", text) if 'class="output"' in picture]
+        drawn = [
+            name
+            for cell in nbformat.read(site.path / Path(page).with_suffix(".ipynb"), 4).cells
+            for name in _drawn(cell)
+        ]
+        assert [re.search('src="[^"]*/([^"/]+)"', picture)[1] for picture in pictures] == drawn
+        assert all(f'alt="{word}' in picture and 'loading="lazy" ' in picture for picture in pictures)
         assert {Path(page).with_suffix(".ipynb").name, f"../guides/{Path(page).name}"} <= set(parsed[page].links)
+
+
+def _drawn(cell) -> list[str]:
+    outputs = [output for output in cell.get("outputs", ()) if "image/png" in output.get("data", {})]
+    return [output.metadata["image/png"]["file"] for output in outputs]

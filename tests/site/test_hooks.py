@@ -11,12 +11,14 @@ import pytest
 from mkdocs.config import load_config
 from mkdocs.exceptions import PluginError
 
+import annotations
 import catalogue
 import chart
 import chinese
 import dots
 import glossary
 import languages
+import lazy_pictures
 import navigation
 import options
 import repository
@@ -521,3 +523,19 @@ def test_lines_differ_by_shape_and_dash_and_not_by_colour_alone():
     css = (ROOT / "docs" / "assets" / "site.css").read_text("utf-8")
     dashes = [re.search(rf"\.run-{style} \.run {{ stroke-dasharray: ([^;]*);", css)[1] for style in nodes]
     assert len(set(shapes)) == len(set(dashes)) == len(nodes)
+
+
+def test_pictures_of_the_site_get_their_size_and_keep_a_width_of_their_own():
+    shot = ROOT / "docs/assets/cards/en.png"
+    html = '<img alt="a" src="a.png" /> <img alt="b" src="a.png" width="600" /> <img src="other.png" />'
+    assert lazy_pictures.load_when_near(html, {"a.png": shot}.get) == (
+        '<img alt="a" src="a.png" width="1200" height="630" loading="lazy" decoding="async"> '
+        '<img alt="b" src="a.png" width="600" height="315" loading="lazy" decoding="async"> <img src="other.png" />'
+    )
+
+
+def test_annotations_count_from_1_and_none_is_left_without_its_explanation():
+    block = '<div class="language-python highlight"><pre><code>x  <span class="c1"># (4)!</span>\n</code></pre></div>'
+    shown = annotations.renumber(f"{block}\n<ol>\n<li>Four</li>\n</ol>\n<p>Whole:</p>\n{block}\n<p>Words</p>")
+    assert shown.count("<span") == 1 and "(1)!</span>\n</code></pre></div>\n<ol>" in shown
+    assert "x\n</code></pre></div>\n<p>Words</p>" in shown

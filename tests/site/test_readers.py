@@ -153,17 +153,32 @@ def test_a_page_is_printed_black_on_white_from_the_dark(browser, address, langua
             assert page.locator(f"article {whole}").first.evaluate(style) == "avoid"
 
 
-GUIDES = sorted(file.stem for file in (Path(__file__).parents[2] / "docs" / "zh" / "guides").glob("*.md"))
-HEAVIEST = 350_000  # bytes of a guide over HTTP, gzipped, before anything is searched for
+DOCS = Path(__file__).parents[2] / "docs" / "zh"
+SOURCES = sorted(file.relative_to(DOCS).with_suffix("").as_posix() for file in DOCS.rglob("*.md"))
+NOTEBOOKS = [page.replace("guides/", "notebooks/") for page in SOURCES if page.startswith("guides/")]
+HEAVIEST = 350_000  # bytes of a page over HTTP, gzipped, before anything is searched for
 
 
 @both_languages
-@pytest.mark.parametrize("guide", GUIDES)
-def test_a_guide_is_light(browser, address, site, guide, language):
+@pytest.mark.parametrize("path", SOURCES + NOTEBOOKS)
+def test_a_page_is_light(browser, address, site, path, language):
     with opened(browser, address) as page:
         loaded = set()
         page.on("request", lambda request: loaded.add(urlsplit(request.url).path))
-        page.goto(f"{address}{language}guides/{guide}.html", wait_until="networkidle")
+        page.goto(f"{address}{language}{path}.html", wait_until="networkidle")
         weights = {path: len(gzip.compress((site.path / path.lstrip("/")).read_bytes())) for path in loaded}
         assert len(weights) > 5
         assert sum(weights.values()) <= HEAVIEST, sorted(weights.items(), key=lambda item: -item[1])[:5]
+
+
+@pytest.mark.parametrize("path", ["playground/walk", "notebooks/transfer_learning"])
+def test_a_picture_that_loads_late_keeps_its_place(browser, address, path):
+    pictures = "[...document.querySelectorAll('article img')]"
+    heights = f"{pictures}.map(picture => picture.offsetHeight)"
+    with opened(browser, address) as page:
+        page.goto(f"{address}{path}.html", wait_until="networkidle")
+        before = page.evaluate(heights)
+        assert page.evaluate(f"{pictures}.some(picture => !picture.complete)")
+        page.evaluate(f"{pictures}.forEach(picture => {{ picture.loading = 'eager' }})")
+        page.wait_for_function(f"{pictures}.every(picture => picture.complete)")
+        assert page.evaluate(heights) == before

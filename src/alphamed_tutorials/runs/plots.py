@@ -105,9 +105,12 @@ def _shown(name: str) -> str:
 def _save(figure: Any, file: str | Path, names: Iterable[str]) -> str:
     """Write a picture; return what to do where no font has the characters of its names."""
     import matplotlib
+    from matplotlib.text import Text
 
     families, lacking = families_for(map(_shown, names))
-    with matplotlib.rc_context({"font.sans-serif": families}), warnings.catch_warnings():
+    for text in figure.findobj(Text):
+        text.set_fontfamily(families)
+    with matplotlib.rc_context({"font.family": families}), warnings.catch_warnings():  # of names still to come, on axes
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)  # one line of ours says it
         picture = io.BytesIO()
         figure.savefig(picture, dpi=150, format=Path(file).suffix[1:])

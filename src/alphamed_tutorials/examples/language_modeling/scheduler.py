@@ -17,6 +17,7 @@ from .model import TransformerModel
 
 
 # --8<-- [start:scheduler]
+# --8<-- [start:settings]
 class LanguageModelScheduler(FedAvgScheduler):  # (1)!
     """Train `TransformerModel` by federated averaging.
 
@@ -55,6 +56,8 @@ class LanguageModelScheduler(FedAvgScheduler):  # (1)!
         self.words = list(words) if words else read_words()  # (3)!
         self.seed = seed
 
+    # --8<-- [end:settings]
+    # --8<-- [start:build]
     def build_model(self) -> nn.Module:
         torch.manual_seed(self.seed)  # (4)!
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -69,6 +72,7 @@ class LanguageModelScheduler(FedAvgScheduler):  # (1)!
     def build_test_dataloader(self) -> DataLoader:  # (6)!
         return build_dataloader(self.data_dir, "test", self.words, self.batch_size)
 
+    # --8<-- [end:build]
     # --8<-- [start:train_an_epoch]
     def train_an_epoch(self) -> None:
         self.model.train()
@@ -86,6 +90,7 @@ class LanguageModelScheduler(FedAvgScheduler):  # (1)!
 
     # --8<-- [end:train_an_epoch]
 
+    # --8<-- [start:run_test]
     @torch.no_grad()
     def run_test(self) -> None:  # (7)!
         self.model.eval()
@@ -103,4 +108,5 @@ class LanguageModelScheduler(FedAvgScheduler):  # (1)!
         self.tb_writer.add_scalar("test/unigram_perplexity", unigram, self.current_round)
 
 
+# --8<-- [end:run_test]
 # --8<-- [end:scheduler]

@@ -14,6 +14,7 @@ from .model import ConvNet
 
 
 # --8<-- [start:scheduler]
+# --8<-- [start:settings]
 class MNISTScheduler(FedAvgScheduler):  # (1)!
     """Train `ConvNet` by federated averaging, with the SDK's unweighted mean.
 
@@ -52,6 +53,8 @@ class MNISTScheduler(FedAvgScheduler):  # (1)!
         self.momentum = momentum
         self.seed = seed
 
+    # --8<-- [end:settings]
+    # --8<-- [start:build]
     def build_model(self) -> nn.Module:
         torch.manual_seed(self.seed)  # (4)!
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -66,6 +69,7 @@ class MNISTScheduler(FedAvgScheduler):  # (1)!
     def build_test_dataloader(self) -> DataLoader:  # (6)!
         return build_dataloader(self.data_dir, train=False, batch_size=1000)
 
+    # --8<-- [end:build]
     # --8<-- [start:train_an_epoch]
     def train_an_epoch(self) -> None:
         self.model.train()
@@ -82,6 +86,7 @@ class MNISTScheduler(FedAvgScheduler):  # (1)!
 
     # --8<-- [end:train_an_epoch]
 
+    # --8<-- [start:run_test]
     @torch.no_grad()
     def run_test(self) -> None:  # (7)!
         self.model.eval()
@@ -96,4 +101,5 @@ class MNISTScheduler(FedAvgScheduler):  # (1)!
         self.tb_writer.add_scalar("test/loss", total_loss / count, self.current_round)
 
 
+# --8<-- [end:run_test]
 # --8<-- [end:scheduler]

@@ -15,6 +15,7 @@ from .model import build_model, find_coco_weights
 
 
 # --8<-- [start:scheduler]
+# --8<-- [start:settings]
 class ObjectDetectionScheduler(FedAvgScheduler):  # (1)!
     """Finetune Mask R-CNN by federated averaging.
 
@@ -63,6 +64,8 @@ class ObjectDetectionScheduler(FedAvgScheduler):  # (1)!
         self.seed = seed
         self.steps = 0
 
+    # --8<-- [end:settings]
+    # --8<-- [start:build]
     def build_model(self) -> nn.Module:
         torch.manual_seed(self.seed)  # (4)!
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -90,6 +93,7 @@ class ObjectDetectionScheduler(FedAvgScheduler):  # (1)!
         warmup = min(1.0, (self.steps + 1) / self.warmup_steps)
         return self.learning_rate * warmup * (1 + math.cos(math.pi * share)) / 2
 
+    # --8<-- [end:build]
     # --8<-- [start:train_an_epoch]
     def train_an_epoch(self) -> None:
         self.model.train()
@@ -115,6 +119,7 @@ class ObjectDetectionScheduler(FedAvgScheduler):  # (1)!
 
     # --8<-- [end:train_an_epoch]
 
+    # --8<-- [start:run_test]
     @torch.no_grad()
     def run_test(self) -> None:  # (7)!
         self.model.eval()
@@ -127,4 +132,5 @@ class ObjectDetectionScheduler(FedAvgScheduler):  # (1)!
             self.tb_writer.add_scalar(f"test/{name}", value, self.current_round)
 
 
+# --8<-- [end:run_test]
 # --8<-- [end:scheduler]

@@ -16,6 +16,7 @@ from .model import M5, WORDS
 
 
 # --8<-- [start:scheduler]
+# --8<-- [start:settings]
 class SpeechCommandsScheduler(FedAvgScheduler):  # (1)!
     """Train `M5` by federated averaging.
 
@@ -54,6 +55,8 @@ class SpeechCommandsScheduler(FedAvgScheduler):  # (1)!
         self.weight_decay = weight_decay
         self.seed = seed
 
+    # --8<-- [end:settings]
+    # --8<-- [start:build]
     def build_model(self) -> nn.Module:
         torch.manual_seed(self.seed)  # (4)!
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -70,6 +73,7 @@ class SpeechCommandsScheduler(FedAvgScheduler):  # (1)!
     def build_test_dataloader(self) -> DataLoader:
         return build_dataloader(self.data_dir, train=False, batch_size=1000)
 
+    # --8<-- [end:build]
     # --8<-- [start:train_an_epoch]
     def train_an_epoch(self) -> None:
         self.set_learning_rate()
@@ -87,6 +91,7 @@ class SpeechCommandsScheduler(FedAvgScheduler):  # (1)!
 
     # --8<-- [end:train_an_epoch]
 
+    # --8<-- [start:run_test]
     def set_learning_rate(self) -> None:  # (6)!
         """Give the optimizer the step size of this round."""
         progress = (self.current_round - 1) / self.max_rounds
@@ -114,4 +119,5 @@ class SpeechCommandsScheduler(FedAvgScheduler):  # (1)!
                     self.tb_writer.add_scalar(name, number, self.current_round)
 
 
+# --8<-- [end:run_test]
 # --8<-- [end:scheduler]

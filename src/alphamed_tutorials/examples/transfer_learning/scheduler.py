@@ -14,6 +14,7 @@ from .model import CLASSES, Classifier
 
 
 # --8<-- [start:scheduler]
+# --8<-- [start:settings]
 class TransferScheduler(FedAvgScheduler):  # (1)!
     """Train a `Classifier` by federated averaging: only its head, or all of it.
 
@@ -58,12 +59,15 @@ class TransferScheduler(FedAvgScheduler):  # (1)!
         self.momentum = momentum
         self.seed = seed
 
+    # --8<-- [end:settings]
+    # --8<-- [start:model]
     def build_model(self) -> nn.Module:
         torch.manual_seed(self.seed)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         model = Classifier(self.backbone, self.data_dir)  # (3)!
         return model.to(self.device, memory_format=torch.channels_last)  # faster here
 
+    # --8<-- [end:model]
     # --8<-- [start:trained]
     @property
     def trained(self) -> nn.Module:
@@ -78,6 +82,7 @@ class TransferScheduler(FedAvgScheduler):  # (1)!
 
     # --8<-- [end:trained]
 
+    # --8<-- [start:build]
     def build_optimizer(self, model: nn.Module) -> Optimizer:
         return SGD(
             self.trained.parameters(), lr=self.learning_rate, momentum=self.momentum
@@ -96,6 +101,7 @@ class TransferScheduler(FedAvgScheduler):  # (1)!
             dataset = extract_features(self.model, dataset, self.device)
         return DataLoader(dataset, batch_size=self.batch_size, shuffle=shuffle)
 
+    # --8<-- [end:build]
     # --8<-- [start:train_an_epoch]
     def train_an_epoch(self) -> None:
         self.trained.train()
@@ -112,6 +118,7 @@ class TransferScheduler(FedAvgScheduler):  # (1)!
 
     # --8<-- [end:train_an_epoch]
 
+    # --8<-- [start:run_test]
     @torch.no_grad()
     def run_test(self) -> None:
         self.trained.eval()  # (5)!
@@ -131,4 +138,5 @@ class TransferScheduler(FedAvgScheduler):  # (1)!
             self.tb_writer.add_scalar(metric, share.item(), self.current_round)
 
 
+# --8<-- [end:run_test]
 # --8<-- [end:scheduler]
