@@ -79,6 +79,17 @@ def test_what_three_hospitals_write_becomes_the_same_values(embedded):
     assert units == {(name, hospital.unit) for name, hospital in HOSPITALS.items()} and len(units) == 3
 
 
+@pytest.mark.parametrize(
+    ("unit", "radius", "area"),
+    [("um", "14", "615"), ("mm", "0.014", "0.000615"), ("nm", "14000", "615000000")],
+)
+def test_a_length_takes_the_units_factor_and_an_area_its_square(unit, radius, area):
+    row = {**patient(), "unit": unit, "mean radius": radius, "mean area": area, "mean texture": "17"}
+    values = dict(zip(COLUMNS, measured(row)))
+    found = [values[f"mean {name}"] for name in ("radius", "area", "texture")]
+    assert found == pytest.approx([14, 615, 17])
+
+
 def test_a_file_may_mix_units_and_write_micrometres_in_each_way(tmp_path):
     rows = [patient(unit, patient=unit) for unit in ("um", "mm", "nm")]
     rows += [{**patient(), "unit": unit, "patient": unit} for unit in ("\u00b5m", "\u03bcm", " um ")]

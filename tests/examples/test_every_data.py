@@ -56,6 +56,10 @@ def test_prepared_data_is_sound_on_every_node(example, small):
     assert [verdict["reason"] for verdict in verdicts.values() if not verdict["ok"]] == []
 
 
+def test_what_is_verified_is_what_is_trained_on(example):
+    assert example.verify_class.data_dir == example.scheduler_class.data_dir
+
+
 def test_the_facts_of_prepared_data_name_every_node_and_class(example, small):
     facts = json.loads((small / "prepare.json").read_text("utf-8"))
     assert {node: list(splits) for node, splits in facts["counts"].items()} == {

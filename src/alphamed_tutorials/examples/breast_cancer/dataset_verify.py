@@ -266,7 +266,7 @@ class DatasetVerify(DataChecker):
         current_node: The node that asks.
     """
 
-    data_dir = "/data/alphamed-federated-dataset/tutorials/mnist"
+    data_dir = "/data/alphamed-federated-dataset/tutorials/breast_cancer"
     required_splits = ("train",)  # of a data owner; the aggregator needs ("test",)
 
     def __init__(self, task_id: str, current_node: str):
