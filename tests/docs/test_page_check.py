@@ -212,7 +212,7 @@ FAULTS = [
     ("page", f"snippets/{NAME}/look_inside.py", r"(# --8<-- \[end:shapes\])", r"1 / 0\n\1", "ZeroDivisionError"),
     ("hazards", f"{CODE}/scheduler.py", "torch.manual_seed", "id", "test_the_seed_reaches_every_node"),
     ("damages", f"{CODE}/dataset_verify.py", r"(?<=\n    def verify_data\(self\)).*:\n", r"\g<0>        return True, ''\n", "test_"),
-    ("task", f"{CODE}/scheduler.py", "/data/alphamed-federated-dataset", "/home/somebody", "path"),
+    ("task", f"{CODE}/scheduler.py", "/data/alphamed-federated-dataset", "/home/somebody", "read the same folder"),
 ]  # fmt: skip
 
 
