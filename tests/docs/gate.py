@@ -3,6 +3,7 @@
 import ast
 import re
 import shlex
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -62,6 +63,7 @@ SECTIONS = {  # what every guide has, by the ending of its name, in this order; 
         "next",
     ),
 }
+RECORDED = re.compile(r"\{\{\s*([^{}]+?)\s*\}\}")
 LONGEST = 48  # lines of a listing that is not folded
 FILE_SUFFIXES = [
     "csv",
@@ -342,6 +344,13 @@ def same_blocks(chinese: Page, english: Page) -> Iterator[str]:
     )
 
 
+def same_placeholders(chinese: Page, english: Page) -> Iterator[str]:
+    """Both languages show the same of what is recorded; a sentence may name its figures in another order."""
+    found = [Counter(RECORDED.findall("\n".join(line.text for line in page.prose()))) for page in (chinese, english)]
+    for placeholder in (found[0] - found[1]) + (found[1] - found[0]):
+        yield f"{{{{ {placeholder} }}}} stands more often in one language than in the other"
+
+
 def _differences(kind: str, chinese: list[str], english: list[str]) -> Iterator[str]:
     for number, (one, other) in enumerate(zip(chinese, english), start=1):
         if one != other:
@@ -493,7 +502,7 @@ PAGE_RULES = (
     headings_are_chinese,
     terms_are_those_of_the_glossary,
 )
-LANGUAGE_RULES = (same_headings, same_includes, same_blocks)
+LANGUAGE_RULES = (same_headings, same_includes, same_blocks, same_placeholders)
 PROJECT_RULES = (
     same_tree,
     sections_are_paired,

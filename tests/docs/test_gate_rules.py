@@ -157,6 +157,11 @@ BAD_LANGUAGES = [
     (gate.same_includes, GOOD.replace("code.py:train", "code.py"), "include 2 is 'snippets/code.py:train' in Chinese"),
     (gate.same_blocks, GOOD.replace("```sh", "```text"), "block 3 is 'sh not run' in Chinese and 'text not run'"),
     (gate.same_blocks, GOOD.replace("<!-- not run: 要用到平台 -->", ""), "and 'sh' in English"),
+    (
+        gate.same_placeholders,
+        GOOD + "\n{{ results-machine: mnist }}\n",
+        "{{ results-machine: mnist }} stands more often",
+    ),
 ]
 
 
