@@ -86,8 +86,8 @@ BROKEN = [
     ("licence", "object_detection", NOTICE, "; used by object_detection|and object_detection", "", "under Weights"),
     ("licence", "mnist", "docs/en/guides/mnist.md", r"\*\*Licence\*\*", "**Terms**", "mnist.md does not say the licence"),
     ("licence", "mnist", "docs/zh/guides/mnist-program.md", r"\*\*许可证\*\*：", "**许可证**：TODO ", "zh/guides/mnist-program.md"),
-    ("hazards", "mnist", "docs/en/guides/mnist.md", "`test_no_node_normalises_by_its_own_data`", "", "same tests of hazards"),
-    ("hazards", "mnist", "docs/*/guides/mnist.md", r"`test_\w+`", "", "do not name the same tests of hazards: none at all"),
+    ("hazards", "mnist", "docs/en/guides/mnist.md", "#constants-by-node", "", "same tests of hazards"),
+    ("hazards", "mnist", "docs/*/guides/mnist.md", r"symptoms\.md#|`test_\w+`", "", "the same tests of hazards: none at all"),
     ("hazards", "mnist", "tests/examples/test_*.py", r"def test_\w+", "def test_x", "has no test that the page names"),
     ("damages", "mnist", DATA, r"assert_refused\(", "assert_fine(", "no test of mnist damages its data"),
 ]  # fmt: skip

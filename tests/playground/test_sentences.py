@@ -5,6 +5,7 @@ import json
 import re
 import time
 import tomllib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -275,6 +276,12 @@ KEY = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="
 GOOD = {"name": "task", "nodes": ["node1"], "box_key": KEY}
 
 
+def answered(coroutine):
+    """Return what a coroutine returns; in a thread, because a browser of other tests has its own loop in this one."""
+    with ThreadPoolExecutor() as pool:
+        return pool.submit(asyncio.run, coroutine).result()
+
+
 @pytest.mark.parametrize(
     ("form", "body"),
     [
@@ -291,6 +298,6 @@ GOOD = {"name": "task", "nodes": ["node1"], "box_key": KEY}
 def test_what_a_form_refuses(form, body):
     with pytest.raises(ValidationError) as refused:
         form.model_validate(body)
-    said = json.loads(asyncio.run(app._invalid(None, refused.value)).body)["error"]
+    said = json.loads(answered(app._invalid(None, refused.value)).body)["error"]
     own = chinese(said)
     assert CHINESE.search(own) and not ENGLISH.search(own)

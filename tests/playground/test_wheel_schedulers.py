@@ -29,6 +29,8 @@ from test_child import Task
 from torch.utils.data import DataLoader, TensorDataset
 from torchvision.datasets import MNIST
 
+pytestmark = pytest.mark.soak
+
 MODULES = SimpleNamespace(absent=ABSENT)
 
 

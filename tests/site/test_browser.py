@@ -119,7 +119,9 @@ def test_annotations_open_and_escape_closes_them(browser, address):
         annotations = page.locator("a.md-annotation__index")
         if not annotations.count():
             pytest.skip("the guide has no annotations yet")
-        annotations.first.evaluate("mark => { mark.closest('details').open = true }")  # a long listing is folded
+        annotations.first.evaluate(
+            "mark => mark.closest('details')?.setAttribute('open', '')"
+        )  # a long listing is folded
         for open_note in (annotations.first.click, annotations.first.focus, annotations.first.locator("..").focus):
             open_note()
             page.wait_for_selector(".md-tooltip--active")

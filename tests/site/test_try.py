@@ -175,7 +175,7 @@ def test_without_scripts_the_recorded_answers_are_there(browser, address, langua
     with browser.new_context(java_script_enabled=False) as context:
         page = context.new_page()
         page.goto(f"{address}{HOMES[language]}guides/mnist.html")
-        text, table = page.locator("noscript p"), page.locator("noscript table")
+        text, table = page.locator(".try-it noscript p"), page.locator(".try-it noscript table")
         assert text.is_visible() and text.inner_text() == WORDS[language]["no_script"]
         assert table.is_visible() and table.locator("tbody tr").count() == 10 * SAMPLES
         assert not page.locator(".try-it").is_visible()

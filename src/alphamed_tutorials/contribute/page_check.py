@@ -1,5 +1,6 @@
 """Ask of an example with its pages what CI asks, and say how to mend what is missing."""
 
+import itertools
 import json
 import re
 from collections.abc import Callable, Collection
@@ -11,12 +12,14 @@ from typing import Any
 from ..errors import TutorialError, WrongUse
 from ..experiments.check.answers import FAILED, OK, Answer, Wrong
 from ..facts import Experiment, Facts, read_facts
+from ..symptoms import find_all
 from .running import run_tests, selection
 from .skeleton import CONTRIBUTION, HOME, LANGUAGES, PAGES, TESTS
 
 TODO = re.compile(r"\bTODO\b")
 SHARED = ("NOTICE", "docs/zh/learning-path.md", "docs/en/learning-path.md")  # files that list every example
 HAZARD = re.compile(r"`(test_\w+)`")
+SYMPTOM = re.compile(r"symptoms\.md#([\w-]+)")
 PRETRAINED = re.compile(r"(?i)\bpretrained\b|\.pth\b")
 LICENCE = {"zh": "**许可证**", "en": "**Licence**"}
 PLACES = 3  # that a row names
@@ -146,13 +149,19 @@ def results(example: Example) -> str:
 
 def hazards(example: Example) -> str:
     """Run the tests of hazards, those of its own and those of every example; its pages have to name its own."""
-    named = {language: set(HAZARD.findall(_text(example, language))) for language in LANGUAGES}
+    named = {language: _named_tests(_text(example, language)) for language in LANGUAGES}
     if not named["zh"] or named["zh"] != named["en"]:
         one_only = ", ".join(sorted(named["zh"] ^ named["en"])) or "none at all"
         raise Wrong(f"the two languages of {example.name}.md do not name the same tests of hazards: {one_only}")
     if not any(f"def {test}(" in text for text in example.tests.values() for test in named["zh"]):
         raise Wrong(f"tests/examples/test_{example.name}.py has no test that the page names")
     return example.run((*EVERY_EXAMPLE, *example.tests))
+
+
+def _named_tests(text: str) -> set[str]:
+    """Return the tests that a page names, and those of the symptoms that it links to."""
+    linked = [find_all()[name].get("tests", []) for name in SYMPTOM.findall(text) if name in find_all()]
+    return {*HAZARD.findall(text), *itertools.chain.from_iterable(linked)}
 
 
 def damages(example: Example) -> str:

@@ -1,6 +1,7 @@
 """Add an example to the project: another one's files and pages under a new name, and a mark where there is work to do."""
 
 import ast
+import itertools
 import json
 import keyword
 import os
@@ -184,10 +185,10 @@ def _take_over_outputs(root: Path, stage: Path, name: str, like: str) -> None:
                 if drawn := output.get("pictures"):
                     names = [f"{key(after)[:4]}-{Path(picture).name}" for picture in pictures_of(after)]
                     kept[key(after)]["pictures"] = names
-                    target.with_suffix("").mkdir(exist_ok=True)
-                    for picture, new_name in zip(drawn, names, strict=True):
-                        source = root / OUTPUTS / name_of(old) / picture
-                        shutil.copy(source, target.with_suffix("") / new_name)
+                    for tongue, (picture, new_name) in itertools.product(LANGUAGES, zip(drawn, names, strict=True)):
+                        folder = target.with_suffix("") / tongue
+                        folder.mkdir(parents=True, exist_ok=True)
+                        shutil.copy(root / OUTPUTS / name_of(old) / tongue / picture, folder / new_name)
         target.write_text(json.dumps(recording | {"blocks": kept}, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 

@@ -18,7 +18,13 @@ STATIC = [file for file in (PAGE / "static").iterdir() if file.is_file()]
 OF_A_MEMBER = ("invited", "verified", "refused", "joined")
 CHINESE = words._chinese()
 # What is said of a term in Chinese beside the glossary's own word.
-ALSO = {"round": ["轮"], "state dict": ["state_dict"], "agent": ["代理"], "federated learning": ["联邦"]}
+ALSO = {
+    "round": ["轮"],
+    "state dict": ["state_dict"],
+    "agent": ["代理"],
+    "federated learning": ["联邦"],
+    "invitation": ["邀请"],
+}
 ROLES = {  # of colours: in the page's style sheet, and in the site's
     "--strong": "--site-strong",
     "--link": "--md-typeset-a-color",
