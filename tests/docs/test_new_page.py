@@ -49,7 +49,7 @@ def assert_green(root: Path, name: str, rules=RULES) -> None:
         for block in page.blocks:
             drawn = blocks.get(key(block), {}).get("pictures", ())
             assert len(drawn) == (len(pictures_of(block)) if block.runs else 0)
-            assert all((recording_of(page).with_suffix("") / picture).is_file() for picture in drawn)
+            assert all((recording_of(page).with_suffix("") / page.language / picture).is_file() for picture in drawn)
 
 
 def tree(root: Path) -> dict[str, bytes]:
