@@ -62,7 +62,8 @@ def accessibility_faults(axe, page, scheme: str) -> list[str]:
     return [f"{fault['id']}: {[node['target'] for node in fault['nodes'][:5]]}" for fault in serious]
 
 
-@pytest.mark.parametrize("language", ["", "en/"])
+# The English pages are of the same make: they wait for the long lane.
+@pytest.mark.parametrize("language", ["", pytest.param("en/", marks=pytest.mark.soak)])
 @pytest.mark.parametrize("path", PAGES)
 def test_page_is_sound(browser, address, axe, path, language):
     with opened(browser, address) as page:

@@ -227,7 +227,7 @@ def test_nothing_jumps(browser, address, language):
 
 
 @both_languages
-@pytest.mark.parametrize("forced", ["none", "active"])
+@pytest.mark.parametrize("forced", ["none", pytest.param("active", marks=pytest.mark.soak)])
 def test_it_is_sound_once_it_answers(browser, address, language, forced):
     axe = axe_module.Axe()
     for size in (DESKTOP, PHONE):
