@@ -29,13 +29,14 @@ DRAW = {
     "results-counts": results_html.counts,
     "results-matrix": results_html.matrix,
 }
+WHOLE = {"results-machine": results_html.machine, "results-grid": results_grid.figure}  # of a whole recording
 WANTED = {
     "result": 3,
     "result-interval": 3,
     "result-value": 3,
-    "results-machine": 1,
-    "results-grid": 1,
-} | dict.fromkeys(DRAW, 2)  # how many names each takes
+    **dict.fromkeys(WHOLE, 1),
+    **dict.fromkeys(DRAW, 2),
+}  # how many names each takes
 PLACEHOLDER = re.compile(r"\{\{\s*(results?\b[\w-]*)\s*:?\s*([^{}]*?)\s*\}\}")
 
 
@@ -73,10 +74,8 @@ def answer(kind: str, target: str, folder: Path, language: str) -> str:
         raise ResultError(f"'{kind}' takes {'/'.join(['example', 'experiment', 'run'][: WANTED[kind]])}")
     record = load(folder, names[0])
     try:
-        if kind == "results-machine":
-            return results_html.machine(record, language)
-        if kind == "results-grid":
-            return results_grid.figure(record, language)
+        if kind in WHOLE:
+            return WHOLE[kind](record, language)
         experiment = pick("experiment", record["experiments"], names[1])
         if kind == "result-value":
             return f"{experiment[names[2]]:,}"

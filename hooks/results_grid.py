@@ -116,13 +116,13 @@ def figure(record: dict, language: str) -> str:
     """Return the figure: the sliders, the picture, the same in words, its data folded, and what the script needs."""
     grid = Grid(record, language)
     frame = chart.Frame(record["passes"], Y_TICKS)
-    federated, centralised, alone = ([_path(frame, lines), _points(frame, lines)] for lines in grid.lines(FIRST))
+    federated, centralised, alone = grid.lines(FIRST)
     lines = "".join(
-        f'<g class="run-{style}"><path class="run" d="{run}"/>{points}</g>'
-        for style, run, points in (
-            ("node-1", alone[0], ""),
-            ("centralised", centralised[0], ""),
-            ("federated", federated[0], f'<path class="point" d="{federated[1]}"/>'),
+        f'<g class="run-{style}"><path class="run" d="{_path(frame, runs)}"/>{points}</g>'
+        for style, runs, points in (
+            ("node-1", alone, ""),
+            ("centralised", centralised, ""),
+            ("federated", federated, f'<path class="point" d="{_points(frame, federated)}"/>'),
         )
     )
     axes = frame.axes(grid.words["passes"], partial(show_tick, format_spec=".1%"))

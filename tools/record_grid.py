@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from alphamed_tutorials.catalogue import find
-from alphamed_tutorials.data.folders import find_nodes
+from alphamed_tutorials.data.folders import AGGREGATOR, find_nodes
 from alphamed_tutorials.data.prepare import prepare
 from alphamed_tutorials.engines.local import run_local
 from alphamed_tutorials.engines.run import build
@@ -40,7 +40,7 @@ def experiments(source: Path, work: Path) -> Iterator[dict[str, Any]]:
     for partition in PARTITIONS:
         for owners in OWNERS:
             data, split = _prepared(source, work, owners, partition), f"{partition}-{owners}"
-            alone = [(name, name) for name in find_nodes(data) if name != "aggregator"]
+            alone = [(name, name) for name in find_nodes(data) if name != AGGREGATOR]
             yield _experiment(f"{split}-alone", data, partition, owners, 1, alone)
             for epochs in MERGE_EPOCHS:
                 yield _experiment(f"{split}-{epochs}", data, partition, owners, epochs, [(FEDERATED, None)])

@@ -35,7 +35,7 @@ def new(
     from ..share.new import new as write_new
     from ..share.new import write_skills
 
-    if bool(title_zh and title_en) != page or bool(title_zh or title_en) != page:
+    if not bool(title_zh) == bool(title_en) == page:
         raise WrongUse("--page, --title-zh and --title-en go together: the pages need a title in both languages")
     with output(as_json) as result:
         if page:
