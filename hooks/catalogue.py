@@ -100,6 +100,18 @@ def public_names(module: str, source: Path) -> list[str]:
     return [name for name in names if module != "dataset_verify" or name == "DatasetVerify"]
 
 
+def _links(example: Example, language: str, guides: set[str]) -> dict[str, str]:
+    """Return the links to those of an example's pages that there are, each with its words, in reading order."""
+    pages = {f"{example.name}{ending}": words for ending, words in READ[language].items()}
+    return {f"guides/{page}.md": words for page, words in pages.items() if page in guides}
+
+
+def _title(example: Example, language: str, links: dict[str, str]) -> str:
+    """Return an example's title, which leads to the first of its pages."""
+    title = example.title[language]
+    return f"[{title}]({next(iter(links))})" if links else title
+
+
 def cards(examples: list[Example], language: str, guides: set[str], records: dict[str, dict]) -> str:
     """Return the cards. The title leads to the first of an example's pages; the style sheet makes that link the card's.
 
@@ -112,19 +124,13 @@ def cards(examples: list[Example], language: str, guides: set[str], records: dic
     items = []
     for example in examples:
         icon = f":{example.card['icon']}: " if "icon" in example.card else ""
-        pages = {f"{example.name}{ending}": words for ending, words in READ[language].items()}
-        links = {f"guides/{page}.md": words for page, words in pages.items() if page in guides}
-        title = example.title[language]
-        if links:
-            first = next(iter(links))
-            del links[first]
-            title = f"[{title}]({first})"
+        links = _links(example, language, guides)
         figures = results_card.figures(records[example.name], language) if example.name in records else {}
         parts = [
-            f"- {icon}**{title}**",
+            f"- {icon}**{_title(example, language, links)}**",
             example.card.get(language, ""),
             " ".join(f'<span class="fact">{name} <b>{value}</b></span>' for name, value in figures.items()),
-            " · ".join(f"[{words}]({page})" for page, words in links.items()),
+            " · ".join(f"[{words}]({page})" for page, words in list(links.items())[1:]),
         ]
         items.append("\n\n    ".join(filter(None, parts)))
     return '<div class="grid cards examples" markdown>\n\n' + "\n\n".join(items) + "\n\n</div>"
@@ -134,8 +140,7 @@ def gallery(examples: list[Example], language: str, guides: set[str], records: d
     """Return the examples as a table; the arguments are those of `cards`."""
     rows = []
     for example in examples:
-        pages = [f"{example.name}{ending}" for ending in READ[language] if f"{example.name}{ending}" in guides]
-        title = f"[{example.title[language]}](guides/{pages[0]}.md)" if pages else example.title[language]
+        title = _title(example, language, _links(example, language, guides))
         rows.append(results_gallery.row(title, example.data, records.get(example.name), language))
     return results_gallery.table(rows, language)
 

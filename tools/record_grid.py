@@ -35,18 +35,19 @@ SEED = 1
 
 def experiments(source: Path, work: Path) -> Iterator[dict[str, Any]]:
     """Yield centralised training, then each split: its owners alone, and federated for each number of local epochs."""
-    whole = _prepared(source, work, 1, "iid")
+    whole = prepare_split(source, work, 1, "iid")
     yield _experiment(CENTRALISED, whole, "iid", 1, 1, [(CENTRALISED, None)])
     for partition in PARTITIONS:
         for owners in OWNERS:
-            data, split = _prepared(source, work, owners, partition), f"{partition}-{owners}"
+            data, split = prepare_split(source, work, owners, partition), f"{partition}-{owners}"
             alone = [(name, name) for name in find_nodes(data) if name != AGGREGATOR]
             yield _experiment(f"{split}-alone", data, partition, owners, 1, alone)
             for epochs in MERGE_EPOCHS:
                 yield _experiment(f"{split}-{epochs}", data, partition, owners, epochs, [(FEDERATED, None)])
 
 
-def _prepared(source: Path, work: Path, owners: int, partition: str) -> Path:
+def prepare_split(source: Path, work: Path, owners: int, partition: str) -> Path:
+    """Make the data of one split below a folder, and return where they are."""
     data = work / f"data-{partition}-{owners}"
     prepare(TASK, data, owners, partition, source, SEED)
     return data
@@ -57,7 +58,7 @@ def _experiment(
 ) -> dict[str, Any]:
     rounds = PASSES // epochs
     settings = {"merge_epochs": epochs}
-    rows = [_run(run, data, rounds, settings, only) for run, only in runs]
+    rows = [run_once(run, data, rounds, settings, only) for run, only in runs]
     print(name, *(row["metrics"][METRIC][-1][1] for row in rows), flush=True)
     return {
         "name": name,
@@ -70,7 +71,8 @@ def _experiment(
     }
 
 
-def _run(name: str, data: Path, rounds: int, settings: dict[str, Any], only: str | None) -> dict[str, Any]:
+def run_once(name: str, data: Path, rounds: int, settings: dict[str, Any], only: str | None) -> dict[str, Any]:
+    """Make one run, of all owners or of `only` one, and return its row."""
     scheduler = build(TASK, False, rounds, SEED, settings)
     with tempfile.TemporaryDirectory() as folder:
         run = run_local(scheduler, data, Path(folder) / "run", SEED, TASK.facts.run.num_threads, only, TASK.key)

@@ -65,9 +65,9 @@ def test_without_scripts_there_is_the_picture_and_the_data(browser, address, lan
 
 @pytest.mark.soak
 def test_a_place_of_the_grid_comes_out_again(shared_data):
-    from record_grid import _prepared, _run
+    from record_grid import prepare_split, run_once
 
     with tempfile.TemporaryDirectory() as folder:
-        data = _prepared(shared_data / "mnist", Path(folder), 3, "dirichlet:0.3")
-        (_, accuracy), *_ = _run("federated", data, 1, {"merge_epochs": 15}, None)["metrics"]["test/accuracy"]
+        data = prepare_split(shared_data / "mnist", Path(folder), 3, "dirichlet:0.3")
+        (_, accuracy), *_ = run_once("federated", data, 1, {"merge_epochs": 15}, None)["metrics"]["test/accuracy"]
     assert accuracy == pytest.approx(ENDS["dirichlet:0.3", 15, 3][1], abs=0.02)  # versions and machines differ a little
