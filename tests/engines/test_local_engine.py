@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import schedulers
 import torch
 from alphafed.fed_avg import DPFedAvgScheduler, FedSGDScheduler, SecureFedAvgScheduler
 from alphafed.fed_prox import FedProxScheduler
@@ -121,9 +122,9 @@ class TestNodesApart:
                 return model
 
         def shared_weight():
-            return globals().setdefault("_cached_weight", shared)
+            return vars(schedulers).setdefault("_cached_weight", shared)
 
-        with pytest.raises(NodeFailed, match="same memory as the aggregator's.*clone") as failed:
+        with pytest.raises(NodeFailed, match="same memory as another node's.*clone") as failed:
             run_local(Sharing(), data, tmp_path / "run")
         assert failed.value.node == "node1"
 

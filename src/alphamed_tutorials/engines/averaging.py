@@ -66,6 +66,13 @@ def faults(scheduler: FedAvgScheduler, num_owners: int) -> list[Fault]:
     return found
 
 
+def narrow(scheduler: FedAvgScheduler, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return a copy of what in a state dict has a type that may be too small for the sum of all nodes' numbers."""
+    if not is_the_sdks(type(scheduler)):
+        return {}
+    return {name: value.detach().clone() for name, value in state.items() if value.dtype in WIDER}
+
+
 class Sums:
     """Follow the sums of a round: numbers grow while they are trained, and a type may then be too small for them."""
 

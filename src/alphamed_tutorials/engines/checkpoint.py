@@ -8,20 +8,40 @@ import contextlib
 import io
 import sys
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import cloudpickle
 import torch
+from torch.optim import Optimizer
 
 from ..runs.folder import RunError
 from .memory import span
+
+# What torch puts back; `step` is put there by schedules, which do that anew.
+OF_EVERY_OPTIMIZER = {*vars(torch.optim.SGD([torch.zeros(1)])), "step", "_zero_grad_profile_name", "_opt_called"}
 
 Key = tuple[str, str]  # a node, and the name of one of its objects
 
 _keys: Mapping[int, Key] = {}
 _find: Callable[[Key], Any]
+_left_out: Collection[int] = ()
+
+
+@contextlib.contextmanager
+def without(storages: Collection[int]) -> Iterator[None]:
+    """Write the tensors of some storages by shape only: what they hold will be overwritten before it is used.
+
+    Args:
+        storages: Their keys, `_cdata`.
+    """
+    global _left_out
+    _left_out = storages
+    try:
+        yield
+    finally:
+        _left_out = ()
 
 
 @contextlib.contextmanager
@@ -48,7 +68,7 @@ def _anchor(key: Key) -> Any:
 
 
 class Memory:
-    """The memory that parameters had in common before it was given back."""
+    """The memory that parameters had in common when they were written by shape."""
 
     def take(self, num_bytes: int, device: torch.device) -> torch.UntypedStorage:
         """Return it, as large as is needed."""
@@ -60,7 +80,7 @@ class Memory:
 
 
 class Pickler(cloudpickle.Pickler):
-    """Write parameters whose memory was given back by shape only: the next round brings their values."""
+    """Write what `anchored` names by name, and what `without` leaves out by shape."""
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
@@ -75,15 +95,22 @@ class Pickler(cloudpickle.Pickler):
             return weakref.ref, (obj(),)
         if isinstance(obj, torch.Generator):  # torch < 2.4 cannot pickle it
             return _generator, (obj.device, obj.get_state())
-        if isinstance(obj, torch.Tensor) and _is_released(obj):
+        if isinstance(obj, Optimizer):
+            return object.__new__, (type(obj),), {**_own(obj), **obj.__getstate__()}
+        if isinstance(obj, torch.Tensor) and _is_left_out(obj):
             memory = self.memories.setdefault(obj.untyped_storage()._cdata, Memory())
             place = obj.storage_offset(), obj.shape, obj.stride()
             return _undefined, (type(obj), memory, *place, obj.dtype, obj.device, obj.requires_grad, vars(obj))
         return super().reducer_override(obj)
 
 
-def _is_released(tensor: torch.Tensor) -> bool:
-    return tensor.layout == torch.strided and tensor.numel() > 0 and tensor.untyped_storage().nbytes() == 0
+def _own(optimizer: Optimizer) -> dict[str, Any]:
+    """Return the attributes of an optimizer's own, which torch leaves out, as those of LBFGS."""
+    return {name: value for name, value in vars(optimizer).items() if name not in OF_EVERY_OPTIMIZER}
+
+
+def _is_left_out(tensor: torch.Tensor) -> bool:
+    return tensor.layout == torch.strided and tensor.numel() > 0 and tensor.untyped_storage()._cdata in _left_out
 
 
 def _undefined(kind, memory, offset, shape, stride, dtype, device, requires_grad, attributes) -> torch.Tensor:
@@ -129,6 +156,16 @@ class _Counted(io.BytesIO):
 def write(content: Any, file: BinaryIO) -> None:
     """Write a checkpoint."""
     torch.save(content, file, pickle_module=sys.modules[__name__], pickle_protocol=5)
+
+
+def write_to(path: Path, content: Any) -> None:
+    """Write a checkpoint to a file that nothing refers to yet; leave none where that fails."""
+    try:
+        with open(path, "wb") as file:
+            write(content, file)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def load(path: Path) -> Any:

@@ -1,6 +1,7 @@
 """Tell whose code failed: on which node, in which round, in which file and line."""
 
 import inspect
+import pickle
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -64,9 +65,26 @@ class NodeFailed(TutorialError):
         failure.is_about_data = bool(told.get("is_about_data"))
         return failure
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Go to another process with all that can be read there."""
+        try:
+            pickle.loads(pickle.dumps(self.error))
+            error = self.error
+        except Exception:  # of the user's own kinds, which pickle as they like
+            error = type(type(self.error).__name__, (Exception,), {})(str(self.error))
+        content = {**vars(self), "error": error}
+        return _arrived, (self.args, content)
+
     def advise(self, advice: str) -> None:
         """Add a line to the text."""
         self.args = (f"{self}\n{advice}",)
+
+
+def _arrived(arguments: tuple[Any, ...], content: dict[str, Any]) -> NodeFailed:
+    failure = NodeFailed.__new__(NodeFailed, *arguments)
+    failure.args = arguments
+    vars(failure).update(content)
+    return failure
 
 
 def failure_record(error: BaseException) -> dict[str, Any] | None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -11,9 +10,9 @@ from typing import Any
 
 from ..faults import fault_behind
 from ..runs.folder import Metric, Run
-from . import checkpoint
-from .kept import Kept
+from ..runs.writing import let_reach_the_disk
 from .node import Node
+from .share import Losses, Rested, Turn
 from .traps import missing_metrics
 from .workplace import outside
 
@@ -58,14 +57,16 @@ class Journal:
         self.started = time.monotonic() - run.record["seconds"]
         folder = run.path.resolve()  # the task's code may change the working folder
         self.checkpoint_file, self.reserve = folder / "checkpoint.pt", Reserve(folder / ".reserve")
+        self.states_folder = folder / "states"
+        self.states: dict[str, Path | None] = {}  # where each data owner rests
         self.checkpoint_size = 0
         self.can_resume = True
-        self.warned: set[tuple[str, str]] = set()
 
     def begin(self) -> None:
         """Take the reserve, and give back what a killed process left half-written."""
         for leftover in self.checkpoint_file.parent.glob(".*.tmp"):
             leftover.unlink()
+        self.states_folder.mkdir(exist_ok=True)
         self.reserve.take()
 
     def event(self, kind: str, **fields: Any) -> None:
@@ -80,53 +81,89 @@ class Journal:
         if found or warnings:
             self.event("compared", changes=found, warnings=warnings or [])
 
-    def warn(self, node: Node, texts: Iterable[str]) -> None:
-        """Tell each thing once of each node: to whoever listens, and in the node's log."""
+    def warn(self, name: str, texts: Iterable[str]) -> None:
+        """Hand what is new in a node's log to whoever listens."""
         for text in texts:
-            if (node.name, text) not in self.warned:
-                self.warned.add((node.name, text))
-                node.log(logging.WARNING, text)
-                self.event("warning", node=node.name, text=text)
+            self.event("warning", node=name, text=text)
 
-    def collect_metrics(self, nodes: Mapping[str, Node], number: int) -> None:
+    def rested(self, owner: Rested) -> None:
+        """Take note of where a data owner rests, and tell what is to be told of it."""
+        self.states[owner.name] = owner.file
+        self._not_kept(owner.name, owner.not_kept)
+        self.warn(owner.name, owner.warnings)
+        self._not_resumable(owner.lost)
+
+    def _not_kept(self, name: str, attributes: list[str]) -> None:
+        for attribute in attributes:
+            self.event("not_kept", node=name, attribute=attribute)
+
+    def _not_resumable(self, lost: Losses) -> None:
+        """Write no checkpoints where one would lack what is trained."""
+        for text, is_fatal in lost:
+            if is_fatal and self.can_resume:
+                self.can_resume = False
+                self.run.update(not_resumable=text.partition(":")[0])
+
+    def collect_metrics(self, aggregator: Node, turns: Mapping[str, Turn], number: int) -> None:
         """Take what the nodes logged in a round; it is written with the round's checkpoint."""
-        for name, node in nodes.items():
-            self.run.rows += [Metric(number, name, tag, value) for tag, value in node.take_scalars()]
+        logged = {name: turn.scalars for name, turn in turns.items()} | {aggregator.name: aggregator.take_scalars()}
+        for name in filter(logged.__contains__, self.run.record["nodes"]):
+            self.run.rows += [Metric(number, name, tag, value) for tag, value in logged[name]]
 
     def look_for_metrics(self, aggregator: Node) -> None:
         """Warn of metrics that should have been logged by now."""
         logged = {row.name for row in self.run.rows}
-        self.warn(aggregator, missing_metrics(logged, self.run.record["target"]))
+        self.warn(aggregator.name, aggregator.warn(missing_metrics(logged, self.run.record["target"])))
 
-    def foresee(self, nodes: Mapping[str, Node]) -> None:
+    def foresee(self, aggregator: Node) -> None:
         """Tell before the first round what a checkpoint will not hold, and whether the run can be resumed at all."""
-        if checkpoint.can_save(_kept(nodes)):
-            self._tell_losses(nodes)
-        else:
-            self._forget_unpicklable(nodes)
+        self._not_kept(aggregator.name, aggregator.forget_unpicklable())
+        self._tell_losses(aggregator)
 
-    def save(self, nodes: Mapping[str, Node], number: int, is_finished: bool) -> None:
+    def _tell_losses(self, aggregator: Node) -> None:
+        lost = aggregator.losses()
+        self.warn(aggregator.name, aggregator.warn(text for text, _ in lost))
+        self._not_resumable(lost)
+
+    def save(self, aggregator: Node, number: int, is_finished: bool) -> None:
         """Write the checkpoint of a whole round, its metrics, and how far the run came: all of them or none.
 
         What cannot be pickled is left out and told about; without a model or an optimizer there is no checkpoint.
         """
         try:
-            self._write(nodes, number, is_finished)
+            self._write(aggregator, number, is_finished)
         except Exception as error:  # pickling calls code of every attribute, which fails as it likes
-            if fault_behind(error) or not self._forget_unpicklable(nodes):
+            if fault_behind(error) or not (found := aggregator.forget_unpicklable()):
                 raise
-            self._write(nodes, number, is_finished)
+            self._not_kept(aggregator.name, found)
+            self._tell_losses(aggregator)
+            self._write(aggregator, number, is_finished)
+        self._remove_old_states()
 
-    def _write(self, nodes: Mapping[str, Node], number: int, is_finished: bool) -> None:
+    def _write(self, aggregator: Node, number: int, is_finished: bool) -> None:
+        files = {name: file.name for name, file in self.states.items() if file}
         rows = [tuple(row) for row in self.run.rows]
-        content = {"round": number, "is_finished": is_finished, "rows": rows, "nodes": _kept(nodes)}
-        files = {self.checkpoint_file: functools.partial(checkpoint.write, content)} if self.can_resume else {}
+        content = {"round": number, "is_finished": is_finished, "rows": rows, "states": files}
+        content["aggregator"] = aggregator.kept()
+        writes = {self.checkpoint_file: functools.partial(aggregator.write, content)} if self.can_resume else {}
         try:
-            self.run.write_with(files, rounds_done=number, seconds=self._seconds())
+            if self.can_resume:
+                let_reach_the_disk(file for file in self.states.values() if file)
+            self.run.write_with(writes, rounds_done=number, seconds=self._seconds())
         except Exception as error:
             if fault_behind(error):
-                self.checkpoint_size = checkpoint.size(content)
+                self.checkpoint_size = aggregator.size(content) + self._size_of_states()
             raise
+
+    def _size_of_states(self) -> int:
+        return sum(file.stat().st_size for file in self.states.values() if file)
+
+    def _remove_old_states(self) -> None:
+        """Remove what no checkpoint refers to any more."""
+        in_use = set(self.states.values())
+        for file in self.states_folder.iterdir():
+            if file not in in_use:
+                file.unlink()
 
     def room_needed(self) -> int | None:
         """Return about how many bytes the run needs to go on; None before the first message shows the model's size.
@@ -136,7 +173,8 @@ class Journal:
         message, nodes = self.run.record.get("bytes_per_message"), len(self.run.record["nodes"])
         if message is None:
             return None
-        known = self.checkpoint_file.stat().st_size if self.checkpoint_file.exists() else message * nodes
+        saved = self.checkpoint_file.stat().st_size if self.checkpoint_file.exists() else message
+        known = saved + (self._size_of_states() or message * nodes)
         return (self.checkpoint_size or known) + 2 * message + SLACK + nodes * A_NODE
 
     def close(self, state: str, **fields: Any) -> None:
@@ -147,26 +185,5 @@ class Journal:
         self.run.write_metrics()
         self.event(state)
 
-    def _forget_unpicklable(self, nodes: Mapping[str, Node]) -> bool:
-        """Leave out of checkpoints what cannot be pickled, and tell; return whether there was any."""
-        forgotten = [(name, attribute) for name, node in nodes.items() for attribute in node.forget_unpicklable()]
-        for name, attribute in forgotten:
-            self.event("not_kept", node=name, attribute=attribute)
-        self._tell_losses(nodes)
-        return bool(forgotten)
-
-    def _tell_losses(self, nodes: Mapping[str, Node]) -> None:
-        """Tell what a resumed run would not have as it was; where that is the training, write no checkpoints."""
-        for node in nodes.values():
-            losses = node.losses()
-            self.warn(node, (text for text, _ in losses))
-            for text in (text for text, is_fatal in losses if is_fatal):
-                self.can_resume = False
-                self.run.update(not_resumable=text.partition(":")[0])
-
     def _seconds(self) -> float:
         return round(time.monotonic() - self.started, 2)
-
-
-def _kept(nodes: Mapping[str, Node]) -> dict[str, Kept]:
-    return {name: node.kept() for name, node in nodes.items()}

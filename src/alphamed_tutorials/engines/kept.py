@@ -3,7 +3,7 @@
 import gc
 import multiprocessing
 import random
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from types import FunctionType, ModuleType
 from typing import Any, TypedDict
 
@@ -27,6 +27,7 @@ FATAL = "this run cannot be resumed"
 GENERATORS = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
 
 Generators = Mapping[str, list[dict[str, Any]]]
+Places = list[tuple[dict[str, Any], str, str]]  # the attributes of a part, the name of one, the scheduler's attribute
 
 
 class Kept(TypedDict):
@@ -70,13 +71,27 @@ def restore_generators(scheduler: FedAvgScheduler, kept: Generators) -> None:
             _attributes(part).update(found)  # a list of samples has none
 
 
-def hand_over(scheduler: FedAvgScheduler, attributes: Mapping[str, Any]) -> None:
-    """Let the loaders, made anew, hold the objects that are kept in the place of those that the set-up made."""
-    made = {id(value): name for name, value in vars(scheduler).items() if name in attributes and not _is_plain(value)}
-    for loader in LOADERS:
-        for part in _parts(vars(scheduler).get(f"_{loader}")):
-            held = {name: attributes[made[id(value)]] for name, value in _attributes(part).items() if id(value) in made}
-            _attributes(part).update(held)
+def places_of(scheduler: FedAvgScheduler, names: Container[str]) -> Places:
+    """Return where the parts of the loaders hold attributes of the scheduler.
+
+    Args:
+        scheduler: The node's.
+        names: The attributes to look for.
+    """
+    held = {id(value): name for name, value in vars(scheduler).items() if name in names and not _is_plain(value)}
+    return [
+        (_attributes(part), name, held[id(value)])
+        for loader in LOADERS
+        for part in _parts(vars(scheduler).get(f"_{loader}"))
+        for name, value in _attributes(part).items()
+        if id(value) in held
+    ]
+
+
+def hand_over(places: Places, attributes: Mapping[str, Any]) -> None:
+    """Let the loaders hold the scheduler's attributes as they are now."""
+    for holder, name, attribute in places:
+        holder[name] = attributes[attribute]
 
 
 def anchors(scheduler: FedAvgScheduler) -> dict[str, Any]:
@@ -133,17 +148,17 @@ def end_workers(scheduler: FedAvgScheduler) -> None:
     """End worker processes that persist: what those of a resumed run draw would begin again."""
     if multiprocessing.active_children():
         loaders = [vars(scheduler).get(f"_{name}") for name in LOADERS]
-        for value in [*loaders, *_reachable(vars(scheduler).values(), anchors(scheduler))]:
+        for value in [*loaders, *reachable(vars(scheduler).values(), anchors(scheduler))]:
             if isinstance(value, DataLoader):
                 value._iterator = None
 
 
 def _trained(roots: Iterable[Any], fixed: Mapping[str, Any]) -> set[int]:
     """Return the identities of networks, optimizers and schedules that can be reached from some objects."""
-    return {id(value) for value in _reachable(roots, fixed) if _is_trained(value)}
+    return {id(value) for value in reachable(roots, fixed) if _is_trained(value)}
 
 
-def _reachable(roots: Iterable[Any], fixed: Mapping[str, Any]) -> list[Any]:
+def reachable(roots: Iterable[Any], fixed: Mapping[str, Any]) -> list[Any]:
     """Return the objects that can be reached from some objects, without passing through what every set-up makes anew."""
     left = list(roots)
     ends = {id(value) for value in fixed.values()}

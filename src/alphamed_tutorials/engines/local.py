@@ -36,8 +36,9 @@ def run_local(
     only: str | None = None,
     target: str | None = None,
     on_event: Listener = lambda event: None,
+    num_workers: int = 1,
 ) -> Run:
-    """Run a federated task in this process.
+    """Run a federated task on this machine.
 
     Each node has its own scheduler instance, random numbers, folders and log. What only separate processes can keep
     apart is shared: globals of modules and attributes of classes. To save memory, gradients do not outlive a node's
@@ -52,6 +53,8 @@ def run_local(
         only: Name of the one data owner to take part, to see what it reaches alone.
         target: What `find` finds the task by, recorded for `playground export`.
         on_event: Called with each event of the run, for showing progress.
+        num_workers: Processes that train data owners at the same time; with 1 all is done in this process. The
+            parameters are the same to the last bit.
 
     Returns:
         The finished run.
@@ -70,6 +73,7 @@ def run_local(
     run = _new_run(out, target)
     with run.lock():
         begin(run, "local", scheduler, entry, folders, seed, num_threads, target)
+        run.update(workers=num_workers)
         on_event({"event": "created", "path": str(run.path)})
         return LocalTask(run, entry, on_event).finish()
 
@@ -123,6 +127,7 @@ def resume_local(
     path: str | Path,
     settings: Settings = MappingProxyType({}),
     on_event: Listener = lambda event: None,
+    num_workers: int | None = None,
 ) -> Run:
     """Continue a local run after its last whole round and finish it as if it had never stopped.
 
@@ -137,6 +142,7 @@ def resume_local(
         settings: Arguments of the scheduler to change from the next round on; texts are converted. `max_rounds` lets
             a run that is done go on.
         on_event: Called with each event of the run.
+        num_workers: Processes that train at the same time; as many as before if None.
 
     Returns:
         The finished run; a run that was done already, and is to be changed in nothing, is returned as it is.
@@ -153,6 +159,7 @@ def resume_local(
             raise RunError(f"{path} is not a run of the local engine: only those can be resumed")
         if run.state == "done" and not settings:
             return run
+        run.record["workers"] = num_workers or run.record.get("workers", 1)
         sources.import_anew(run)
         entry, scheduler = _read_entry(run)
         values = readable(scheduler, settings)

@@ -1,34 +1,31 @@
-"""Stand in for what AlphaMed's platform does between the nodes of a task, within one process.
+"""Stand in for what AlphaMed's platform does between the nodes of a task, on one machine.
 
 Parameters change hands in memory, check-ins are answered at once, and announcements reach nobody.
 """
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any, Protocol
 
 import torch
-from alphafed.fed_avg.contractor import CheckinEvent, CheckinResponseEvent
+from alphafed.fed_avg.contractor import CheckinResponseEvent
 
+from ..data.folders import AGGREGATOR
 from ..target import OWN_MESSAGES
 
 
 class Task(Protocol):
-    """What the stand-in asks of the run under way."""
+    """What the aggregator's stand-ins ask of the run under way."""
 
-    @property
-    def nodes(self) -> Mapping[str, Any]:
-        """All nodes, the aggregator among them."""
-
-    def distributed(self, num_bytes: int) -> None:
-        """Take note that the aggregator sent its parameters."""
+    def distributed(self, parameters: bytes) -> None:
+        """Take the parameters that the aggregator sent."""
 
     def collecting(self) -> None:
         """Take note that the aggregator now waits for results."""
 
-    def train(self, name: str) -> bytes:
-        """Give a data owner its turn and return its parameters."""
+    def updates(self, names: list[str]) -> Iterable[bytes]:
+        """Give data owners their turns; yield the parameters of each."""
 
     def collected(self) -> None:
         """Take note that all have had their turn: what follows in this round is the test."""
@@ -36,24 +33,20 @@ class Task(Protocol):
     def tested(self) -> None:
         """Take note that the aggregator closes the round."""
 
-    def welcome(self, event: CheckinEvent) -> None:
-        """Hand a data owner's check-in to the aggregator."""
-
 
 class Channel:
-    """Stand in for the SDK's data channel: parameters change hands in memory."""
+    """Stand in for the aggregator's data channel: parameters change hands in memory.
+
+    Args:
+        task: The run under way.
+    """
 
     def __init__(self, task: Task):
         self.task = task
-        self.sent = b""
 
     def batch_send_stream(self, source: str, target: list[str], data_stream: bytes, **_: Any) -> list[str]:
-        self.sent = data_stream
-        self.task.distributed(len(data_stream))
+        self.task.distributed(data_stream)
         return target
-
-    def receive_stream(self, receiver: str, source: str, **_: Any) -> tuple[str, bytes]:
-        return source, self.sent
 
     def batch_receive_stream(self, receiver: str, source_list: list[str], **_: Any) -> "Turns":
         self.task.collecting()
@@ -61,45 +54,65 @@ class Channel:
 
 
 class Turns:
-    """The results of the data owners: each trains when the aggregator comes to it, so that one is in memory at a time."""
+    """The results of the data owners, each when the aggregator comes to it, so that one is in memory at a time."""
 
     def __init__(self, task: Task, names: list[str]):
         self.task, self.names = task, names
 
     def items(self) -> Iterator[tuple[str, bytes]]:
-        """Let one data owner after another train; yield its name and its parameters."""
-        for name in self.names:
-            yield name, self.task.train(name)
+        """Let data owners train; yield the name of each, and its parameters."""
+        yield from zip(self.names, self.task.updates(self.names))
         self.task.collected()
 
 
-class Contractor:
-    """Stand in for the SDK's contractor: announcements have nobody to reach, check-ins are answered at once."""
+class OwnersChannel:
+    """Stand in for the data channel of data owners, which lie in one process.
 
-    def __init__(self, task: Task):
-        self.task = task
+    Attributes:
+        parameters: What the aggregator sent last.
+    """
+
+    parameters = b""
+
+    def receive_stream(self, receiver: str, source: str, **_: Any) -> tuple[str, bytes]:
+        return source, self.parameters
+
+
+class Contractor:
+    """Stand in for the SDK's contractor: announcements have nobody to reach, check-ins are answered at once.
+
+    Args:
+        names: All nodes of the task.
+        closed: Called when the aggregator closes a round.
+
+    Attributes:
+        check_in: What a data owner checked in with last.
+    """
+
+    check_in: SimpleNamespace
+
+    def __init__(self, names: Iterable[str], closed: Callable[[], None] = lambda: None):
+        self.names, self.closed = list(names), closed
         self.answers: list[CheckinResponseEvent] = []
 
     def query_nodes(self) -> list[str]:
-        return list(self.task.nodes)
+        return list(self.names)
 
     def checkin(self, **fields: Any) -> str:
-        event = SimpleNamespace(nonce=fields["peer_id"], **fields)
-        self.task.welcome(event)
-        return event.nonce
-
-    def respond_check_in(self, round: int, aggregator: str, nonce: str, requester_id: str) -> None:
-        self.answers.append(CheckinResponseEvent(round=round, aggregator=aggregator, nonce=nonce))
+        self.check_in = SimpleNamespace(nonce=fields["peer_id"], **fields)
+        self.answers.append(CheckinResponseEvent(round=1, aggregator=AGGREGATOR, nonce=self.check_in.nonce))
+        return self.check_in.nonce
 
     def contract_events(self, timeout: int = 0) -> Iterator[CheckinResponseEvent]:
         while self.answers:
             yield self.answers.pop()
 
+    def respond_check_in(self, **_: Any) -> None: ...
     def start_round(self, **_: Any) -> None: ...
     def notify_ready_for_aggregation(self, **_: Any) -> None: ...
 
     def close_round(self, **_: Any) -> None:
-        self.task.tested()
+        self.closed()
 
     def __getattr__(self, name: str) -> Any:
         raise AttributeError(f"contractor.{name} is no message of FedAvg: {OWN_MESSAGES}")

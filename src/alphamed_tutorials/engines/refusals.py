@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 import torch
 from alphafed.fed_avg import FedAvgScheduler
+from torch import nn
 
 from ..runs.folder import RunError
 from ..target import OWN_MESSAGES, not_fed_avg
@@ -86,11 +87,11 @@ def _refuse_faults(scheduler: FedAvgScheduler, faults: list[averaging.Fault]) ->
         )
 
 
-def refuse_shared_model(owner: FedAvgScheduler, aggregator: FedAvgScheduler) -> None:
-    """Refuse a data owner's model that only separate processes would keep apart from the aggregator's."""
-    if share_memory(owner, aggregator):
+def refuse_shared_model(owner: FedAvgScheduler, other: nn.Module) -> None:
+    """Refuse a data owner's model that only separate processes would keep apart from another node's."""
+    if share_memory(owner.model, other):
         raise ValueError(
-            "its model lies in the same memory as the aggregator's, so that training one would change the other: build "
+            "its model lies in the same memory as another node's, so that training one would change the other: build "
             "the model anew in build_model(), and clone() tensors that come from a global of a module"
         )
 

@@ -12,7 +12,6 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from ..arguments import arguments, convert, refuse_unknown
-from ..data.folders import AGGREGATOR
 from ..errors import WrongUse
 from .changes import difference
 
@@ -83,26 +82,6 @@ def recorded(changes: list[dict[str, Any]], number: int, settings: Settings) -> 
     return kept + ([{"from_round": number + 1, "settings": dict(settings)}] if settings else [])
 
 
-def adapt(nodes: Mapping[str, "Node"], kept: Mapping[str, dict[str, Any]], settings: Settings) -> list[str]:
-    """Change settings in what a checkpoint kept of the nodes.
-
-    Args:
-        nodes: The nodes by name, set up anew with the new values.
-        kept: By node, attributes of its scheduler from the checkpoint; changed in place.
-        settings: The new values.
-
-    Returns:
-        A line for each change of the optimizers, and for each object that keeps the old value.
-
-    Raises:
-        WrongUse: The settings make another network, or an optimizer of another kind.
-    """
-    lines = _refuse_other_network(nodes[AGGREGATOR], kept[AGGREGATOR], settings)
-    for name, attributes in kept.items():
-        lines += _carry(nodes[name], attributes, settings)
-    return list(dict.fromkeys(lines))
-
-
 def lower_learning_rate(scheduler: FedAvgScheduler) -> dict[str, float]:
     """Return the argument that makes the learning rate, with a tenth of its value; nothing if there is none."""
     for name in arguments(type(scheduler)):
@@ -116,8 +95,15 @@ def lower_learning_rate(scheduler: FedAvgScheduler) -> dict[str, float]:
     return {}
 
 
-def _refuse_other_network(node: "Node", kept: Mapping[str, Any], settings: Settings) -> list[str]:
-    """Refuse settings that make another network, because the checkpoint's would win; say what else keeps old values."""
+def refuse_other_network(node: "Node", kept: Mapping[str, Any], settings: Settings) -> list[str]:
+    """Refuse settings that make another network, because the checkpoint's would win.
+
+    Returns:
+        A line for each object that keeps the old value.
+
+    Raises:
+        WrongUse: They make another network.
+    """
     with node.active() as scheduler:
         before, after = _twin(scheduler, kept), _twin(scheduler, {**kept, **settings})
         found = difference(before.build_model(), after.build_model())
@@ -130,8 +116,20 @@ def _refuse_other_network(node: "Node", kept: Mapping[str, Any], settings: Setti
     return stale
 
 
-def _carry(node: "Node", kept: dict[str, Any], settings: Settings) -> list[str]:
-    """Change settings in what a checkpoint kept of one node, its optimizer among them, whose state stays."""
+def carry(node: "Node", kept: dict[str, Any], settings: Settings) -> list[str]:
+    """Change settings in what a node carries on, its optimizer among them, whose state stays.
+
+    Args:
+        node: The node, set up anew with the new values.
+        kept: Attributes of its scheduler, from a file; changed in place.
+        settings: The new values.
+
+    Returns:
+        A line for each change of the optimizer, and for each object that keeps the old value.
+
+    Raises:
+        WrongUse: The settings make an optimizer of another kind.
+    """
     with node.active() as scheduler:
         before, after = _twin(scheduler, kept), _twin(scheduler, {**kept, **settings})
         old, new = (twin.build_optimizer(kept["_model"]) for twin in (before, after))

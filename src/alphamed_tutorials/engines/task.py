@@ -3,34 +3,34 @@
 import contextlib
 import functools
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import torch
-from alphafed.fed_avg.contractor import CheckinEvent
 
 from ..data.folders import AGGREGATOR
 from ..errors import WrongUse
 from ..faults import CannotWrite, cure, fault_behind, quiet_threads
 from ..runs.folder import Metric, Run, RunError
 from ..runs.writing import write_together
-from . import changes, checkpoint
+from . import changes
 from .averaging import Sums
-from .contract import refuse_silent_stream
-from .failures import NodeFailed, failure_record
+from .crew import Crew
+from .failures import BrokenContract, NodeFailed, failure_record
 from .journal import Journal, Listener
 from .kept import end_workers
-from .node import Node
-from .platform import Channel, Contractor, serialise
-from .refusals import refuse_diverged, refuse_overflow, refuse_shared_model
-from .settings import Settings, adapt, recorded, since
+from .platform import Channel, Contractor
+from .refusals import refuse_diverged, refuse_overflow
+from .settings import Settings, carry, recorded, refuse_other_network, since
+from .share import Plan, Share, Turn
 from .traps import TestWatch, TrainingWatch, Watch
 from .workers import hand_over_by_value
 
 
 class LocalTask:
-    """Run the nodes of one task, one after the other.
+    """Run the nodes of one task: the aggregator in this process, the data owners here or in others.
 
     Args:
         run: The run folder; its record says which nodes there are, and how far the run came.
@@ -40,10 +40,12 @@ class LocalTask:
     """
 
     def __init__(self, run: Run, entry: bytes, on_event: Listener, settings: Settings = MappingProxyType({})):
-        self.run, self.entry, self.settings = run, entry, settings
-        self.nodes: dict[str, Node] = {}
+        self.run, self.settings = run, settings
         self.folder = run.path.resolve()  # the task's code may change the working folder
+        self.plan = Plan(run, self.folder, entry)
+        self.owner_names = [name for name in run.record["nodes"] if name != AGGREGATOR]
         self.journal = Journal(run, on_event)
+        self.open_parts = contextlib.ExitStack()
         self.is_tested = False
 
     @quiet_threads()
@@ -60,12 +62,9 @@ class LocalTask:
         hand_over_by_value()
         try:
             self.journal.begin()
-            self._set_up()
-            is_finished = self._restore()
-            with self._anchored():
-                self.journal.foresee(self.nodes)
+            is_finished = self._set_up()
             record = self.run.record
-            self.journal.event("started", nodes=list(self.owners), round=record["rounds_done"], rounds=record["rounds"])
+            self.journal.event("started", nodes=self.owner_names, round=record["rounds_done"], rounds=record["rounds"])
             while not is_finished:
                 is_finished = self._round()
             self._write_output()
@@ -81,8 +80,7 @@ class LocalTask:
         finally:
             torch.set_num_threads(outer_threads)
             self.journal.reserve.give_back()
-            for node in self.nodes.values():
-                node.close()
+            self.open_parts.close()
         return self.run
 
     def _explain(self, error: BaseException) -> None:
@@ -101,41 +99,54 @@ class LocalTask:
             then = f"{advice}, then: {self.run.resume_command()}"
             raise CannotWrite(f"{self.run.path} cannot be written ({fault.strerror}): {then}") from error
 
-    def _set_up(self) -> None:
-        record = self.run.record
+    def _set_up(self) -> bool:
+        """Make all nodes, and bring them to the last whole round, if there is one; return whether it was the last."""
         (self.folder / "logs").mkdir(exist_ok=True)
-        for name, folder in record["nodes"].items():
-            root, log_file = self.folder / "nodes" / name, self.folder / "logs" / f"{name}.log"
-            self.nodes[name] = Node(name, self.entry, Path(folder), root, log_file, record["seed"])
-        self.aggregator = self.nodes[AGGREGATOR]
-        self.owners = {name: node for name, node in self.nodes.items() if name != AGGREGATOR}
-        channel, contractor = Channel(self), Contractor(self)
-        self.aggregator.set_up(self.folder.name, contractor, channel, is_aggregator=True)
-        for node in self.owners.values():
-            node.set_up(self.folder.name, contractor, channel, is_aggregator=False)
-            with node.active() as scheduler:
-                refuse_shared_model(scheduler, self.aggregator.scheduler)
-                scheduler._check_in_task()
-            node.release()
-
-    def _restore(self) -> bool:
-        """Go back to the last whole round, if there is one; return whether it was the last."""
+        num_workers = min(self.run.record.get("workers", 1), len(self.owner_names))
+        crew = Crew(self.plan, self.owner_names, num_workers) if num_workers > 1 else None  # before torch has threads
+        self.aggregator = self.plan.node(AGGREGATOR)
+        self.owners: Share | Crew = crew or Share(self.plan, self.owner_names)
+        self.open_parts.callback(self.owners.close)
+        self.open_parts.callback(self.aggregator.close)
+        self.aggregator.set_up(self.folder.name, Contractor(self.run.record["nodes"], self.tested), Channel(self), True)
+        if isinstance(self.owners, Share):
+            self.owners.other_model = self.aggregator.scheduler.model
         if not self.journal.checkpoint_file.exists():
-            if self.run.record["rounds_done"]:
-                reason = self.run.record.get("not_resumable")
-                why = f" ({reason})" if reason else ""
-                raise RunError(f"{self.journal.checkpoint_file} is missing{why}: start the run again")
-            self.run.rows = []  # of a first round that was not finished
-            self._go_on(0)
-            return False
-        with self._anchored():
-            saved = checkpoint.load(self.journal.checkpoint_file)
-        number, pending = saved["round"], self._pending(saved["round"])
-        kept = {name: each["attributes"] for name, each in saved["nodes"].items()}
-        lines = adapt(self.nodes, kept, pending) if pending else []
-        lines += changes.compare_built(self.run, self.aggregator.scheduler, kept[AGGREGATOR])
-        for name, each in saved["nodes"].items():
-            self.nodes[name].restore(each)
+            return self._begin()
+        return self._restore(self.aggregator.load(self.journal.checkpoint_file))
+
+    def _begin(self) -> bool:
+        if self.run.record["rounds_done"]:
+            reason = self.run.record.get("not_resumable")
+            why = f" ({reason})" if reason else ""
+            raise RunError(f"{self.journal.checkpoint_file} is missing{why}: start the run again")
+        self.run.rows = []  # of a first round that was not finished
+        self._set_up_owners(dict.fromkeys(self.owner_names), 0, {})
+        self._go_on(0)
+        return False
+
+    def _set_up_owners(self, files: dict[str, Path | None], number: int, settings: Settings) -> list[str]:
+        """Let all data owners make their parts and check in; return what changed with the settings."""
+        lines = []
+        for ready in self.owners.set_up(files, number, settings):
+            self.journal.rested(ready)
+            lines += ready.adapted
+            with self.aggregator.active() as scheduler:
+                scheduler._handle_check_in(ready.check_in)
+        self.journal.foresee(self.aggregator)
+        return lines
+
+    def _restore(self, saved: dict[str, Any]) -> bool:
+        """Go back to the last whole round; return whether it was the last."""
+        number, kept, pending = saved["round"], saved["aggregator"], self._pending(saved["round"])
+        lines = []
+        if pending:
+            lines += refuse_other_network(self.aggregator, kept["attributes"], pending)
+            lines += carry(self.aggregator, kept["attributes"], pending)
+        files = {name: self.plan.states / saved["states"][name] for name in self.owner_names}
+        lines += self._set_up_owners(files, number, pending)
+        lines += changes.compare_built(self.run, self.aggregator.scheduler, kept["attributes"])
+        self.aggregator.restore(kept)
         is_finished = saved["is_finished"]
         if pending and (is_finished or "max_rounds" in pending):
             is_finished = self._is_finished()
@@ -144,18 +155,11 @@ class LocalTask:
             raise WrongUse(
                 f"{self.run.path} is done, with these settings too: to go on, {longer} with N above {number}"
             )
-        for node in self.owners.values():
-            node.release()
         self.run.rows = [Metric(*row) for row in saved["rows"]]
         self.run.write_metrics()  # the checkpoint knows best, where a crash came between the two
-        self.journal.tell(lines)
+        self.journal.tell(list(dict.fromkeys(lines)))
         self._go_on(number)
         return is_finished
-
-    def _anchored(self) -> contextlib.AbstractContextManager[None]:
-        """Let a checkpoint name what each node makes anew, instead of holding it."""
-        keys = {identity: key for node in self.nodes.values() for identity, key in node.anchors().items()}
-        return checkpoint.anchored(keys, lambda key: self.nodes[key[0]].anchor(key[1]))
 
     def _pending(self, number: int) -> dict[str, Any]:
         """Return the settings that are new since a round."""
@@ -184,6 +188,7 @@ class LocalTask:
 
     def _round(self) -> bool:
         """Run one round; return whether the task is finished."""
+        self.turns: dict[str, Turn] = {}
         with contextlib.ExitStack() as self.watching, self.aggregator.active() as scheduler:
             number = self.aggregator.round = scheduler.current_round
             self.journal.event("round_started", round=number)
@@ -191,22 +196,17 @@ class LocalTask:
             is_finished = scheduler.is_task_finished()
             scheduler.current_round += 1
             end_workers(scheduler)
-        self.journal.collect_metrics(self.nodes, number)
+        self.journal.collect_metrics(self.aggregator, self.turns, number)
         if number == 1:
             self.journal.look_for_metrics(self.aggregator)
-        with self._anchored():
-            self.journal.save(self.nodes, number, is_finished)
+        self.journal.save(self.aggregator, number, is_finished)
         self.journal.event("round_done", round=number, metrics=self.run.metrics)
         return is_finished
 
-    def welcome(self, event: CheckinEvent) -> None:
-        """Hand a data owner's check-in to the aggregator."""
-        with self.aggregator.active() as scheduler:
-            scheduler._handle_check_in(event)
-
-    def distributed(self, num_bytes: int) -> None:
-        """Record the size of the parameters that the aggregator sent; it may train next."""
-        self.run.record["bytes_per_message"] = num_bytes
+    def distributed(self, parameters: bytes) -> None:
+        """Take what the aggregator sent; it may train next."""
+        self.parameters = parameters
+        self.run.record["bytes_per_message"] = len(parameters)
         if self.aggregator.scheduler.involve_aggregator:
             self._watch(TrainingWatch(self.aggregator.scheduler))
 
@@ -234,29 +234,27 @@ class LocalTask:
 
     def _end_watch(self) -> None:
         self.watching.close()
-        self.journal.warn(self.aggregator, self.watch.traps())
+        self.journal.warn(AGGREGATOR, self.aggregator.warn(self.watch.traps()))
 
-    def train(self, name: str) -> bytes:
-        """Give a data owner its turn in this round and return its parameters, serialised as the SDK does."""
-        node, number = self.owners[name], self.aggregator.round
-        self.journal.event("training", round=number, node=name)
-        node.round = number
-        node.reclaim()
-        with node.active() as scheduler:
-            scheduler.current_round = number
-            scheduler._aggregator = AGGREGATOR
-            scheduler._wait_for_updating_model()
-            with TrainingWatch(scheduler) as watch:
-                scheduler._execute_training()
-            if watch.optimizer is None:
-                refuse_silent_stream(scheduler)
-            refuse_diverged(scheduler, self.run)
-            refuse_overflow(scheduler, self.sums)
-            update = serialise(scheduler.state_dict())
-        node.release()
-        self.journal.warn(node, watch.traps())
-        self.journal.event("trained", round=number, node=name)
-        return update
+    def updates(self, names: list[str]) -> Iterator[bytes]:
+        """Give data owners their turns in this round; yield the parameters of each, serialised as the SDK does."""
+        number = self.aggregator.round
+        turns = self.owners.turns(number, self.parameters, names)
+        for name in names:
+            self.journal.event("training", round=number, node=name)
+            turn = self.turns[name] = next(turns)
+            self._refuse_overflow(turn)
+            self.journal.rested(turn)
+            self.journal.event("trained", round=number, node=name)
+            yield turn.update
+
+    def _refuse_overflow(self, turn: Turn) -> None:
+        """Blame a data owner whose numbers make the sum too large for their type."""
+        try:
+            refuse_overflow(self.aggregator.scheduler, self.sums, turn.narrow)
+        except BrokenContract as error:
+            folder = Path(self.run.record["nodes"][turn.name])
+            raise NodeFailed(turn.name, self.aggregator.round, error, folder) from error
 
     def _write_output(self) -> None:
         with self.aggregator.active() as scheduler:

@@ -13,7 +13,6 @@ import random
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import alphafed.fed_avg.fed_avg as sdk
 import alphafed.fs
@@ -22,31 +21,7 @@ import torch
 from torch.utils.tensorboard import SummaryWriter
 
 from ..prints import Lines
-
-
-class RecordingWriter(SummaryWriter):
-    """A TensorBoard writer that also remembers its numbers; pictures, texts and the like are in its file only."""
-
-    def __init__(self, log_dir: str):
-        super().__init__(log_dir=log_dir)
-        self.scalars: list[tuple[str, float]] = []
-
-    def add_scalar(self, tag, scalar_value, *args, **kwargs):
-        super().add_scalar(tag, scalar_value, *args, **kwargs)
-        self.scalars.append((tag, _number(scalar_value)))
-
-    def add_scalars(self, main_tag, tag_scalar_dict, *args, **kwargs):
-        super().add_scalars(main_tag, tag_scalar_dict, *args, **kwargs)
-        self.scalars += [(f"{main_tag}/{tag}", _number(value)) for tag, value in tag_scalar_dict.items()]
-
-    def add_hparams(self, hparam_dict, metric_dict, *args, **kwargs):
-        super().add_hparams(hparam_dict, metric_dict, *args, **kwargs)
-        self.scalars += [(tag, _number(value)) for tag, value in metric_dict.items()]
-
-
-def _number(value: Any) -> float:
-    """Return what TensorBoard takes for a scalar: a number, or an array or tensor with one in it."""
-    return float(value.item() if hasattr(value, "item") else value)
+from .events import RecordingWriter
 
 
 class NodeLog(logging.Handler):

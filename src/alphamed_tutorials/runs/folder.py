@@ -2,7 +2,6 @@
 
 import csv
 import io
-import os
 import shlex
 import time
 from collections.abc import Iterable, Mapping
@@ -17,7 +16,7 @@ from ..data.folders import AGGREGATOR
 from ..errors import WrongUse
 from ..faults import cure, explained, fault_behind
 from ..texts import from_json, to_json
-from .writing import Write, write_json, write_together, write_whole
+from .writing import Write, append_whole, write_json, write_together, write_whole
 
 CURE = "put back the file that the run wrote, as UTF-8, or start the run again"
 KINDS: dict[str, type] = {
@@ -250,15 +249,8 @@ class Run:
     def add_event(self, event: Mapping[str, Any]) -> None:
         """Append one line to `events.jsonl`, or nothing."""
         line = to_json({"time": round(time.time(), 3), **event}) + "\n"
-        with explained(self._folder), open(self._folder / "events.jsonl", "ab", buffering=0) as file:
-            end = file.seek(0, os.SEEK_END)
-            data = line.encode()
-            try:
-                while data := data[file.write(data) :]:  # on a full disk the first write may stop half-way
-                    continue
-            except OSError:
-                file.truncate(end)
-                raise
+        with explained(self._folder):
+            append_whole(self._folder / "events.jsonl", line.encode())
 
 
 class _Record(dict[str, Any]):

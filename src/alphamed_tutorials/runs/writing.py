@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from operator import methodcaller
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -42,6 +42,17 @@ def write_together(files: Mapping[Path, Write], then: Callable[[], None] = lambd
             temporary.unlink(missing_ok=True)
 
 
+def let_reach_the_disk(files: Iterable[Path]) -> None:
+    """Return when files that were written outlive a power cut."""
+    folders = set()
+    for path in files:
+        with open(path, "rb+") as file:
+            os.fsync(file.fileno())
+        folders.add(path.parent)
+    for folder in folders:
+        _sync_names(folder)
+
+
 def _sync_names(folder: Path) -> None:
     """Let a folder's new names outlive a power cut, where the system can: Windows and some network disks cannot."""
     with contextlib.suppress(OSError):
@@ -50,6 +61,18 @@ def _sync_names(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def append_whole(path: Path, data: bytes) -> None:
+    """Append to a file, or leave it as it was where the machine refuses."""
+    with open(path, "ab", buffering=0) as file:
+        end = file.seek(0, os.SEEK_END)
+        try:
+            while data := data[file.write(data) :]:  # on a full disk the first write may stop half-way
+                continue
+        except OSError:
+            file.truncate(end)
+            raise
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
