@@ -29,6 +29,7 @@ PASSED_ON = {
     "command/runs.py": "a node's failure, with the way to go on",
     "engines/node.py": "what another node failed of",
     "engines/averaging.py": "what is wrong with an entry, with its name",
+    "engines/task.py": "what averaging.py says of a node",
     "engines/failures.py": "what a method of the user's does wrong",
     "engines/refusals.py": "what averaging.py says, with where the entry comes from",
     "experiments/compare.py": "the failure of one of the runs, with where they lie",

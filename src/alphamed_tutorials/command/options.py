@@ -25,6 +25,16 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on s
 NumNodes = Annotated[
     int | None, typer.Option("--nodes", metavar="N", help="Number of data owners", min=1, show_default="the example's")
 ]
+NumWorkers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        metavar="K",
+        min=1,
+        help="Processes that train data owners at the same time; 1 for breakpoint()",
+        show_default="as many as help on this machine",
+    ),
+]
 NumRounds = Annotated[
     int | None, typer.Option("--rounds", metavar="N", help="Number of rounds", min=1, show_default="the target's")
 ]

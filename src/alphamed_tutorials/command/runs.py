@@ -18,6 +18,7 @@ from .options import (
     NodeFolders,
     NumNodes,
     NumRounds,
+    NumWorkers,
     RunFolder,
     Seed,
     SettingTexts,
@@ -93,6 +94,10 @@ def run(
             help="Run all nodes in this process, or each in one of its own with the unmodified SDK, by way of a hub",
         ),
     ] = "local",
+    num_workers: NumWorkers = None,
+    sample: Annotated[
+        float, typer.Option(metavar="SHARE", help="Share of the data owners that train in each round, drawn anew")
+    ] = 1.0,
     as_json: AsJson = False,
 ) -> None:
     """Run a federated task on this machine: an example, or your own folder or file."""
@@ -116,7 +121,7 @@ def run(
             with resumable(result, known):
                 finished = run_task(
                     found, data, pairs(nodes, "--node"), aggregator, num_nodes, num_rounds, seed, values, out, listen,
-                    engine,
+                    engine, num_workers, sample,
                 )  # fmt: skip
         show_run(finished)
 
@@ -140,7 +145,17 @@ def show_arguments(target: Any, result: dict[str, Any]) -> None:
 
 
 @app.command(epilog=example_of_use("playground resume runs/mnist-1 --set learning_rate=0.01"))
-def resume(run: RunFolder, settings: SettingTexts = [], as_json: AsJson = False) -> None:
+def resume(
+    run: RunFolder,
+    settings: SettingTexts = [],
+    num_workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers", metavar="K", min=1, help="Processes that train at the same time", show_default="as before"
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
     """Continue a run that was stopped or failed, after its last whole round.
 
     What changed since the run began is told, and whether it takes effect. --set changes an argument of the scheduler
@@ -166,7 +181,7 @@ def resume(run: RunFolder, settings: SettingTexts = [], as_json: AsJson = False)
                 progress(event)
 
             with resumable(result, {"path": run}):
-                finished = resume_task(run, pairs(settings, "--set"), listen)
+                finished = resume_task(run, pairs(settings, "--set"), listen, num_workers)
         show_run(finished)
 
 

@@ -86,10 +86,10 @@ def _pickles_in_its_own_way(value: Any) -> bool:
     """Return whether a value decides itself what is pickled of it, or brings a copy of its module's globals along."""
     if isinstance(value, FunctionType):
         return _brings_globals(value)
-    return not isinstance(value, CONSTANT) and _is_special(type(value))
+    return not isinstance(value, CONSTANT) and _is_special(type(value))  # type: ignore[arg-type]
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _is_special(kind: type) -> bool:
     own = [each for each in kind.__mro__ if each.__module__.partition(".")[0] not in LIBRARIES]
     functions = [inspect.unwrap(method) for each in own if not _is_importable(each) for method in _methods(each)]

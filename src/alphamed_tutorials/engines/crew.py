@@ -25,11 +25,13 @@ from torch import multiprocessing
 
 from ..errors import TutorialError
 from ..faults import quiet_threads
+from ..runs.machine import available_memory, cores
 from .settings import Settings
 from .share import Plan, Ready, Share, Turn
 from .workers import hand_over_by_value
 from .workplace import outside
 
+A_WORKER = 2**31  # bytes that a worker may need: those of a detector
 AHEAD = 2  # turns of a worker that wait in this process for those of others
 PR_SET_PDEATHSIG = 1
 SECONDS_TO_END = 10
@@ -89,8 +91,8 @@ class Worker:
         code = self.process.exitcode
         how = f"was ended by signal {-code}" if code and code < 0 else f"ended with code {code}"
         return (
-            f"the process that trains {', '.join(self.names[:3])}{' …' if self.names[3:] else ''} {how}; where memory "
-            "is short, the system does that. Go on with fewer processes at a time: --workers 1"
+            f"the process that trains {self.names[0]} and {len(self.names) - 1} more {how}: where memory is short, the "
+            "system does that. Go on with fewer processes at a time: --workers 1"
         )
 
     def end(self) -> None:
@@ -133,6 +135,19 @@ class Crew:
         """End the processes."""
         for worker in self.workers:
             worker.end()
+
+
+def workers_that_help(num_owners: int, num_threads: int) -> int:
+    """Return how many processes shorten a run on this machine: one for each core, as far as memory goes.
+
+    Args:
+        num_owners: Data owners of the run.
+        num_threads: Torch's threads in each process.
+    """
+    if torch.cuda.is_available():  # which all of them would share
+        return 1
+    memory = available_memory()
+    return max(1, min(cores() // num_threads, num_owners, num_owners if memory is None else memory // A_WORKER))
 
 
 def dealt(folders: Mapping[str, str], num_workers: int) -> list[list[str]]:
@@ -197,6 +212,8 @@ def _portable(error: BaseException) -> BaseException:
 
 
 def _no_breakpoint(*_: Any, **__: Any) -> None:
+    if os.environ.get("PYTHONBREAKPOINT") == "0":
+        return
     raise RuntimeError(
         "breakpoint() needs the terminal, which nodes in several processes cannot share: add --workers 1"
     )

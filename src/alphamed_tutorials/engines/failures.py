@@ -67,23 +67,24 @@ class NodeFailed(TutorialError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Go to another process with all that can be read there."""
+        content = {**vars(self), "error": self.error}
         try:
             pickle.loads(pickle.dumps(self.error))
-            error = self.error
         except Exception:  # of the user's own kinds, which pickle as they like
-            error = type(type(self.error).__name__, (Exception,), {})(str(self.error))
-        content = {**vars(self), "error": error}
-        return _arrived, (self.args, content)
+            content["error"] = None
+        return _arrived, (self.args, content, type(self.error).__name__, str(self.error))
 
     def advise(self, advice: str) -> None:
         """Add a line to the text."""
         self.args = (f"{self}\n{advice}",)
 
 
-def _arrived(arguments: tuple[Any, ...], content: dict[str, Any]) -> NodeFailed:
+def _arrived(arguments: tuple[Any, ...], content: dict[str, Any], kind: str, said: str) -> NodeFailed:
     failure = NodeFailed.__new__(NodeFailed, *arguments)
     failure.args = arguments
     vars(failure).update(content)
+    if failure.error is None:
+        failure.error = type(kind, (Exception,), {})(said)
     return failure
 
 

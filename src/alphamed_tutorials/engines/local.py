@@ -17,6 +17,7 @@ from alphafed.fed_avg import FedAvgScheduler
 
 from ..arguments import arguments
 from ..data.folders import AGGREGATOR, find_nodes
+from ..errors import WrongUse
 from ..importing import program_called
 from ..runs.folder import Run, RunError
 from ..runs.machine import machine, versions
@@ -37,6 +38,7 @@ def run_local(
     target: str | None = None,
     on_event: Listener = lambda event: None,
     num_workers: int = 1,
+    sample: float = 1.0,
 ) -> Run:
     """Run a federated task on this machine.
 
@@ -55,6 +57,8 @@ def run_local(
         on_event: Called with each event of the run, for showing progress.
         num_workers: Processes that train data owners at the same time; with 1 all is done in this process. The
             parameters are the same to the last bit.
+        sample: Share of the data owners that train in each round, drawn anew for each from `seed`; the others keep what
+            they have, as on AlphaMed where a round is started for some of the nodes only.
 
     Returns:
         The finished run.
@@ -62,10 +66,11 @@ def run_local(
     Raises:
         NodeFailed: Code on a node raised; the run folder says `failed` and keeps logs and the last checkpoint.
         RunError: `out` exists, or the scheduler cannot be pickled or needs messages that only the playground carries.
-        WrongUse: `data` does not hold a folder for each node.
-        TutorialError: The run folder cannot be written any more.
+        WrongUse: `data` does not hold a folder for each node, or a number makes no sense.
+        TutorialError: The run folder cannot be written any more, or a process that trains was ended.
     """
     refuse_unsupported(scheduler)
+    refuse_unfit(num_workers, sample)
     folders = dict(data) if isinstance(data, Mapping) else find_nodes(data)
     if only is not None:
         folders = {AGGREGATOR: folders[AGGREGATOR], only: _named(folders, only)}
@@ -73,7 +78,7 @@ def run_local(
     run = _new_run(out, target)
     with run.lock():
         begin(run, "local", scheduler, entry, folders, seed, num_threads, target)
-        run.update(workers=num_workers)
+        run.update(workers=min(num_workers, len(folders) - 1), sample=sample)
         on_event({"event": "created", "path": str(run.path)})
         return LocalTask(run, entry, on_event).finish()
 
@@ -153,6 +158,7 @@ def resume_local(
         WrongUse: A setting cannot be changed; the run is left as it was.
         TutorialError: The run folder cannot be written any more.
     """
+    refuse_unfit(num_workers)
     with Run.open(path).lock():
         run = Run.open(path)
         if run.record.get("engine") != "local":
@@ -170,6 +176,14 @@ def resume_local(
             changes.compare_surroundings(run),
         )
         return task.finish()
+
+
+def refuse_unfit(num_workers: int | None, sample: float = 1.0) -> None:
+    """Refuse numbers of processes and shares of nodes that make no sense."""
+    if num_workers is not None and num_workers < 1:
+        raise WrongUse(f"{num_workers} processes cannot train anything: give 1 or more")
+    if not 0 < sample <= 1:
+        raise WrongUse(f"a share of {sample} of the data owners makes no sense: give more than 0, and 1 at most")
 
 
 def _new_run(out: str | Path | Run | None, target: str | None) -> Run:

@@ -9,7 +9,8 @@ from typing import Any, BinaryIO
 import cloudpickle
 from alphafed.fed_avg import FedAvgScheduler
 
-from ..faults import fault_behind
+from ..faults import CannotWrite
+from ..faults import explained as faults_explained
 from . import apart, checkpoint, memory
 from .contract import explained
 from .failures import NodeFailed
@@ -84,7 +85,7 @@ class Node:
         try:
             with self._workplace.entered():
                 yield
-        except NodeFailed:
+        except (NodeFailed, CannotWrite):  # of another node, inside this one's turn; of the machine
             raise
         except (Exception, SystemExit) as error:
             failure = NodeFailed(self.name, self.round, error, self._data_dir)
@@ -120,7 +121,7 @@ class Node:
             Attributes that turned out not to be picklable: they stay, and are not in the file.
 
         Raises:
-            OSError: The file cannot be written.
+            CannotWrite: The machine refuses the file.
         """
         end_workers(self.scheduler)
         for parameter in self.scheduler.model.parameters():
@@ -156,11 +157,11 @@ class Node:
         self.file = None
         while self.can_resume and not self.file:
             try:
-                with self._anchored(), checkpoint.without(memory.overwritten(self.scheduler)):
+                with faults_explained(file), self._anchored(), checkpoint.without(memory.overwritten(self.scheduler)):
                     checkpoint.write_to(file, self.kept())
                 self.file = file
             except Exception as error:  # pickling calls code of every attribute, which fails as it likes
-                if fault_behind(error) or not (found := self.forget_unpicklable()):
+                if isinstance(error, CannotWrite) or not (found := self.forget_unpicklable()):
                     raise
                 forgotten += found
                 self._look()
@@ -173,7 +174,7 @@ class Node:
         hand_over(self._places, dict.fromkeys(attributes))
         for name in attributes:
             del vars(self.scheduler)[name]
-        self._workplace.random_state = ()
+        self._workplace.leave()
         self._is_awake = False
 
     def wake(self) -> None:

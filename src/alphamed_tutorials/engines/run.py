@@ -33,6 +33,8 @@ def run(
     out: str | Path | None = None,
     on_event: Listener = lambda event: None,
     engine: str = "local",
+    num_workers: int | None = 1,
+    sample: float = 1.0,
 ) -> Run:
     """Run a federated task on this machine.
 
@@ -49,6 +51,9 @@ def run(
         on_event: Called with each event of the run, for showing progress.
         engine: `local` runs all nodes in this process, `playground` each in one of its own with the unmodified SDK, by
             way of a hub. The parameters are the same.
+        num_workers: Processes of the local engine that train data owners at the same time; as many as help on this
+            machine if None. The parameters are the same.
+        sample: Share of the data owners that train in each round of the local engine.
 
     Returns:
         The finished run.
@@ -60,6 +65,8 @@ def run(
     """
     if engine not in ENGINES:
         raise WrongUse(f"there is no engine {engine}: take one of {', '.join(ENGINES)}")
+    if engine != "local" and (num_workers not in (1, None) or sample != 1):
+        raise WrongUse("several processes at a time, and a sample of the data owners, are for the engine local")
     task = find(target)
     given = data is not None or nodes or aggregator is not None
     if given and num_nodes:
@@ -70,6 +77,7 @@ def run(
     refuse_other_data(data, task.facts.data.name, task.name)
     with _new_folder(out, task.name) as folder:
         # Torch takes seconds to import, and what is above is cheap to refuse.
+        from .crew import workers_that_help
         from .local import run_local
 
         if engine == "playground":
@@ -87,12 +95,19 @@ def run(
                     scheduler, task, folders, folder, seed, task.facts.run.num_threads, rounds,
                     all_settings(task, is_embedded(data), settings), on_event,
                 )  # fmt: skip
+            num_threads = task.facts.run.num_threads
             return run_local(
-                scheduler, folders, folder, seed, task.facts.run.num_threads, target=task.key, on_event=on_event
-            )
+                scheduler, folders, folder, seed, num_threads, target=task.key, on_event=on_event, sample=sample,
+                num_workers=workers_that_help(len(folders) - 1, num_threads) if num_workers is None else num_workers,
+            )  # fmt: skip
 
 
-def resume(path: str | Path, settings: Settings = NOTHING, on_event: Listener | None = None) -> Run:
+def resume(
+    path: str | Path,
+    settings: Settings = NOTHING,
+    on_event: Listener | None = None,
+    num_workers: int | None = None,
+) -> Run:
     """Continue a run after its last whole round and finish it as if it had never stopped.
 
     Args:
@@ -100,6 +115,7 @@ def resume(path: str | Path, settings: Settings = NOTHING, on_event: Listener | 
         settings: Arguments of the scheduler to change from the next round on; texts are converted. `max_rounds` lets
             a run that is done go on.
         on_event: Called with each event of the run; if left out, what changed since the run began becomes a warning.
+        num_workers: Processes that train at the same time; as many as before if None.
 
     Returns:
         The finished run; a run that was done already, and is to be changed in nothing, is returned as it is.
@@ -110,7 +126,7 @@ def resume(path: str | Path, settings: Settings = NOTHING, on_event: Listener | 
     """
     from .local import resume_local
 
-    return resume_local(path, settings, on_event or _warn)
+    return resume_local(path, settings, on_event or _warn, num_workers)
 
 
 def _warn(event: dict[str, Any]) -> None:

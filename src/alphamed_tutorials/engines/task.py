@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import random
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 import torch
+from alphafed.fed_avg import FedAvgScheduler
 
 from ..data.folders import AGGREGATOR
 from ..errors import WrongUse
@@ -192,7 +194,8 @@ class LocalTask:
         with contextlib.ExitStack() as self.watching, self.aggregator.active() as scheduler:
             number = self.aggregator.round = scheduler.current_round
             self.journal.event("round_started", round=number)
-            scheduler._run_as_aggregator()
+            with self._sampled(scheduler, number):
+                scheduler._run_as_aggregator()
             is_finished = scheduler.is_task_finished()
             scheduler.current_round += 1
             end_workers(scheduler)
@@ -202,6 +205,18 @@ class LocalTask:
         self.journal.save(self.aggregator, number, is_finished)
         self.journal.event("round_done", round=number, metrics=self.run.metrics)
         return is_finished
+
+    @contextlib.contextmanager
+    def _sampled(self, scheduler: FedAvgScheduler, number: int) -> Iterator[None]:
+        """Let a share of the data owners be all that checked in, as long as a round goes on: the SDK takes these."""
+        everyone, record = scheduler.gethered, self.run.record
+        size = max(1, round(record.get("sample", 1) * len(everyone)))
+        chosen = set(random.Random(f"{record['seed']}/{number}").sample(everyone, size))
+        scheduler.gethered = [name for name in everyone if name in chosen]
+        try:
+            yield
+        finally:
+            scheduler.gethered = everyone
 
     def distributed(self, parameters: bytes) -> None:
         """Take what the aggregator sent; it may train next."""

@@ -60,13 +60,19 @@ class Workplace:
     @property
     def random_state(self) -> tuple:
         """That of the process while this is the workplace in use, else that at the end of its last use."""
-        return _random_state() if _workplace is self else self._random_state
+        *others, (version, numbers, gauss) = _random_state() if _workplace is self else self._random_state
+        return *others, (version, np.array(numbers), gauss)  # which is written in a hundredth of the time
 
     @random_state.setter
     def random_state(self, state: tuple) -> None:
+        *others, (version, numbers, gauss) = state
+        self._random_state = *others, (version, tuple(numbers.tolist()), gauss)
         if _workplace is self:
-            _set_random_state(state)
-        self._random_state = state
+            _set_random_state(self._random_state)
+
+    def leave(self) -> None:
+        """Let go of the random state, which must be set before the next use."""
+        self._random_state = ()
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
