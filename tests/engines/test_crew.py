@@ -19,6 +19,7 @@ from alphamed_tutorials.engines import crew
 from alphamed_tutorials.engines.crew import dealt, workers_that_help
 from alphamed_tutorials.engines.failures import NodeFailed
 from alphamed_tutorials.engines.local import resume_local, run_local
+from alphamed_tutorials.engines.run import run as run_target
 from alphamed_tutorials.errors import TutorialError, WrongUse
 from alphamed_tutorials.runs.folder import Run
 
@@ -275,3 +276,21 @@ class TestSample:
         with pytest.raises(WrongUse, match="makes no sense|cannot train"):
             run_local(Tiny(), data, tmp_path / "run", **wrong)
         assert not (tmp_path / "run").exists()
+
+
+def test_code_that_stops_for_a_debugger_runs_in_this_process_if_nothing_else_is_asked(tmp_path, monkeypatch):
+    monkeypatch.setattr("alphamed_tutorials.engines.local.workers_that_help", lambda *_: 2)
+    write_data(tmp_path / "data", **OWNERS)
+    task = tmp_path / "task.py"
+
+    def workers(line, **more):
+        task.write_text(f"from schedulers import Tiny\n\n\nclass Task(Tiny):\n    pass\n\n\n{line}\n")
+        run = run_target(
+            task, tmp_path / "data", num_rounds=1, out=tmp_path / f"run-{len(list(tmp_path.iterdir()))}", **more
+        )
+        return run.record["workers"]
+
+    assert workers("# breakpoint() here?", num_workers=None) == 2
+    assert workers("def look(): breakpoint()", num_workers=None) == 1
+    assert workers("def look(): pdb.set_trace()", num_workers=None) == 1
+    assert workers("def look(): breakpoint()", num_workers=3) == 3

@@ -22,6 +22,7 @@ from ..importing import program_called
 from ..runs.folder import Run, RunError
 from ..runs.machine import machine, versions
 from . import changes, checkpoint, sources
+from .crew import workers_that_help
 from .journal import Listener
 from .refusals import refuse_unsupported
 from .settings import Settings, changed, readable, since
@@ -37,7 +38,7 @@ def run_local(
     only: str | None = None,
     target: str | None = None,
     on_event: Listener = lambda event: None,
-    num_workers: int = 1,
+    num_workers: int | None = 1,
     sample: float = 1.0,
 ) -> Run:
     """Run a federated task on this machine.
@@ -55,8 +56,9 @@ def run_local(
         only: Name of the one data owner to take part, to see what it reaches alone.
         target: What `find` finds the task by, recorded for `playground export`.
         on_event: Called with each event of the run, for showing progress.
-        num_workers: Processes that train data owners at the same time; with 1 all is done in this process. The
-            parameters are the same to the last bit.
+        num_workers: Processes that train data owners at the same time; with 1 all is done in this process. If None,
+            as many as help on this machine, or 1 where the task's code calls `breakpoint()`. The parameters are the
+            same to the last bit.
         sample: Share of the data owners that train in each round, drawn anew for each from `seed`; the others keep what
             they have, as on AlphaMed where a round is started for some of the nodes only.
 
@@ -78,7 +80,8 @@ def run_local(
     run = _new_run(out, target)
     with run.lock():
         begin(run, "local", scheduler, entry, folders, seed, num_threads, target)
-        run.update(workers=min(num_workers, len(folders) - 1), sample=sample)
+        helpful = workers_that_help(len(folders) - 1, num_threads)
+        run.update(workers=min(_num_workers(run, num_workers, helpful), len(folders) - 1), sample=sample)
         on_event({"event": "created", "path": str(run.path)})
         return LocalTask(run, entry, on_event).finish()
 
@@ -147,7 +150,8 @@ def resume_local(
         settings: Arguments of the scheduler to change from the next round on; texts are converted. `max_rounds` lets
             a run that is done go on.
         on_event: Called with each event of the run.
-        num_workers: Processes that train at the same time; as many as before if None.
+        num_workers: Processes that train at the same time; if None, as many as before, or 1 where the task's code calls
+            `breakpoint()`.
 
     Returns:
         The finished run; a run that was done already, and is to be changed in nothing, is returned as it is.
@@ -165,7 +169,7 @@ def resume_local(
             raise RunError(f"{path} is not a run of the local engine: only those can be resumed")
         if run.state == "done" and not settings:
             return run
-        run.record["workers"] = num_workers or run.record.get("workers", 1)
+        run.record["workers"] = _num_workers(run, num_workers, run.record.get("workers", 1))
         sources.import_anew(run)
         entry, scheduler = _read_entry(run)
         values = readable(scheduler, settings)
@@ -176,6 +180,11 @@ def resume_local(
             changes.compare_surroundings(run),
         )
         return task.finish()
+
+
+def _num_workers(run: Run, asked: int | None, otherwise: int) -> int:
+    """Return how many processes train: those asked for, else as many as can be, but for a debugger only this one."""
+    return asked or (1 if sources.calls_debugger(run) else otherwise)
 
 
 def refuse_unfit(num_workers: int | None, sample: float = 1.0) -> None:

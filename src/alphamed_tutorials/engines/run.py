@@ -52,7 +52,7 @@ def run(
         engine: `local` runs all nodes in this process, `playground` each in one of its own with the unmodified SDK, by
             way of a hub. The parameters are the same.
         num_workers: Processes of the local engine that train data owners at the same time; as many as help on this
-            machine if None. The parameters are the same.
+            machine if None, see `run_local`. The parameters are the same.
         sample: Share of the data owners that train in each round of the local engine.
 
     Returns:
@@ -77,7 +77,6 @@ def run(
     refuse_other_data(data, task.facts.data.name, task.name)
     with _new_folder(out, task.name) as folder:
         # Torch takes seconds to import, and what is above is cheap to refuse.
-        from .crew import workers_that_help
         from .local import run_local
 
         if engine == "playground":
@@ -95,10 +94,9 @@ def run(
                     scheduler, task, folders, folder, seed, task.facts.run.num_threads, rounds,
                     all_settings(task, is_embedded(data), settings), on_event,
                 )  # fmt: skip
-            num_threads = task.facts.run.num_threads
             return run_local(
-                scheduler, folders, folder, seed, num_threads, target=task.key, on_event=on_event, sample=sample,
-                num_workers=workers_that_help(len(folders) - 1, num_threads) if num_workers is None else num_workers,
+                scheduler, folders, folder, seed, task.facts.run.num_threads, target=task.key, on_event=on_event,
+                num_workers=num_workers, sample=sample,
             )  # fmt: skip
 
 

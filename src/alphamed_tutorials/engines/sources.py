@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import importlib
+import re
 import shutil
 import sys
 import traceback
@@ -17,6 +18,7 @@ from ..errors import TutorialError
 from ..runs.folder import Run, RunError
 
 CODE = "code"  # in the run folder: the task's files as they were when the run began
+DEBUGGER = re.compile(r"^[^#\n]*\b(?:breakpoint|set_trace)\(", re.MULTILINE)
 _imported: dict[Path, str] = {}  # SHA-256 of files as they were when this process imported them
 
 
@@ -86,6 +88,12 @@ def cannot_be_read(run: Run, error: BaseException) -> TutorialError:
 def recorded_files(run: Run) -> dict[Path, str]:
     """Return the SHA-256 of the task's files as they were when the run began."""
     return {Path(file): digest for file, digest in run.record.get("code", {}).get("files", {}).items()}
+
+
+def calls_debugger(run: Run) -> bool:
+    """Return whether the task's files, as they are now, stop for a debugger, which needs the terminal for itself."""
+    files = [file for file in recorded_files(run) if file.exists()]
+    return any(DEBUGGER.search(file.read_text("utf-8", errors="replace")) for file in files)
 
 
 def sha256(file: Path) -> str:
