@@ -33,12 +33,12 @@ SAMPLES = 1200  # MNIST's 60,000 digits over 50 nodes; the same for fewer nodes,
 NUM_ROUNDS = 7
 
 
-def write_nodes(data: Path, num_nodes: int) -> None:
+def write_nodes(data: Path, num_nodes: int, samples: int = SAMPLES) -> None:
     """Write random digits: what they show does not matter for time and memory."""
     generator = np.random.default_rng(0)
     for node, split in [("aggregator", "test"), *((f"node{i + 1}", "train") for i in range(num_nodes))]:
-        images = generator.integers(0, 256, (SAMPLES, 28, 28), dtype=np.uint8)
-        labels = generator.integers(0, 10, SAMPLES, dtype=np.uint8)
+        images = generator.integers(0, 256, (samples, 28, 28), dtype=np.uint8)
+        labels = generator.integers(0, 10, samples, dtype=np.uint8)
         folder = data / "nodes" / node
         folder.mkdir(parents=True)
         write(folder, split, list(zip(images, labels)), shutil.copyfile)

@@ -39,6 +39,8 @@ def theirs(tmp_path, monkeypatch) -> Path:
         (tmp_path / "evil" / name).write_text(f"import os\nos.mkdir({str(tmp_path / 'ran')!r})\n")
     for name in ("entry.pickle", "checkpoint.pt"):
         (run.path / name).write_bytes(pickle.dumps(Bomb(tmp_path / "ran")))
+    for file in (run.path / "states").iterdir():
+        file.write_bytes(pickle.dumps(Bomb(tmp_path / "ran")))
     run.update(target=str(tmp_path / "evil/theirs.py"), import_folder=str(tmp_path / "evil"))
     (tmp_path / "precious").write_text("precious")
     (run.path / ".model.ts").symlink_to(tmp_path / "precious")

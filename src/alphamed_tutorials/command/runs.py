@@ -161,8 +161,8 @@ def resume(
     What changed since the run began is told, and whether it takes effect. --set changes an argument of the scheduler
     from the next round on; --set max_rounds=N lets a run that is done go on.
 
-    Resume runs you made yourself: this runs the code that a run folder holds in entry.pickle and checkpoint.pt, and
-    names in run.json.
+    Resume runs you made yourself: this runs the code that a run folder holds in entry.pickle, checkpoint.pt and
+    states/, and names in run.json.
     """
     from ..runs.folder import Run
 
