@@ -17,10 +17,10 @@ from schedulers import Drawing, Tiny, write_data
 
 from alphamed_tutorials.engines import crew
 from alphamed_tutorials.engines.crew import dealt, workers_that_help
-from alphamed_tutorials.engines.failures import NodeFailed
+from alphamed_tutorials.engines.failures import NodeFailed, WorkerEnded
 from alphamed_tutorials.engines.local import resume_local, run_local
 from alphamed_tutorials.engines.run import run as run_target
-from alphamed_tutorials.errors import TutorialError, WrongUse
+from alphamed_tutorials.errors import WrongUse
 from alphamed_tutorials.runs.folder import Run
 
 RESULTS = ("model.pt", "metrics.csv")
@@ -127,7 +127,9 @@ class Stopping(Tiny):
 def test_a_killed_process_is_told_and_resume_is_exact(data, tmp_path, again):
     task = Stopping()
     task.mark = str(tmp_path / "mark")
-    with pytest.raises(TutorialError, match=r"trains node\d and \d more was ended by signal 9.*--workers 1"):
+    with pytest.raises(
+        WorkerEnded, match=r"^the process that trains node\d and \d more was ended by signal 9.*--workers 1"
+    ):
         run_local(task, data, tmp_path / "run", num_workers=2)
     assert Run.open(tmp_path / "run").state == "failed"
     resumed = resume_local(tmp_path / "run", num_workers=again)
@@ -294,3 +296,16 @@ def test_code_that_stops_for_a_debugger_runs_in_this_process_if_nothing_else_is_
     assert workers("def look(): breakpoint()", num_workers=None) == 1
     assert workers("def look(): pdb.set_trace()", num_workers=None) == 1
     assert workers("def look(): breakpoint()", num_workers=3) == 3
+
+
+class Filling(Tiny):
+    def train_an_epoch(self):
+        if self.node == "node3":
+            raise OSError(28, "No space left on device", "/there/file")
+        super().train_an_epoch()
+
+
+def test_what_the_machine_refuses_a_nodes_code_is_explained(data, tmp_path):
+    for num_workers in (1, 2):
+        with pytest.raises(NodeFailed, match="(?s)node3 failed.*No space left.*make room"):
+            run_local(Filling(), data, tmp_path / str(num_workers), num_workers=num_workers)

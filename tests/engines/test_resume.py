@@ -19,6 +19,7 @@ from torch.optim import Adam
 from torch.optim.lr_scheduler import StepLR
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler, TensorDataset
 
+from alphamed_tutorials.engines import checkpoint
 from alphamed_tutorials.engines.failures import NodeFailed
 from alphamed_tutorials.engines.local import resume_local, run_local
 from alphamed_tutorials.runs.folder import Run, RunError
@@ -513,3 +514,13 @@ def test_data_that_is_gone_is_told(stopped, data):
     with pytest.raises(NodeFailed, match="^node2 failed while it was being set up"):
         resume_local(stopped)
     assert Run.open(stopped).record["rounds_done"] == 1
+
+
+def test_a_run_of_an_older_version_is_told_to_start_again(data, tmp_path):
+    run = run_local(Tiny(max_rounds=1), data, tmp_path / "run")
+    file = run.path / "checkpoint.pt"
+    content = checkpoint.load(file)
+    del content["states"]
+    checkpoint.write_to(file, content)
+    with pytest.raises(RunError, match="begun by an older version.*start the run again"):
+        resume_local(run.path, {"max_rounds": 2})

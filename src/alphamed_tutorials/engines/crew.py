@@ -23,9 +23,9 @@ from typing import Any
 import torch
 from torch import multiprocessing
 
-from ..errors import TutorialError
 from ..faults import quiet_threads
 from ..runs.machine import available_memory, cores
+from .failures import WorkerEnded
 from .settings import Settings
 from .share import Plan, Ready, Share, Turn
 from .workers import hand_over_by_value
@@ -68,7 +68,7 @@ class Worker:
         """Return what the method yields next.
 
         Raises:
-            TutorialError: The process has ended.
+            WorkerEnded: The process has ended.
         """
         kind, value, printed = self.answers.get()
         with outside():
@@ -84,7 +84,7 @@ class Worker:
                 self.answers.put(self.connection.recv())
             except (EOFError, OSError):
                 self.process.join(SECONDS_TO_END)
-                self.answers.put(("error", TutorialError(self._ended()), ("", "")))
+                self.answers.put(("error", WorkerEnded(self._ended()), ("", "")))
                 return
 
     def _ended(self) -> str:

@@ -33,6 +33,10 @@ class BrokenContract(Exception):
         self.is_about_data = is_about_data
 
 
+class WorkerEnded(TutorialError):
+    """A process that trains nodes is gone."""
+
+
 class NodeFailed(TutorialError):
     """Code that ran on a node raised.
 
@@ -66,26 +70,39 @@ class NodeFailed(TutorialError):
         return failure
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Go to another process with all that can be read there."""
-        content = {**vars(self), "error": self.error}
-        try:
-            pickle.loads(pickle.dumps(self.error))
-        except Exception:  # of the user's own kinds, which pickle as they like
-            content["error"] = None
-        return _arrived, (self.args, content, type(self.error).__name__, str(self.error))
+        """Go to another process with all that can be read there: an error of the user's own may not be made again."""
+        error = {name: value for name, value in vars(self.error).items() if _is_portable(value)}
+        content = {**vars(self), "error": None}
+        return _arrived, (self.args, content, type(self.error).__name__, str(self.error), error, fault_behind(self))
 
     def advise(self, advice: str) -> None:
         """Add a line to the text."""
         self.args = (f"{self}\n{advice}",)
 
 
-def _arrived(arguments: tuple[Any, ...], content: dict[str, Any], kind: str, said: str) -> NodeFailed:
+def _arrived(
+    arguments: tuple[Any, ...],
+    content: dict[str, Any],
+    kind: str,
+    said: str,
+    of_error: dict[str, Any],
+    fault: BaseException | None,
+) -> NodeFailed:
     failure = NodeFailed.__new__(NodeFailed, *arguments)
     failure.args = arguments
     vars(failure).update(content)
-    if failure.error is None:
-        failure.error = type(kind, (Exception,), {})(said)
+    failure.error = type(kind, (Exception,), {})(said)
+    vars(failure.error).update(of_error)
+    failure.__cause__ = fault
     return failure
+
+
+def _is_portable(value: Any) -> bool:
+    try:
+        pickle.loads(pickle.dumps(value))
+        return True
+    except Exception:  # of the user's own kinds, which pickle as they like
+        return False
 
 
 def failure_record(error: BaseException) -> dict[str, Any] | None:

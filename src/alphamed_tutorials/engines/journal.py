@@ -12,7 +12,7 @@ from ..faults import fault_behind
 from ..runs.folder import Metric, Run
 from ..runs.writing import let_reach_the_disk
 from .node import Node
-from .share import Losses, Rested, Turn
+from .share import Losses, Rested
 from .traps import missing_metrics
 from .workplace import outside
 
@@ -104,9 +104,8 @@ class Journal:
                 self.can_resume = False
                 self.run.update(not_resumable=text.partition(":")[0])
 
-    def collect_metrics(self, aggregator: Node, turns: Mapping[str, Turn], number: int) -> None:
-        """Take what the nodes logged in a round; it is written with the round's checkpoint."""
-        logged = {name: turn.scalars for name, turn in turns.items()} | {aggregator.name: aggregator.take_scalars()}
+    def collect_metrics(self, logged: Mapping[str, list[tuple[str, float]]], number: int) -> None:
+        """Take what nodes logged in a round; it is written with the round's checkpoint."""
         for name in filter(logged.__contains__, self.run.record["nodes"]):
             self.run.rows += [Metric(number, name, tag, value) for tag, value in logged[name]]
 

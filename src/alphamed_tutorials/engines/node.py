@@ -13,7 +13,7 @@ from ..faults import CannotWrite
 from ..faults import explained as faults_explained
 from . import apart, checkpoint, memory
 from .contract import explained
-from .failures import NodeFailed
+from .failures import NodeFailed, WorkerEnded
 from .kept import (
     Kept,
     anchor,
@@ -85,7 +85,7 @@ class Node:
         try:
             with self._workplace.entered():
                 yield
-        except (NodeFailed, CannotWrite):  # of another node, inside this one's turn; of the machine
+        except (NodeFailed, CannotWrite, WorkerEnded):  # of another node, inside this one's turn; of the machine
             raise
         except (Exception, SystemExit) as error:
             failure = NodeFailed(self.name, self.round, error, self._data_dir)

@@ -105,11 +105,15 @@ class LocalTask:
         """Make all nodes, and bring them to the last whole round, if there is one; return whether it was the last."""
         (self.folder / "logs").mkdir(exist_ok=True)
         num_workers = min(self.run.record.get("workers", 1), len(self.owner_names))
-        crew = Crew(self.plan, self.owner_names, num_workers) if num_workers > 1 else None  # before torch has threads
+        self.owners: Share | Crew
+        if num_workers > 1:  # before torch has threads, which cannot be copied
+            self.owners = Crew(self.plan, self.owner_names, num_workers)
+            self.open_parts.callback(self.owners.close)
         self.aggregator = self.plan.node(AGGREGATOR)
-        self.owners: Share | Crew = crew or Share(self.plan, self.owner_names)
-        self.open_parts.callback(self.owners.close)
         self.open_parts.callback(self.aggregator.close)
+        if num_workers == 1:
+            self.owners = Share(self.plan, self.owner_names)
+            self.open_parts.callback(self.owners.close)
         self.aggregator.set_up(self.folder.name, Contractor(self.run.record["nodes"], self.tested), Channel(self), True)
         if isinstance(self.owners, Share):
             self.owners.other_model = self.aggregator.scheduler.model
@@ -140,6 +144,8 @@ class LocalTask:
 
     def _restore(self, saved: dict[str, Any]) -> bool:
         """Go back to the last whole round; return whether it was the last."""
+        if "states" not in saved:
+            raise RunError(f"{self.run.path} was begun by an older version of this program: start the run again")
         number, kept, pending = saved["round"], saved["aggregator"], self._pending(saved["round"])
         lines = []
         if pending:
@@ -190,7 +196,7 @@ class LocalTask:
 
     def _round(self) -> bool:
         """Run one round; return whether the task is finished."""
-        self.turns: dict[str, Turn] = {}
+        self.logged: dict[str, list[tuple[str, float]]] = {}
         with contextlib.ExitStack() as self.watching, self.aggregator.active() as scheduler:
             number = self.aggregator.round = scheduler.current_round
             self.journal.event("round_started", round=number)
@@ -199,7 +205,7 @@ class LocalTask:
             is_finished = scheduler.is_task_finished()
             scheduler.current_round += 1
             end_workers(scheduler)
-        self.journal.collect_metrics(self.aggregator, self.turns, number)
+        self.journal.collect_metrics({**self.logged, AGGREGATOR: self.aggregator.take_scalars()}, number)
         if number == 1:
             self.journal.look_for_metrics(self.aggregator)
         self.journal.save(self.aggregator, number, is_finished)
@@ -257,7 +263,8 @@ class LocalTask:
         turns = self.owners.turns(number, self.parameters, names)
         for name in names:
             self.journal.event("training", round=number, node=name)
-            turn = self.turns[name] = next(turns)
+            turn = next(turns)
+            self.logged[name] = turn.scalars
             self._refuse_overflow(turn)
             self.journal.rested(turn)
             self.journal.event("trained", round=number, node=name)
