@@ -1,6 +1,8 @@
 """Number a listing's annotations from 1, as the list below it does, and leave out those that no list explains.
 
 A program that is shown in parts keeps one numbering in its file; shown whole, it has the explanations at its parts.
+The list says that it is one of notes: the theme takes it from the screen when the listing is first seen, the style sheet
+before that, so that nothing moves.
 """
 
 import re
@@ -19,13 +21,14 @@ def renumber(html: str) -> str:
         if not block["explained"]:
             return MARK.sub("", block[0])
         first = min(numbers)
-        return MARK.sub(lambda mark: _shifted(mark, first), block[0])
+        head, _, _ = block[0].rpartition("<ol>")
+        return MARK.sub(lambda mark: _shifted(mark, first), head) + '<ol class="notes">'
 
     return BLOCK.sub(renumbered, html)
 
 
 def _shifted(mark: re.Match, first: int) -> str:
-    return mark[0].replace(f"({mark['number']})", f"({int(mark['number']) - first + 1})")
+    return f' <span class="c1 sign"># ({int(mark["number"]) - first + 1})!</span>'
 
 
 def on_page_content(html, page, config, files):

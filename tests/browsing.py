@@ -32,6 +32,17 @@ def opened(
     assert not faults
 
 
+def show_listings(page) -> None:
+    """Unfold everything and show each listing once: the theme gives it button and notes when it is first seen."""
+    page.evaluate("document.querySelectorAll('article details').forEach(each => { each.open = true })")
+    size = page.viewport_size
+    page.set_viewport_size(size | {"height": page.evaluate("document.documentElement.scrollHeight")})
+    page.wait_for_function(
+        "[...document.querySelectorAll('pre > code')].every(code => code.parentElement.id || !code.checkVisibility())"
+    )
+    page.set_viewport_size(size)
+
+
 def search(page, words: str) -> list[str]:
     """Type words into the search field and return what the hits say."""
     page.fill(".md-search__input", "")

@@ -1,5 +1,8 @@
 // What the theme leaves unnamed or out of reach for those who use a screen reader or the keyboard.
+const BOXES = ".md-typeset__scrollwrap, .tabbed-labels, pre > code, figure:has(> svg)";
+let due = 0;
 function repair() {
+  due = 0;
   document.querySelectorAll(".md-annotation__index:not([aria-label])").forEach((link) => {
     const number = link.querySelector("[data-md-annotation-id]")?.dataset.mdAnnotationId;
     link.setAttribute("aria-label", `(${number})`);
@@ -7,23 +10,26 @@ function repair() {
   // The theme takes a button's title away while its tip is open: the name must not go with it.
   document.querySelectorAll(".md-code__button[title]").forEach((button) => button.setAttribute("aria-label", button.title));
   document.querySelectorAll("nav.md-code__nav").forEach((nav) => nav.setAttribute("role", "none"));
-  document.querySelectorAll(".md-typeset__scrollwrap, .tabbed-labels, pre > code, figure:has(> svg)").forEach((box) => {
-    reach(box);
+  document.querySelectorAll(BOXES).forEach((box) => {
+    sized.unobserve(box); // what is observed anew is measured anew
     sized.observe(box);
   });
 }
 
-// What scrolls takes the keyboard's focus, on touch screens too, where the theme takes it away.
-function reach(box) {
-  const scrolls = box.scrollWidth > box.clientWidth;
-  if (scrolls === box.hasAttribute("tabindex")) return;
-  scrolls ? box.setAttribute("tabindex", "0") : box.removeAttribute("tabindex");
-}
-const sized = new ResizeObserver((entries) => entries.forEach(({ target }) => reach(target))); // also tabs and notes that open
+// What scrolls takes the keyboard's focus, on touch screens too, where the theme takes it away. The observer is called
+// when the page has been laid out, also for tabs and notes that open: measuring anywhere else would lay it out once more.
+const sized = new ResizeObserver((entries) => {
+  const scrolls = entries.map(({ target }) => target.scrollWidth > target.clientWidth);
+  entries.forEach(({ target }, index) => {
+    if (scrolls[index] === target.hasAttribute("tabindex")) return;
+    scrolls[index] ? target.setAttribute("tabindex", "0") : target.removeAttribute("tabindex");
+  });
+});
 
 // The theme makes annotations, copy buttons and scroll boxes after the page has loaded.
-new MutationObserver(repair).observe(document.querySelector("article"), { childList: true, subtree: true, attributeFilter: ["tabindex"] });
-repair();
+const soon = () => { due ||= requestAnimationFrame(repair); };
+new MutationObserver(soon).observe(document.querySelector("article"), { childList: true, subtree: true, attributeFilter: ["tabindex"] });
+soon();
 
 // Guides and notebooks have sections of the same names: in the menu each is called after its part, too.
 document.querySelectorAll(".md-nav .md-nav .md-nav[aria-labelledby]").forEach((nav) => {
@@ -43,7 +49,7 @@ addEventListener("keydown", (event) => {
 // Paper shows every tab, one below the other, under its label.
 document.querySelectorAll(".tabbed-set").forEach((set) => {
   const labels = set.querySelectorAll(":scope > .tabbed-labels > label");
-  set.querySelectorAll(":scope > .tabbed-content > .tabbed-block").forEach((tab, index) => { tab.dataset.label = labels[index].innerText; });
+  set.querySelectorAll(":scope > .tabbed-content > .tabbed-block").forEach((tab, index) => { tab.dataset.label = labels[index].textContent.trim(); });
 });
 
 // Paper is white, and nothing on it can be unfolded.
@@ -53,6 +59,9 @@ addEventListener("beforeprint", () => {
   document.body.dataset.mdColorScheme = "default";
   folded = document.querySelectorAll("article details:not([open])");
   folded.forEach((details) => { details.open = true; });
+  document.querySelectorAll("code .c1").forEach((comment) => {
+    comment.textContent = comment.textContent.replace(/^# (\(\d+\))!$/, "$1"); // the theme has made no note of it yet
+  });
 });
 addEventListener("afterprint", () => {
   document.body.dataset.mdColorScheme = scheme;

@@ -19,6 +19,11 @@ from pages import ANNOTATION, HEADING, LANGUAGES, ROOT, RUN_LANGUAGES, Block, Li
 SHOWN_LANGUAGES = ("csv", "html", "ini", "json", "markdown", "mermaid", "text", "toml", "yaml")
 INLINE_CODE = re.compile(r"(?<!`)(`+)(?!`)(?P<code>.+?)(?<!`)\1(?!`)")
 PROPER_NAMES = re.compile(r"AlphaMed|Flower|Python|PyTorch|TorchScript")  # these stay as they are in Chinese
+LINK = re.compile(r"(?<!!)\[(?P<words>[^][]+)\]\([^)]+\)")
+VAGUE = re.compile(  # what says nothing by itself; in English as Lighthouse counts it
+    r"click (here|this)|go|(right )?here|(more )?information|(learn |read |see )?more|more info|start|this"
+    r"|(请)?(点击|点|见)?(这里|此处)|点击|详情|(查看|了解|阅读)?更多(信息)?"
+)
 PLAINER = {"带回家": "导出模型，离线使用", "逐比特": "逐位相同", "语料": "文本"}  # words that are no terms
 AVOIDED = {
     language: read_avoided((ROOT / "docs" / language / GLOSSARY).read_text("utf-8"))
@@ -318,6 +323,14 @@ def other_words(text: str, language: str) -> Iterator[str]:
     yield from (f"{word!r}: write {ours}" for word, ours in AVOIDED[language].items() if word in said)
 
 
+def links_say_where_they_lead(page: Page) -> Iterator[str]:
+    """A link's words say by themselves where it leads: a list of links is read aloud without what stands around them."""
+    for line in page.prose():
+        for words in LINK.findall(line.text):
+            if VAGUE.fullmatch(words.strip(" .…*").lower()):
+                yield f"{line}: the link [{words}] does not say where it leads; take in the words that do"
+
+
 # Rules about the two languages of a page
 
 
@@ -501,6 +514,7 @@ PAGE_RULES = (
     headings_have_anchors,
     headings_are_chinese,
     terms_are_those_of_the_glossary,
+    links_say_where_they_lead,
 )
 LANGUAGE_RULES = (same_headings, same_includes, same_blocks, same_placeholders)
 PROJECT_RULES = (

@@ -140,6 +140,8 @@ BAD_PAGES = [
     (gate.headings_have_anchors, "## Part { #part }\n", "exactly one title"),
     (gate.figures_differ, "<svg>a</svg>\n\n<svg>a</svg>\n", "line 3: the figure of line 1 again"),
     (gate.headings_are_chinese, "# 标题\n\n## Train the `model` on MNIST { #train }\n", "is not Chinese"),
+    (gate.links_say_where_they_lead, "Then [Start](a.md#b) it.\n", "line 1: the link [Start] does not say where"),
+    (gate.links_say_where_they_lead, "说明\n\n见[这里](a.md)。\n", "line 3: the link [这里] does not say where"),
     (gate.terms_are_those_of_the_glossary, "# 标题\n\n用遮罩挡住。\n", "line 3: '遮罩': write 因果掩码"),
 ]
 

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from browsing import DESKTOP, PHONE, opened, search
+from browsing import DESKTOP, PHONE, opened, search, show_listings
 
 axe_module = pytest.importorskip("axe_playwright_python.sync_playwright")
 
@@ -117,12 +117,8 @@ def test_language_switch_stays_at_the_section_and_keeps_the_colours(browser, add
 def test_annotations_open_and_escape_closes_them(browser, address):
     with opened(browser, address) as page:
         page.goto(address + "guides/mnist.html")
+        show_listings(page)
         annotations = page.locator("a.md-annotation__index")
-        if not annotations.count():
-            pytest.skip("the guide has no annotations yet")
-        annotations.first.evaluate(
-            "mark => mark.closest('details')?.setAttribute('open', '')"
-        )  # a long listing is folded
         for open_note in (annotations.first.click, annotations.first.focus, annotations.first.locator("..").focus):
             open_note()
             page.wait_for_selector(".md-tooltip--active")
@@ -172,7 +168,7 @@ def test_what_moves_stops_by_itself_and_never_moves_for_those_who_want_none(brow
         with browser.new_context(viewport=DESKTOP, reduced_motion=motion) as context:
             page = context.new_page()
             page.goto(address + path)
-            page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
+            show_listings(page)
             moving = page.locator(".federation .up" if path == "index.html" else ".md-annotation__index").first
             moving.scroll_into_view_if_needed()
             page.wait_for_timeout(500)

@@ -537,5 +537,5 @@ def test_pictures_of_the_site_get_their_size_and_keep_a_width_of_their_own():
 def test_annotations_count_from_1_and_none_is_left_without_its_explanation():
     block = '<div class="language-python highlight"><pre><code>x  <span class="c1"># (4)!</span>\n</code></pre></div>'
     shown = annotations.renumber(f"{block}\n<ol>\n<li>Four</li>\n</ol>\n<p>Whole:</p>\n{block}\n<p>Words</p>")
-    assert shown.count("<span") == 1 and "(1)!</span>\n</code></pre></div>\n<ol>" in shown
+    assert shown.count("<span") == 1 and '(1)!</span>\n</code></pre></div>\n<ol class="notes">' in shown
     assert "x\n</code></pre></div>\n<p>Words</p>" in shown

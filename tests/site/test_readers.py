@@ -5,7 +5,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from browsing import DESKTOP, opened
+from browsing import DESKTOP, opened, show_listings
 
 axe_module = pytest.importorskip("axe_playwright_python.sync_playwright")
 
@@ -57,7 +57,7 @@ TITLES = """() => [...document.querySelectorAll(".md-header__topic")].map(title 
 def test_everything_can_be_read_and_touched_on_a_phone(browser, address, path, language):
     with opened(browser, address, PHONE, touch=True) as page:
         page.goto(f"{address}{language}{path}.html")
-        page.evaluate(OPEN_NOTES)
+        show_listings(page)
         page.wait_for_timeout(300)  # the theme is done with its boxes
         assert page.evaluate(SMALL_TYPE) == []
         assert page.evaluate(CUT_NAMES) == []
@@ -88,7 +88,7 @@ def test_no_word_of_a_figure_is_too_small_on_a_phone(browser, address, site, lan
 def test_a_sign_on_a_phone_opens_its_note_on_the_screen(browser, address):
     with opened(browser, address, PHONE, touch=True) as page:
         page.goto(address + "guides/mnist.html")
-        page.evaluate(OPEN_NOTES)
+        show_listings(page)
         for number in range(page.locator("a.md-annotation__index").count()):
             page.locator("a.md-annotation__index").nth(number).click()
             note = page.locator(".md-tooltip--active")
@@ -121,7 +121,7 @@ CUT_OUT = """() => {
 def test_signs_and_marks_stay_where_colours_are_forced(browser, address, language, scheme):
     with opened(browser, address, scheme=scheme, forced_colors="active") as page:
         page.goto(f"{address}{language}guides/mnist.html")
-        page.evaluate(OPEN_NOTES)
+        show_listings(page)
         page.wait_for_selector("a.md-annotation__index")
         found = page.evaluate(CUT_OUT)
         assert found["lost"] == []

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from browsing import opened, search
+from browsing import opened, search, show_listings
 from test_browser import COLOUR_RULES, MARK_ONE_OF_EACH_LOOK, OTHER_RULES
 
 axe_module = pytest.importorskip("axe_playwright_python.sync_playwright")
@@ -42,7 +42,7 @@ def open_everything_folded(page) -> None:
 
 
 def open_a_note(page) -> None:
-    open_everything_folded(page)
+    show_listings(page)
     page.locator("a.md-annotation__index").first.click()
     page.wait_for_selector(".md-tooltip--active")
 
