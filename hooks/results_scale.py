@@ -19,6 +19,7 @@ WORDS = {
         "short": {1000: "1 千", 10_000: "1 万"},
         "training": "训练",
         "units": ["秒", "分钟", "小时", "天"],
+        "tick_units": ["秒", "分", "时", "天"],
         "link": "链路 {}",
         "title": "语言模型一个轮次的用时",
         "sleeping": "只有 SDK 的等待",
@@ -59,6 +60,7 @@ WORDS = {
         "short": {1000: "1k", 10_000: "10k"},
         "training": "Training",
         "units": ["s", "min", "h", "days"],
+        "tick_units": ["s", "min", "h", "days"],
         "link": "Link of {}",
         "title": "A round of the language model",
         "sleeping": "The SDK's waiting alone",
@@ -153,7 +155,9 @@ def links(record: dict, language: str) -> str:
     ]
     frame = chart.Frame(log10(owners[-1]), [log10(value) for value in TICKS])
     axes = frame.axes(
-        words["owners_axis"], lambda y: show_seconds(round(10**y), words), lambda x: _short(round(10**x), words)
+        words["owners_axis"],
+        lambda y: show_seconds(round(10**y), {"units": words["tick_units"]}),
+        lambda x: _short(round(10**x), words),
     )
     picture = frame.picture(words["title"], words["and"].join(ends) + words["stop"], axes + frame.lines(curves))
     table = html_table(
@@ -178,7 +182,7 @@ def stragglers(record: dict, language: str) -> str:
     rows = [
         [
             f"{each['owners']:,}",
-            *(f"{each[name]:.1f} ×" for name in waits),
+            *(f"{each[name]:.1f}\N{NO-BREAK SPACE}×" for name in waits),
             *(show(value, ".1%") if value >= 0.001 else "<&nbsp;0.1&nbsp;%" for value in each["all_last"].values()),
         ]
         for each in record["stragglers"]
