@@ -65,13 +65,17 @@ class Frame:
             BOTTOM - (BOTTOM - TOP) * (y - low) / (high - low),
         )
 
-    def axes(self, x_label: str, show: Callable[[float], str]) -> str:
-        """Return the SVG of both axes."""
+    def axes(self, x_label: str, show: Callable[[float], str], show_x: Callable[[float], str] = "{:g}".format) -> str:
+        """Return the SVG of both axes; `show` and `show_x` turn a value into the text at its tick."""
         x_ticks = [x for x in ticks(1, self.rounds) if x == int(x) and 1 < x <= self.rounds]
         parts = [_y_tick(self.place(1, y)[1], show(y)) for y in self.y_ticks]
-        parts += [_x_tick(self.place(x, 0)[0], f"{x:g}") for x in [1, *x_ticks]]
+        parts += [_x_tick(self.place(x, 0)[0], show_x(x)) for x in [1, *x_ticks]]
         parts.append(f'<text class="axis" x="{(LEFT + RIGHT) / 2}" y="{HEIGHT - 8}">{escape(x_label)}</text>')
         return "".join(parts)
+
+    def lines(self, curves: Sequence[Curve]) -> str:
+        """Return the SVG of curves; the first lies on top."""
+        return "".join(_line(curve, [self.place(x, y) for x, y in curve.points]) for curve in reversed(curves))
 
     def picture(self, title: str, description: str, content: str) -> str:
         """Return the SVG, on one line, that holds `content`, with its title and what it shows in words."""
@@ -101,8 +105,7 @@ def draw(
         beside: What other charts show that readers compare with this one: their axes are the same.
     """
     frame = Frame.around([*curves, *beside])
-    lines = [_line(curve, [frame.place(x, y) for x, y in curve.points]) for curve in reversed(curves)]
-    return frame.picture(y_label, description, frame.axes(x_label, show) + "".join(lines))
+    return frame.picture(y_label, description, frame.axes(x_label, show) + frame.lines(curves))
 
 
 def legend(curves: list[Curve]) -> str:

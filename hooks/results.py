@@ -8,6 +8,11 @@
 {{ results-counts: mnist/iid }}       samples of each class on each node
 {{ results-matrix: mnist/iid }}       what the federated model took each class for, where that was recorded
 {{ results-grid: mnist/grid }}        a figure with sliders over a grid of runs
+{{ results-messages: scale }}         what a round sends, by example and number of owners
+{{ results-rounds: scale }}           how long it takes, by link; results-links draws it
+{{ results-stragglers: scale }}       how long it waits for the slowest
+{{ results-groups: scale }}           how long it takes in groups; results-averages: what their mean is worth
+{{ results-compression: scale/mnist }}   what is sent and reached where owners return less
 {{ result-value: playground/classroom/class/hub_mb }}   a number that was measured besides training
 {{ results-machine: mnist }}          where, when and with what it was recorded, in one sentence
 """
@@ -21,6 +26,7 @@ from mkdocs.exceptions import PluginError
 import results_figures
 import results_grid
 import results_html
+import results_scale
 
 DRAW = {
     "results-table": results_html.table,
@@ -28,8 +34,18 @@ DRAW = {
     "results-classes": results_figures.classes,
     "results-counts": results_html.counts,
     "results-matrix": results_html.matrix,
+    "results-compression": results_scale.compression,
 }
-WHOLE = {"results-machine": results_html.machine, "results-grid": results_grid.figure}  # of a whole recording
+WHOLE = {  # of a whole recording
+    "results-machine": results_html.machine,
+    "results-grid": results_grid.figure,
+    "results-messages": results_scale.messages,
+    "results-rounds": results_scale.rounds,
+    "results-links": results_scale.links,
+    "results-stragglers": results_scale.stragglers,
+    "results-groups": results_scale.groups,
+    "results-averages": results_scale.averages,
+}
 WANTED = {
     "result": 3,
     "result-interval": 3,

@@ -159,6 +159,26 @@ def test_diverged_parameters_stop_the_run_at_their_node(data, tmp_path, node, va
     assert (failed.value.node, failed.value.round) == (node, 2)
 
 
+@pytest.mark.parametrize("value", [7.0, float("nan")])
+def test_sparse_numbers_are_summed_as_the_sdk_does_and_looked_at_as_others_are(data, tmp_path, value):
+    class Sparse(Tiny):
+        def state_dict(self):
+            entries = super().state_dict()
+            if self.is_aggregator:
+                return entries
+            floats = {name: entry for name, entry in entries.items() if entry.is_floating_point()}
+            return entries | {name: torch.full_like(entry, value).to_sparse() for name, entry in floats.items()}
+
+    def run():
+        return run_local(Sparse(max_rounds=1), data, tmp_path / "run")
+
+    if value == 7:
+        assert torch.load(run().path / "model.pt")["3.bias"].unique().tolist() == [7]
+    else:
+        with pytest.raises(NodeFailed, match="after local training .* holds NaN or infinity"):
+            run()
+
+
 def test_infinity_in_a_buffer_is_allowed(data, tmp_path):
     class Masked(Tiny):
         def build_model(self):

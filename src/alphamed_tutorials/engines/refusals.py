@@ -131,7 +131,8 @@ def refuse_diverged(scheduler: FedAvgScheduler, run: Resumable) -> None:
     """
     # A buffer may hold infinity, as masks do. A state dict of one's own may give it another name.
     buffers = {name: buffer.data_ptr() for name, buffer in scheduler.model.named_buffers()}
-    for name, tensor in scheduler.state_dict().items():
+    for name, entry in scheduler.state_dict().items():
+        tensor = entry.coalesce().values() if entry.is_sparse else entry  # the SDK sums sparse ones too
         is_buffer = name in buffers or tensor.data_ptr() in buffers.values()
         if torch.isnan(tensor).any() or (not is_buffer and torch.isinf(tensor).any()):
             what = f"after local training {name} holds NaN or infinity"
