@@ -22,7 +22,7 @@ import torch
 
 from alphamed_tutorials.catalogue import Target, find, find_all
 from alphamed_tutorials.data.prepare import prepare
-from alphamed_tutorials.engines import task as engine
+from alphamed_tutorials.engines import share as engine
 from alphamed_tutorials.engines.local import run_local
 from alphamed_tutorials.engines.platform import serialise
 from alphamed_tutorials.engines.run import build
