@@ -191,6 +191,8 @@ def replace(
 
 
 def on_page_markdown(markdown, page, config, files):
+    if not PLACEHOLDER.search(markdown):
+        return markdown
     root = Path(config.config_file_path).parent
     examples = read_examples(root)
     records = results.load_all(root / config.extra["results_dir"])

@@ -6,7 +6,9 @@ links come from the repository's address, `extra.repository` of mkdocs.base.yml,
 
 import re
 import subprocess
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+
+from pages import NOTEBOOKS
 
 BRANCH = "main"
 
@@ -49,8 +51,7 @@ def links(repository: str | None, source: str) -> dict[str, str]:
 
 def source_of(uri: str, language: str) -> str:
     """Return the file a page is written in, relative to the project's folder; a notebook is made from its guide."""
-    path = PurePosixPath("docs", language, uri)
-    return str(path if path.suffix == ".md" else path.parents[1] / "guides" / f"{path.stem}.md")
+    return f"docs/{language}/{re.sub(f'^{NOTEBOOKS}', 'guides/', uri)}"
 
 
 changes: dict[str, str] = {}  # a page's file → the day of its last commit

@@ -13,6 +13,8 @@ from markdown.extensions import Extension
 from markdown.treeprocessors import Treeprocessor
 from markdown.util import AtomicString
 
+from pages import NOTEBOOKS
+
 PAGE = "reference/glossary.md"
 HEADING = re.compile(
     r'^### (?P<term>.+?) \{ #(?P<anchor>[\w-]+)(?: data-avoid="(?P<avoided>.+?)")? \}\n+(?P<meaning>.+)$', re.MULTILINE
@@ -113,4 +115,5 @@ def on_config(config):
 
 def on_page_markdown(markdown, page, config, files):
     extension = next(item for item in config.markdown_extensions if isinstance(item, GlossaryExtension))
-    extension.links.enabled = not page.is_homepage and page.file.src_uri != PAGE
+    is_notebook = page.file.src_uri.startswith(NOTEBOOKS)  # its guide has the links
+    extension.links.enabled = not (page.is_homepage or is_notebook or page.file.src_uri == PAGE)

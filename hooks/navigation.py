@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from catalogue import example_of, read_examples
+from pages import NOTEBOOKS
 
 
 def expand(nav: list, pages: list[str], titles: dict[str, str]) -> list:
@@ -49,7 +50,7 @@ def _paths(nav: list) -> list[str]:
 def on_config(config):
     docs = Path(config.docs_dir)
     pages = [path.relative_to(docs).as_posix() for path in docs.rglob("*.md")]
-    notebooks = [f"notebooks/{path.stem}.ipynb" for path in docs.glob("guides/*.md")]  # made while the site is built
+    notebooks = [f"{NOTEBOOKS}{path.stem}.md" for path in docs.glob("guides/*.md")]  # made while the site is built
     examples = read_examples(Path(config.config_file_path).parent)
     titles = {example.name: example.title[config.theme["language"]] for example in examples}
     config.nav = expand(config.nav, [*pages, *notebooks], titles)

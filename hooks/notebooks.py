@@ -2,23 +2,21 @@
 
 import base64
 import re
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
-from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
+import notebook_pages
 from comments import in_chinese
 from outputs import FOLDER, Output, outputs, pictures_below, pictures_of, read
 from outputs import WORDS as PICTURE_WORDS
-from pages import HEADING, Block, Page, read_page
+from pages import HEADING, NOTEBOOKS, Block, Page, read_page
 
 LINK = re.compile(r"!?\[(?P<text>[^][]*)\]\((?P<target>[^()]*)\)(\{[^}]*\})?")
-_made = tempfile.TemporaryDirectory(prefix="notebooks-")  # goes when the build ends
 NOTE = re.compile(r'(?:!!!|\?\?\?\+?) (?P<kind>\w+) "(?P<title>.*?)(?: ?[（(](?:展开看|unfold)[）)])?"')
 FENCED = re.compile("^(```.*?^```)$", re.MULTILINE | re.DOTALL)
 COMMENT = re.compile(r"<!--.*-->")
@@ -196,11 +194,11 @@ def _facts(recorded: dict, words: dict[str, str]) -> str:
     return words["end"].format(**recorded | recorded["machine"] | {"versions": versions})
 
 
-@event_priority(100)  # before mkdocs-jupyter looks for notebooks
 def on_files(files, config):
-    root, folder = Path(config.docs_dir).parents[1], Path(_made.name, config.theme["language"])
-    folder.joinpath("notebooks").mkdir(parents=True, exist_ok=True)
-    for guide in [file for file in files if file.src_uri.startswith("guides/") and file.src_uri.endswith(".md")]:
-        name = f"notebooks/{Path(guide.src_uri).stem}.ipynb"
-        nbformat.write(make(read_page(Path(guide.abs_src_path), root)), folder / name)
-        files.append(File(name, str(folder), config.site_dir, config.use_directory_urls))
+    """Add each guide's notebook: the file to download, and a page that shows it."""
+    root = Path(config.docs_dir).parents[1]
+    for file in [file for file in files if file.src_uri.startswith("guides/") and file.src_uri.endswith(".md")]:
+        guide = read_page(Path(file.abs_src_path), root)
+        notebook, place = make(guide), f"{NOTEBOOKS}{guide.path.stem}"
+        files.append(File.generated(config, f"{place}.ipynb", content=nbformat.writes(notebook) + "\n"))
+        files.append(File.generated(config, f"{place}.md", content=notebook_pages.write(notebook, guide)))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mkdocs.utils import get_relative_url
 
-from pages import FENCE, Block, Page, find_fences, read_page
+from pages import FENCE, NOTEBOOKS, Block, Page, find_fences, read_page
 
 FOLDER = Path("docs", "results", "outputs")
 FOLDED = 16  # an output of more lines is folded: so many are shown, …
@@ -111,12 +111,12 @@ def render(output: Output, language: str, pictures: str) -> list[str]:
     """Return the Markdown of an output: the text, folded where it is long, then the pictures."""
     words, lines = WORDS[language], output.printed.rstrip("\n").split("\n") if output.printed.strip() else []
     shown, rest, table = _parts(lines)
-    markdown = _fence(shown, f'title="{words["output"]}"') if shown else []
+    markdown = fence(shown, f'title="{words["output"]}"') if shown else []
     if rest:
         markdown += ["", f'??? output "{words["rest"].format(len(rest))}"', ""]
-        markdown += [f"    {line}" for line in _fence(rest, "")]
+        markdown += [f"    {line}" for line in fence(rest, "")]
     if table:
-        markdown += ["", *_fence(table, "")]
+        markdown += ["", *fence(table, "")]
     for picture in output.pictures:
         alternative = words["picture"].format(picture.partition("-")[2])
         markdown += ["", f"![{alternative}]({pictures}/{picture}){{ .output data-search-exclude }}"]
@@ -136,7 +136,8 @@ def _parts(lines: list[str]) -> tuple[list[str], list[str], list[str]]:
     return lines[:BEFORE_TABLE], lines[BEFORE_TABLE:start], lines[start:]
 
 
-def _fence(lines: list[str], options: str) -> list[str]:
+def fence(lines: list[str], options: str) -> list[str]:
+    """Return an output's lines in a block of the page that may hold any."""
     marks = "`" * max([3, *(len(run) + 1 for line in lines for run in re.findall("`{3,}", line))])
     return [f"{marks}{{ .text .output {options} }}", *lines, marks]
 
@@ -146,8 +147,8 @@ def on_pre_build(config):
 
 
 def on_page_markdown(markdown, page, config, files):
-    if not page.file.src_uri.endswith(".md"):
-        return markdown
+    if page.file.src_uri.startswith(NOTEBOOKS):
+        return markdown  # its outputs are its cells'
     source = read_page(Path(page.file.abs_src_path), Path(config.docs_dir).parents[1])
     folder = f"assets/results/outputs/{pictures_below(source).as_posix()}"
     return insert(markdown, outputs(source), source.language, get_relative_url(folder, page.file.src_uri))

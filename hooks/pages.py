@@ -11,6 +11,7 @@ from pymdownx.snippets import SnippetMissingError, SnippetPreprocessor
 
 ROOT = Path(__file__).parents[1]
 LANGUAGES = ("zh", "en")
+NOTEBOOKS = "notebooks/"  # where their pages are, below the language's home
 INCLUDE = re.compile(r"""\s*-+8<-+\s+(["'])(?P<name>.+)\1\s*""")
 FENCE = re.compile(r"(?P<indent>\s*)(?P<fence>`{3,}|~{3,})(?P<info>[^`]*)")
 HEADING = re.compile(r"(?P<level>#{1,6})\s+(?P<title>.*?)(?:\s*\{:?[^}]*#(?P<anchor>[\w-]+)[^}]*\})?\s*")

@@ -11,11 +11,17 @@ from pathlib import Path
 from bs4 import BeautifulSoup, Tag
 from mkdocs.utils import write_file
 
+from pages import NOTEBOOKS
+from plain_pages import bare_listings, find_marked
+
 SYNONYMS = Path(__file__).with_name("synonyms.toml")
 HEADINGS = ["h1", "h2", "h3", "h4"]
 # A text belongs to the heading it is in, else to its listing, else to its row, else to the innermost block.
 BLOCKS = (HEADINGS, ["pre"], ["tr"], ["p", "li", "dt", "dd", "figcaption", "summary"])
-SKIPPED = "svg, script, style, .headerlink, .doc-labels, .output, .results, .fact, .offers, .threads, thead"
+SKIPPED = (  # elements, classes
+    {"svg", "script", "style", "thead"},
+    {"headerlink", "doc-labels", "output", "results", "fact", "offers", "threads"},
+)
 LONGEST_LISTING = 8  # lines
 
 found: dict[str, list[dict]] = {}  # a page's address → its sections
@@ -23,8 +29,8 @@ found: dict[str, list[dict]] = {}  # a page's address → its sections
 
 def sections(html: str, url: str) -> list[dict]:
     """Return a page's sections: address, title, the page's title; text, what is bold in it, rows, short listings."""
-    soup, result = BeautifulSoup(html, "html.parser"), []
-    for element in soup.select(SKIPPED):
+    soup, result = BeautifulSoup(bare_listings(html), "html.parser"), []
+    for element in find_marked(soup, *SKIPPED):
         element.decompose()
     for block, text in _blocks(soup):
         if block.name in HEADINGS:
@@ -67,7 +73,7 @@ def on_pre_build(config):
 
 
 def on_page_content(html, page, config, files):
-    if page.file.src_uri.endswith(".md"):
+    if not page.file.src_uri.startswith(NOTEBOOKS):
         found[page.url] = sections(html, page.url)
 
 

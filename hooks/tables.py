@@ -2,7 +2,8 @@
 
 import re
 
-CELL_CODE = re.compile(r"<code>(?P<code>[^<]+)</code>(?=(?:(?!<t[dh]\b).)*</t[dh]>)", re.DOTALL)
+CELL = re.compile(r"<t[dh]\b.*?</t[dh]>", re.DOTALL)
+CODE = re.compile(r"<code>(?P<code>[^<]+)</code>")
 NAME = re.compile(r"\S*[-/]\S*")
 LONGEST = 32  # characters that a phone shows on one line; a longer path goes on after a slash
 
@@ -15,7 +16,11 @@ def keep_whole(name: str) -> str:
 
 def mark(html: str) -> str:
     """Return a page's HTML with the names in its tables marked."""
-    return CELL_CODE.sub(lambda code: f"<code>{NAME.sub(lambda name: keep_whole(name[0]), code['code'])}</code>", html)
+    return CELL.sub(lambda cell: CODE.sub(_whole, cell[0]), html)
+
+
+def _whole(code: re.Match) -> str:
+    return f"<code>{NAME.sub(lambda name: keep_whole(name[0]), code['code'])}</code>"
 
 
 def on_page_content(html, page, config, files):

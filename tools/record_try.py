@@ -14,9 +14,7 @@ import time
 from importlib.metadata import version
 from pathlib import Path
 
-import onnx_ir
 import torch
-from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 
 from alphamed_tutorials.catalogue import find
 from alphamed_tutorials.data.folders import AGGREGATOR
@@ -78,7 +76,6 @@ def write(runs: dict[str, Run], test_data: Path, folder: Path) -> list[dict]:
     for name, run in runs.items():
         exportable, _ = load_exportable(run)
         export_form(exportable, "onnx", folder / f"{name}.onnx")
-        strip(folder / f"{name}.onnx")
         with torch.no_grad():
             answers[name] = exportable.model(images)
     return [
@@ -89,13 +86,6 @@ def write(runs: dict[str, Run], test_data: Path, folder: Path) -> list[dict]:
         }
         for i, (image, label) in enumerate(zip(images, labels, strict=True))
     ]
-
-
-def strip(file: Path) -> None:
-    """Take out of a model what the exporter notes for debugging: it names folders of this machine."""
-    model = onnx_ir.load(file)
-    ClearMetadataAndDocStringPass()(model)
-    onnx_ir.save(model, file)
 
 
 def record(source: Path) -> None:

@@ -6,8 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
+from mkdocs.utils.meta import get_data
 
 from comments import in_chinese
+from notebook_pages import write
 from notebooks import cells, make
 from outputs import key, outputs
 from pages import Page, find_pages
@@ -162,3 +164,24 @@ def test_a_cell_shows_what_its_block_printed_and_drew(tmp_path):
         "image/png": {"alt": "What the code above draws: some/metrics.png", "file": "metrics.png"}
     }
     assert [code.execution_count, picture.execution_count] == [1, 2]
+
+
+def test_the_page_of_a_notebook_has_its_guide_s_anchors_and_shows_what_cells_printed_and_drew(tmp_path):
+    page = make_page(
+        tmp_path,
+        '---\ndescription: "A: b"\n---\n\n# Page { #page }\n\n## Code { #code }\n\n'
+        '```python\n--8<-- "snippets/code.py:one"\n```\n\n## Exercise { #exercise }\n\n??? question "Why?"\n    Because.\n',
+        '# --8<-- [start:one]\nplot(x, "some/metrics.png")\n# --8<-- [end:one]\n',
+    )
+    folder = tmp_path / "docs/results/outputs/guides/page"
+    folder.joinpath("en").mkdir(parents=True)
+    (folder / "en" / "metrics.png").write_bytes(b"picture")
+    recorded = {key(page.blocks[0]): {"printed": "```\n", "pictures": ["metrics.png"]}}
+    folder.with_suffix(".json").write_text(json.dumps({"recorded": {}, "blocks": recorded}), encoding="utf-8")
+    text = write(make(page), page)
+    assert get_data(text)[1] == {"description": "Notebook: A: b"}
+    assert "\n# Notebook: Page { #notebook }\n\n[The page](../guides/page.md){ .md-button } " in text
+    assert "[Download the notebook](page.ipynb){ .md-button }\n\n" in text
+    assert "\n\n## Code { #code }\n\n```python\nplot(" in text and "\n\n## Exercise { #exercise }\n\n" in text
+    assert "\n\n````{ .text .output  }\n```\n````\n\n" in text and "<details markdown>\n<summary>" in text
+    assert "](../assets/results/outputs/guides/page/en/metrics.png){ .output }\n" in text

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,13 @@ def test_onnx_predicts_the_same_for_another_batch_size(exported):
         ((outputs,),) = exporting.predict_onnx(run.path / "model.onnx", [Call((inputs[:count],), {})])
         assert torch.allclose(outputs, expected[:count], atol=1e-5)
     assert not list(run.path.glob("*.data"))  # one file, easy to carry
+
+
+@pytest.mark.parametrize("file", ["model.ts", "model.pt2", "model.onnx"])
+def test_no_file_names_a_folder_of_this_machine(exported, file):
+    content = (exported.path / file).read_bytes()
+    folders = {sys.prefix, str(Path(exporting.__file__).parents[1]), str(exported.path), tempfile.gettempdir()}
+    assert [folder for folder in (*folders, "site-packages") if folder.encode() in content] == []
 
 
 def test_nothing_is_warned_of(chain):

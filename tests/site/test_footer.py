@@ -70,7 +70,7 @@ def test_without_an_address_for_a_browser_there_are_no_links(repository):
 
 
 def test_a_notebook_is_edited_in_its_guide():
-    assert footer.source_of("notebooks/mnist.ipynb", "en") == "docs/en/guides/mnist.md"
+    assert footer.source_of("notebooks/mnist.md", "en") == "docs/en/guides/mnist.md"
     assert footer.source_of("guides/mnist.md", "zh") == "docs/zh/guides/mnist.md"
 
 

@@ -79,10 +79,18 @@ def write_torch_export(exportable: Exportable, file: Path) -> str:
     dim = getattr(torch.export.Dim, "DYNAMIC", None)
     shapes = _dynamic_shapes(exportable, torch.export.Dim if dim is None else lambda name: dim)
     program = torch.export.export(exportable.model, call.args, call.kwargs, dynamic_shapes=shapes, strict=False)
+    _leave_out_places(program)
     archive = io.BytesIO()
     torch.export.save(program, archive)
     file.write_bytes(archive.getvalue())
     return ""
+
+
+def _leave_out_places(program: torch.export.ExportedProgram) -> None:
+    """Take out of a program where each step stands in the code: it names folders of the reader's machine."""
+    graphs = [module.graph for module in program.graph_module.modules() if isinstance(module, torch.fx.GraphModule)]
+    for node in [node for graph in graphs for node in graph.nodes]:
+        node.meta.pop("stack_trace", None)
 
 
 def _dynamic_shapes(exportable: Exportable, dim: Callable[[str], Any]) -> dict[str, Any] | None:
@@ -120,7 +128,18 @@ def write_onnx(exportable: Exportable, file: Path) -> str:
         options |= {"output_names": ["outputs"]} if exportable.is_predictor else {}
         options |= {"kwargs": call.kwargs} if call.kwargs else {}
     torch.onnx.export(exportable.model, call.args, file, verbose=False, **options)
+    _leave_out_notes(file)
     return ""
+
+
+def _leave_out_notes(file: Path) -> None:
+    """Take out of an ONNX file what the exporter notes for debugging: it names folders of the reader's machine."""
+    import onnx_ir
+    from onnx_ir.passes.common import ClearMetadataAndDocStringPass
+
+    model = onnx_ir.load(file)
+    ClearMetadataAndDocStringPass()(model)
+    onnx_ir.save(model, file)
 
 
 def predict_onnx(file: Path, calls: Sequence[Call]) -> list[list[torch.Tensor]]:
