@@ -7,7 +7,7 @@ SITE_READY := .venv-site/.ready
 INPUTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup start check test pages soak coverage test-torchtext site serve outputs screenshots cards offline clean
+.PHONY: help setup start check test pages soak coverage test-torchtext site serve outputs translated screenshots cards offline clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -90,6 +90,9 @@ site/.built: $(if $(wildcard $(READY)),$(READY),$(SITE_READY)) $(SITE_SOURCES)
 PAGES ?=
 outputs: $(READY)  ## record what the pages' code prints and draws; one page: make outputs PAGES=guides/mnist
 	PYTHONPATH=hooks $(BIN)/python tools/record_outputs.py $(PAGES)
+
+translated: $(READY)  ## record that pages say the same in both languages; one page: make translated PAGES=guides/mnist
+	PYTHONPATH=hooks $(BIN)/python tools/record_translations.py $(PAGES)
 
 screenshots: $(READY)  ## take the pictures of the playground's page anew; needs Chromium
 	PYTHONPATH=hooks $(BIN)/python tools/record_screenshots.py
