@@ -284,6 +284,15 @@ def test_an_experiment_sets_arguments_of_the_scheduler(tmp_path, monkeypatch):
     assert (scheduler.freeze_backbone, scheduler.learning_rate, scheduler.max_rounds) == (False, 0.005, 4)
 
 
+def test_fewer_rounds_of_one_experiment_make_a_recording_of_their_own(small, tmp_path, monkeypatch):
+    rounds = []
+    monkeypatch.setattr(
+        recording, "compare", lambda _, num_rounds, **__: rounds.append(num_rounds) or {"counts": {}, "runs": []}
+    )
+    content = json.loads(record(small, tmp_path, tmp_path / "work", None, only=["iid"], num_rounds=7).read_text())
+    assert set(rounds) == {7} and [one["name"] for one in content["experiments"]] == ["iid"]
+
+
 def test_a_metric_that_no_table_names_is_recorded_under_its_own_name():
     runs = [{"metrics": {"test/new": [[1, 0.5]], "test/loss": [[1, 2.0]]}}, {"left_out": "why"}]
     named = recording.metrics_of(find("mnist").facts, runs)

@@ -38,6 +38,10 @@ def record(
     only: Annotated[
         list[str], typer.Option(metavar="NAME", help="Run this experiment only, keep the others; may be repeated")
     ] = [],
+    num_rounds: Annotated[
+        int | None,
+        typer.Option("--rounds", metavar="N", help="Rounds of each run", min=1, show_default="the experiments'"),
+    ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Record nothing: train again, and compare with what was recorded")
     ] = False,
@@ -48,6 +52,8 @@ def record(
 
     with output(as_json) as result:
         found = find(example)
+        if check and num_rounds:
+            raise WrongUse("--check trains as many rounds as were recorded: leave out --rounds")
         if not results.is_dir():
             raise WrongUse(f"{results} is no folder: run this in the project's folder, or name one with --results")
         with RunProgress() as progress:
@@ -58,7 +64,7 @@ def record(
             else:
                 from ..experiments.record import record as record_results
 
-                result["file"] = str(record_results(found, results, None, source, progress, only))
+                result["file"] = str(record_results(found, results, None, source, progress, only, num_rounds))
         if check:
             result["figures"] = [{**vars(figure), "inside": figure.inside} for figure in figures]
             show_figures(found, figures)

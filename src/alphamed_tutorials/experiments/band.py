@@ -76,7 +76,8 @@ def check(
     work = (Run.create(work) if work else Run.create_numbered(f"{example.name}-check")).path
     found: list[Compared] = []
     for name in only or recorded:
-        now = train(plans[name], example, source, on_event, plans[name].seed, work / name)
+        plan = plans[name].model_copy(update={"rounds": recorded[name]["rounds"]})
+        now = train(plan, example, source, on_event, plan.seed, work / name)
         found += _compared(recorded[name], now, content["metric"])
     return found
 

@@ -28,6 +28,7 @@ def record(
     source: Path | None = None,
     on_event: Callable[[dict[str, Any]], None] = lambda event: None,
     only: Collection[str] = (),
+    num_rounds: int | None = None,
 ) -> Path:
     """Run the experiments that the example's `[[experiment]]` tables name, and write what the pages draw from.
 
@@ -38,6 +39,7 @@ def record(
         source: The real data set; embedded data if None.
         on_event: Called with each event of each run.
         only: Names of the experiments to run, the others stay as they were recorded, if they were; all if empty.
+        num_rounds: Rounds of every run; those of the tables if None.
 
     Returns:
         The written `<example>.json`.
@@ -62,7 +64,8 @@ def record(
     wanted = [name for name in plans if name in (only or plans)]
     work = (Run.create(work) if work else Run.create_numbered(f"{example.name}-record")).path  # all is found in order
     for name in wanted:
-        experiments[name] = _run(plans[name], example, work, source, on_event)
+        plan = plans[name].model_copy(update={"rounds": num_rounds} if num_rounds else {})
+        experiments[name] = _run(plan, example, work, source, on_event)
     runs = [run for one in experiments.values() for run in one["runs"]]
     metrics = metrics_of(example.facts, runs)
     content = {
