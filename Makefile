@@ -7,7 +7,7 @@ SITE_READY := .venv-site/.ready
 INPUTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup start check test pages soak coverage test-torchtext site serve outputs translated screenshots cards offline clean
+.PHONY: help setup start check test pages soak coverage test-torchtext lanes site serve outputs translated screenshots cards offline clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -64,6 +64,10 @@ $(TORCHTEXT_READY): pyproject.toml constraints-torchtext.txt
 
 test-torchtext: $(TORCHTEXT_READY)  ## run the original tutorial's torchtext code, and compare our tokenizer with it
 	.venv-torchtext/bin/python -m pytest tests/torchtext
+
+LANES ?=
+lanes:  ## run the tests in other environments, with the newest and the oldest versions; one of them: make lanes LANES=newest
+	$(PYTHON) tools/run_lanes.py $(LANES)
 
 # The site needs no torch: where there is no .venv yet, a small environment of its own builds it.
 SITE_BIN := $(if $(wildcard $(READY)),$(BIN),.venv-site/bin)
