@@ -35,6 +35,7 @@ PROJECT = ("--editable", ".", "--group", "site", "--group", "test")
 PINNED = ("--constraint", "constraints.txt", *PROJECT)
 SDK = ("--no-deps", "alphamed-federated==0.4.9")
 CONFIGURATIONS = ("mkdocs.yml", "mkdocs.en.yml")
+SITE = ("docs", "hooks", "snippets", "src")  # what it is made of
 
 
 @dataclass(frozen=True)
@@ -126,9 +127,11 @@ def build_site(python: str, folder: Path) -> dict:
     """Build both languages with Zensical and return how far it comes: pages, and placeholders that no hook has filled."""
     failed, pages, left = [], 0, 0
     for configuration in CONFIGURATIONS:
-        copy = shutil.copytree(
-            ROOT, folder / configuration, ignore=shutil.ignore_patterns(".venv*", ".git", "site", "__pycache__")
-        )
+        copy = folder / configuration
+        for part in SITE:
+            shutil.copytree(ROOT / part, copy / part)
+        for file in ROOT.glob("mkdocs*.yml"):
+            shutil.copy(file, copy)
         command = [python, "-m", "zensical", "build", "--config-file", configuration]
         done = subprocess.run(command, cwd=copy, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         print(done.stdout)
