@@ -7,7 +7,7 @@ SITE_READY := .venv-site/.ready
 INPUTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup start check test pages soak coverage test-torchtext site serve outputs screenshots cards offline clean
+.PHONY: help setup start check test pages soak coverage test-torchtext lanes site serve outputs translated screenshots cards offline clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -65,6 +65,10 @@ $(TORCHTEXT_READY): pyproject.toml constraints-torchtext.txt
 test-torchtext: $(TORCHTEXT_READY)  ## run the original tutorial's torchtext code, and compare our tokenizer with it
 	.venv-torchtext/bin/python -m pytest tests/torchtext
 
+LANES ?=
+lanes:  ## run the tests in other environments, with the newest and the oldest versions; one of them: make lanes LANES=newest
+	$(PYTHON) tools/run_lanes.py $(LANES)
+
 # The site needs no torch: where there is no .venv yet, a small environment of its own builds it.
 SITE_BIN := $(if $(wildcard $(READY)),$(BIN),.venv-site/bin)
 
@@ -90,6 +94,9 @@ site/.built: $(if $(wildcard $(READY)),$(READY),$(SITE_READY)) $(SITE_SOURCES)
 PAGES ?=
 outputs: $(READY)  ## record what the pages' code prints and draws; one page: make outputs PAGES=guides/mnist
 	PYTHONPATH=hooks $(BIN)/python tools/record_outputs.py $(PAGES)
+
+translated: $(READY)  ## record that pages say the same in both languages; one page: make translated PAGES=guides/mnist
+	PYTHONPATH=hooks $(BIN)/python tools/record_translations.py $(PAGES)
 
 screenshots: $(READY)  ## take the pictures of the playground's page anew; needs Chromium
 	PYTHONPATH=hooks $(BIN)/python tools/record_screenshots.py

@@ -1,14 +1,18 @@
-"""Say at the foot of a page when it last changed, and where to improve it or to say what is wrong.
+"""Say at the foot of a page when it last changed and with what its code last ran, and where to say what is wrong.
 
-The date is that of the last commit that changed the page's text; where git or its history is missing there is none. The
-links come from the repository's address, `extra.repository` of mkdocs.base.yml, where it is one for a browser.
+The first date is that of the last commit that changed the page's text; where git or its history is missing there is none.
+The second one and the versions stand in the recording of the page's outputs. The links come from the repository's address,
+`extra.repository` of mkdocs.base.yml, where it is one for a browser.
 """
 
+import json
 import re
 import subprocess
 from pathlib import Path
 
 from pages import NOTEBOOKS
+
+from outputs import FOLDER
 
 BRANCH = "main"
 
@@ -49,6 +53,17 @@ def links(repository: str | None, source: str) -> dict[str, str]:
     return {name: f"{web}/{place}" for name, place in places.items()}
 
 
+def last_run(root: Path, source: str) -> dict:
+    """Return the facts of the run that recorded a page's outputs, `date` and `versions` among them.
+
+    Args:
+        root: The project's folder.
+        source: The page's file, relative to the project's folder; a page without code has no facts.
+    """
+    recording = root / FOLDER / Path(*PurePosixPath(source).parts[2:]).with_suffix(".json")
+    return json.loads(recording.read_text("utf-8"))["recorded"] if recording.exists() else {}
+
+
 def source_of(uri: str, language: str) -> str:
     """Return the file a page is written in, relative to the project's folder; a notebook is made from its guide."""
     return f"docs/{language}/{re.sub(f'^{NOTEBOOKS}', 'guides/', uri)}"
@@ -63,7 +78,9 @@ def on_pre_build(config):
 
 
 def on_page_markdown(markdown, page, config, files):
-    page.meta["changed"] = changes.get(source_of(page.file.src_uri, config.theme["language"]))
+    source = source_of(page.file.src_uri, config.theme["language"])
+    page.meta["changed"] = changes.get(source)
+    page.meta["ran"] = last_run(Path(config.config_file_path).parent, source)
 
 
 def on_page_context(context, page, config, nav):

@@ -44,6 +44,10 @@ PASSED_ON = {
 NOT_EXPLAINED = {
     "nothing is known of": "said by the command that explains",
     "was recorded with another": "said to who records a new version of the site's results",
+    "record it first, playground record": "the same",
+    "has no recorded experiment": "the same",
+    "was recorded from": "the same",
+    "--check trains as many rounds": "the same",
     "what is no file of torch.save()": "another node does not run this software; nothing here is to be mended",
     "what cannot be read safely": "the same",
     "the address of something that is no file of this task": "the same",

@@ -3,9 +3,9 @@
     python tools/record_outputs.py [PAGE ...]      (`make outputs` records all; a page is named as `guides/mnist`)
 
 A page's blocks run as one program, as its reader would run them. Pictures are drawn in both languages (drawing/); that
-needs a font with Chinese characters. What is recorded stays as it is where the new run
-prints the same but for what `difference` lets pass. Another kind of processor rounds otherwise, and training takes
-another course there: after one epoch of the detector AP50 was 0.65 with one set of instructions and 0.41 with another.
+needs a font with Chinese characters. What is recorded stays as it is where the new run, with the same versions, prints the
+same but for what `difference` lets pass. Another kind of processor rounds otherwise, and training takes another course
+there: after one epoch of the detector AP50 was 0.65 with one set of instructions and 0.41 with another.
 """
 
 import hashlib
@@ -121,7 +121,8 @@ def record(pages: list[Page]) -> None:
     """
     from alphamed_tutorials.runs.machine import machine, versions
 
-    path, before, started = recording_of(pages[0]), read(pages[0])["blocks"], time.monotonic()
+    path, old, started = recording_of(pages[0]), read(pages[0]), time.monotonic()
+    before = old["blocks"]
     with tempfile.TemporaryDirectory() as scratch:
         pictures = Path(scratch, "pictures")
         pictures.mkdir()
@@ -129,7 +130,8 @@ def record(pages: list[Page]) -> None:
         for language in RUN_LANGUAGES:
             blocks |= _recorded(pages, language, before, pictures)
         kept = path.with_suffix("")
-        if blocks == before and _files(pictures) == _files(kept):
+        same_versions = old["recorded"].get("versions") == versions()
+        if blocks == before and _files(pictures) == _files(kept) and same_versions:
             return
         shutil.rmtree(kept, ignore_errors=True)
         if any(pictures.iterdir()):

@@ -14,7 +14,9 @@ from pymdownx.snippets import SnippetPreprocessor
 from catalogue import EXAMPLES, PROGRAM, example_of
 from glossary import PAGE as GLOSSARY
 from glossary import read_avoided
+from outputs import name_of
 from pages import ANNOTATION, HEADING, LANGUAGES, ROOT, RUN_LANGUAGES, Block, Line, Page
+from translations import newer
 
 SHOWN_LANGUAGES = ("csv", "html", "ini", "json", "markdown", "mermaid", "text", "toml", "yaml")
 INLINE_CODE = re.compile(r"(?<!`)(`+)(?!`)(?P<code>.+?)(?<!`)\1(?!`)")
@@ -364,6 +366,12 @@ def same_placeholders(chinese: Page, english: Page) -> Iterator[str]:
         yield f"{{{{ {placeholder} }}}} stands more often in one language than in the other"
 
 
+def compared_when_both_change(chinese: Page, english: Page) -> Iterator[str]:
+    """A page that has changed in both languages was compared: else nobody knows which one is newer."""
+    if newer(chinese.root, name_of(chinese)) == set(LANGUAGES):
+        yield f"both languages have changed: if they say the same, make translated PAGES={name_of(chinese)}"
+
+
 def _differences(kind: str, chinese: list[str], english: list[str]) -> Iterator[str]:
     for number, (one, other) in enumerate(zip(chinese, english), start=1):
         if one != other:
@@ -516,7 +524,7 @@ PAGE_RULES = (
     terms_are_those_of_the_glossary,
     links_say_where_they_lead,
 )
-LANGUAGE_RULES = (same_headings, same_includes, same_blocks, same_placeholders)
+LANGUAGE_RULES = (same_headings, same_includes, same_blocks, same_placeholders, compared_when_both_change)
 PROJECT_RULES = (
     same_tree,
     sections_are_paired,

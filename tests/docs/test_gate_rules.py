@@ -5,6 +5,7 @@ import names
 import pytest
 
 from pages import Page
+from record_translations import record
 
 CODE = '''\
 """A program."""
@@ -167,6 +168,17 @@ BAD_LANGUAGES = [
 ]
 
 
+def test_a_page_changed_in_both_languages_was_compared(tmp_path):
+    write_project(tmp_path)
+    record(tmp_path, [])
+    assert not list(gate.compared_when_both_change(*write_project(tmp_path, chinese=GOOD + "新\n")))
+    pair = write_project(tmp_path, chinese=GOOD + "新\n", english=GOOD + "new\n")
+    (complaint,) = gate.compared_when_both_change(*pair)
+    assert complaint.endswith("make translated PAGES=page")
+    record(tmp_path, [])
+    assert not list(gate.compared_when_both_change(*pair))
+
+
 @pytest.mark.parametrize("rule, english, complaint", BAD_LANGUAGES, ids=rule_name)
 def test_language_rule_complains(rule, english, complaint, tmp_path):
     complaints = list(rule(*write_project(tmp_path, english=english)))
@@ -277,5 +289,6 @@ def test_every_rule_is_seen_to_complain():
         gate.same_names,
         gate.guides_and_examples_belong_together,
         gate.guides_have_their_sections,
+        gate.compared_when_both_change,
     }
     assert proven == {*gate.PAGE_RULES, *gate.LANGUAGE_RULES, *gate.PROJECT_RULES}

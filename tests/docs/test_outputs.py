@@ -243,6 +243,16 @@ def test_a_recording_stays_byte_for_byte_when_only_a_clock_said_something_else(m
     assert recording_of(page).read_bytes() == before
 
 
+def test_a_run_with_other_versions_is_recorded_though_it_prints_the_same(make_page):
+    page = make_page("print(1)")
+    record([page])
+    facts = json.loads(recording_of(page).read_text("utf-8"))
+    old = facts["recorded"] | {"versions": {"torch": "2.3.0"}}
+    recording_of(page).write_text(json.dumps(facts | {"recorded": old}), "utf-8")
+    record([page])
+    assert read(page)["recorded"]["versions"] == facts["recorded"]["versions"]
+
+
 def test_changed_code_has_no_output_until_it_is_recorded(make_page):
     record([make_page("print(1)")])
     page = make_page("print(2)")

@@ -191,11 +191,8 @@ def test_recording_again_gives_the_same_but_for_times(recorded):
     assert without_times(first) == without_times(second) and first["experiments"]
 
 
-def test_pictures_lie_beside_the_file(recorded):
-    results = recorded[0]
-    assert sorted(str(path.relative_to(results)) for path in results.rglob("*") if path.is_file()) == [
-        "small_mnist.json", "small_mnist/iid.png", "small_mnist/label_skew.png",
-    ]  # fmt: skip
+def test_a_recording_is_one_file(recorded):
+    assert [path.name for path in recorded[0].rglob("*")] == ["small_mnist.json"]
 
 
 def test_progress_names_the_experiment_and_its_rounds(recorded):
@@ -266,23 +263,17 @@ def test_classes_keep_the_order_of_the_counts():
 def test_the_name_of_the_source_is_its_folders(small, tmp_path, monkeypatch):
     (tmp_path / "digits").mkdir()
     monkeypatch.chdir(tmp_path / "digits")
-    monkeypatch.setattr(recording, "compare", lambda example, out, **_: out.mkdir() or picture(out))
+    monkeypatch.setattr(recording, "compare", lambda example, **_: {"counts": {}, "runs": []})
     file = record(small, tmp_path, tmp_path / "work", Path("."))
     assert json.loads(file.read_text())["data"]["source"] == "digits"
-
-
-def picture(folder: Path) -> dict:
-    (folder / "compare.png").write_bytes(b"")
-    return {"counts": {}, "runs": []}
 
 
 def test_an_experiment_sets_arguments_of_the_scheduler(tmp_path, monkeypatch):
     given = []
 
-    def compare(example, out, settings, **_):
+    def compare(example, settings, **_):
         given.append(settings)
-        out.mkdir()
-        return picture(out)
+        return {"counts": {}, "runs": []}
 
     monkeypatch.setattr(recording, "compare", compare)
     record(find("transfer_learning"), tmp_path, tmp_path / "work", None)
@@ -291,6 +282,15 @@ def test_an_experiment_sets_arguments_of_the_scheduler(tmp_path, monkeypatch):
     assert given[-1] == {"freeze_backbone": False, "learning_rate": 0.005}
     scheduler = find("transfer_learning").build_scheduler(4, 1, given[-1])
     assert (scheduler.freeze_backbone, scheduler.learning_rate, scheduler.max_rounds) == (False, 0.005, 4)
+
+
+def test_fewer_rounds_of_one_experiment_make_a_recording_of_their_own(small, tmp_path, monkeypatch):
+    rounds = []
+    monkeypatch.setattr(
+        recording, "compare", lambda _, num_rounds, **__: rounds.append(num_rounds) or {"counts": {}, "runs": []}
+    )
+    content = json.loads(record(small, tmp_path, tmp_path / "work", None, only=["iid"], num_rounds=7).read_text())
+    assert set(rounds) == {7} and [one["name"] for one in content["experiments"]] == ["iid"]
 
 
 def test_a_metric_that_no_table_names_is_recorded_under_its_own_name():

@@ -1,5 +1,6 @@
-"""The foot of a page: when it last changed, where it can be edited, where mistakes are told, the licence."""
+"""The foot of a page: when it last changed, with what its code last ran, where it can be edited, where mistakes are told, the licence."""
 
+import json
 import os
 import subprocess
 
@@ -74,11 +75,27 @@ def test_a_notebook_is_edited_in_its_guide():
     assert footer.source_of("guides/mnist.md", "zh") == "docs/zh/guides/mnist.md"
 
 
+def test_the_code_of_a_page_and_of_its_notebook_last_ran_when_its_outputs_were_recorded(tmp_path):
+    facts = {"date": "2026-03-03", "versions": {"python": "3.11.7", "torch": "2.12.1"}}
+    recording = tmp_path / "docs/results/outputs/guides/mnist.json"
+    recording.parent.mkdir(parents=True)
+    recording.write_text(json.dumps({"recorded": facts, "blocks": {}}), "utf-8")
+    for source in (
+        "docs/zh/guides/mnist.md",
+        "docs/en/guides/mnist.md",
+        footer.source_of("notebooks/mnist.ipynb", "zh"),
+    ):
+        assert footer.last_run(tmp_path, source) == facts
+    assert footer.last_run(tmp_path, "docs/zh/index.md") == {}, "a page without code"
+
+
 @pytest.mark.parametrize("repository", ["", "https://example.org/a/b.git"])
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_foot_of_a_page(tmp_path, monkeypatch, language, repository):
     monkeypatch.setenv("REPOSITORY_URL", repository)
     monkeypatch.setattr(footer, "last_changes", lambda *_: {f"docs/{language}/a.md": "2026-02-02"})
+    facts = {"date": "2026-03-03", "versions": {"python": "3.11.7", "torch": "2.12.1"}}
+    monkeypatch.setattr(footer, "last_run", lambda root, source: facts if source.endswith("/a.md") else {})
     (tmp_path / "docs").mkdir()
     for name in ("index", "a"):
         (tmp_path / "docs" / f"{name}.md").write_text("# Title\n", "utf-8")
@@ -87,13 +104,16 @@ def test_the_foot_of_a_page(tmp_path, monkeypatch, language, repository):
     name = {"zh": "mkdocs.yml", "en": "mkdocs.en.yml"}[language]
     config = load_config(str(ROOT / name), site_dir=str(tmp_path / "site"), **only)
     config.hooks["hooks/footer.py"].last_changes = footer.last_changes
+    config.hooks["hooks/footer.py"].last_run = footer.last_run
     build(config)
     feet = {}
     for page in ("index", "a", "404"):
         text = (tmp_path / "site" / f"{page}.html").read_text("utf-8")
         feet[page] = BeautifulSoup(text, "html.parser").select_one(".site-foot")
         assert "Apache-2.0" in feet[page].text
-    assert feet["a"].time["datetime"] == "2026-02-02" and not feet["index"].time and not feet["404"].time
+    assert [time["datetime"] for time in feet["a"]("time")] == ["2026-02-02", "2026-03-03"]
+    assert "Python 3.11.7" in feet["a"].text and "torch 2.12.1" in feet["a"].text
+    assert not feet["index"].time and not feet["404"].time
     links = [link["href"] for link in feet["a"]("a") if "example.org" in link["href"]]
     web = "https://example.org/a/b"
     expected = [f"{web}/edit/main/docs/{language}/a.md", f"{web}/issues", f"{web}/blob/main/LICENSE"]

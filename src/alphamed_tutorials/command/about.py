@@ -1,7 +1,7 @@
 """Commands about the examples and this machine: list, doctor, record."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
@@ -38,20 +38,57 @@ def record(
     only: Annotated[
         list[str], typer.Option(metavar="NAME", help="Run this experiment only, keep the others; may be repeated")
     ] = [],
+    num_rounds: Annotated[
+        int | None,
+        typer.Option("--rounds", metavar="N", help="Rounds of each run", min=1, show_default="the experiments'"),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Record nothing: train again, and compare with what was recorded")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Record the results that the example's page shows."""
+    """Record the results that the example's page shows, or check that they still come out."""
     from ..catalogue import find
 
     with output(as_json) as result:
         found = find(example)
+        if check and num_rounds:
+            raise WrongUse("--check trains as many rounds as were recorded: leave out --rounds")
         if not results.is_dir():
             raise WrongUse(f"{results} is no folder: run this in the project's folder, or name one with --results")
         with RunProgress() as progress:
-            from ..experiments.record import record as record_results
+            if check:
+                from ..experiments.band import check as train_again
 
-            result["file"] = str(record_results(found, results, None, source, progress, only))
-        say(f"Recorded in {result['file']}")
+                figures = train_again(found, results, None, source, progress, only)
+            else:
+                from ..experiments.record import record as record_results
+
+                result["file"] = str(record_results(found, results, None, source, progress, only, num_rounds))
+        if check:
+            result["figures"] = [{**vars(figure), "inside": figure.inside} for figure in figures]
+            show_figures(found, figures)
+        else:
+            say(f"Recorded in {result['file']}")
+
+
+def show_figures(example: Any, figures: list[Any]) -> None:
+    """Show what was trained again beside what was recorded.
+
+    Raises:
+        TutorialError: A figure lies outside of its band.
+    """
+    formats = {metric.name: metric.format for metric in example.facts.metric}
+    rows = []
+    for each in figures:
+        values = [
+            format(value, formats.get(each.metric, ".3g")) for value in (each.recorded, each.low, each.high, each.now)
+        ]
+        mark = Text("ok", style="green") if each.inside else Text("outside", style="red")
+        rows.append((each.experiment, each.run, each.metric, values[0], f"{values[1]} to {values[2]}", values[3], mark))
+    show_table("Trained again", ("experiment", "run", "metric", "recorded", "band", "now", ""), rows)
+    if outside := sum(not each.inside for each in figures):
+        raise TutorialError(f"{outside} of {len(figures)} figures of {example.name} are no longer what was recorded")
 
 
 @app.command(epilog=example_of_use("playground doctor"))

@@ -1,9 +1,9 @@
 """Record the results the pages show."""
 
 import json
-import shutil
 import time
 from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ def record(
     source: Path | None = None,
     on_event: Callable[[dict[str, Any]], None] = lambda event: None,
     only: Collection[str] = (),
+    num_rounds: int | None = None,
 ) -> Path:
     """Run the experiments that the example's `[[experiment]]` tables name, and write what the pages draw from.
 
@@ -37,10 +38,11 @@ def record(
         work: A new folder for data and runs; `runs/<example>-record-<number>` if None.
         source: The real data set; embedded data if None.
         on_event: Called with each event of each run.
-        only: Names of the experiments to run, the others stay as they were recorded; all of them if empty.
+        only: Names of the experiments to run, the others stay as they were recorded, if they were; all if empty.
+        num_rounds: Rounds of every run; those of the tables if None.
 
     Returns:
-        The written `<example>.json`; the pictures lie beside it in a folder of the example's name.
+        The written `<example>.json`.
 
     Raises:
         WrongUse: The example names no such experiments, or the others were recorded under other conditions.
@@ -55,14 +57,15 @@ def record(
     conditions = {
         "machine": machine(),
         "versions": versions(),
-        "source": source.resolve().name if source else "embedded",
+        "source": source_name(source),
     }
     file = results / f"{example.name}.json"
     experiments = _kept(file, conditions, set(plans) - set(only)) if only else {}
-    wanted = [name for name in plans if name not in experiments]
+    wanted = [name for name in plans if name in (only or plans)]
     work = (Run.create(work) if work else Run.create_numbered(f"{example.name}-record")).path  # all is found in order
     for name in wanted:
-        experiments[name] = _run(plans[name], example, work, source, on_event)
+        plan = plans[name].model_copy(update={"rounds": num_rounds} if num_rounds else {})
+        experiments[name] = _run(plan, example, work, source, on_event)
     runs = [run for one in experiments.values() for run in one["runs"]]
     metrics = metrics_of(example.facts, runs)
     content = {
@@ -75,15 +78,42 @@ def record(
         "versions": conditions["versions"],
         "data": {"source": conditions["source"], **_size(experiments[wanted[0]]["counts"])},
         "independent": example.facts.independent.model_dump() if example.facts.independent else None,
-        "experiments": [experiments[name] for name in plans],
+        "experiments": [experiments[name] for name in plans if name in experiments],
     }
-    pictures = results / example.name
-    pictures.mkdir(parents=True, exist_ok=True)
-    for picture in (work / name / "compare.png" for name in wanted):
-        if picture.exists():  # there is none where no test metric was written
-            shutil.copy(picture, pictures / f"{picture.parent.name}.png")
     write_json(file, content)
     return file
+
+
+def train(
+    plan: Experiment,
+    example: Target,
+    source: Path | None,
+    on_event: Callable[[dict[str, Any]], None],
+    seed: int,
+    folder: Path,
+) -> dict[str, Any]:
+    """Return the comparison that a `[[experiment]]` table asks for, made in a new folder with a seed."""
+    return compare(
+        example,
+        num_nodes=plan.nodes,
+        num_rounds=plan.rounds,
+        partition=plan.partition,
+        source=source,
+        seed=seed,
+        settings=plan.settings,
+        out=folder,
+        on_event=lambda event: on_event({**event, "run": f"{folder.name}, {event['run']}"}),
+    )
+
+
+def source_name(source: Path | None) -> str:
+    """Return what a recording calls the data it was made from."""
+    return source.resolve().name if source else "embedded"
+
+
+def last_values(run: dict[str, Any]) -> dict[str, float]:
+    """Return the last value of each metric of a comparison's run."""
+    return {name: points[-1][1] for name, points in run.get("metrics", {}).items()}
 
 
 def _run(
@@ -95,19 +125,7 @@ def _run(
 ) -> dict[str, Any]:
     """Return what came of one `[[experiment]]` table."""
 
-    def compared(seed: int, folder: Path) -> dict[str, Any]:
-        return compare(
-            example,
-            num_nodes=plan.nodes,
-            num_rounds=plan.rounds,
-            partition=plan.partition,
-            source=source,
-            seed=seed,
-            settings=plan.settings,
-            out=folder,
-            on_event=lambda event: on_event({**event, "run": f"{folder.name}, {event['run']}"}),
-        )
-
+    compared = partial(train, plan, example, source, on_event)
     others, started = _seconds_of_others(), time.monotonic()
     found = compared(plan.seed, work / plan.name)
     share = (_seconds_of_others() - others) / (time.monotonic() - started)
@@ -115,8 +133,7 @@ def _run(
     for seed in plan.more_seeds:
         again = {run["name"]: run for run in compared(seed, work / f"{plan.name}-seed-{seed}")["runs"]}
         for run in found["runs"]:
-            last = {name: points[-1][1] for name, points in again[run["name"]]["metrics"].items()}
-            run.setdefault("more_seeds", []).append(last)
+            run.setdefault("more_seeds", []).append(last_values(again[run["name"]]))
     seeds = {"more_seeds": list(plan.more_seeds)} if plan.more_seeds else {}
     return {
         "name": plan.name,
