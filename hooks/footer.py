@@ -8,11 +8,10 @@ The second one and the versions stand in the recording of the page's outputs. Th
 import json
 import re
 import subprocess
-from pathlib import Path
-
-from pages import NOTEBOOKS
+from pathlib import Path, PurePosixPath
 
 from outputs import FOLDER
+from pages import NOTEBOOKS
 
 BRANCH = "main"
 
