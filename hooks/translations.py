@@ -33,9 +33,14 @@ def compared(root: Path) -> dict[str, dict[str, str]]:
 
 
 def newer(root: Path, name: str) -> set[str]:
-    """Return the languages in which a page has changed since both were compared; none for one that never was."""
+    """Return the languages in which a page has changed since both were compared.
+
+    A page that never was compared, and one of a project with one language, has none.
+    """
     before = compared(root).get(name)
-    return {language for language, text in hashes(root, name).items() if text != before[language]} if before else set()
+    if not before or not all(root.joinpath("docs", language).is_dir() for language in LANGUAGES):
+        return set()
+    return {language for language, text in hashes(root, name).items() if text != before[language]}
 
 
 def on_page_context(context, page, config, nav):

@@ -154,6 +154,7 @@ def test_resume_goes_on_with_as_many_processes_as_before_or_others(data, tmp_pat
 def program(folder: Path, data: Path) -> list[str]:
     """Return a command that runs with two processes."""
     code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # it may be ignored from outside
         "from schedulers import Tiny; from alphamed_tutorials.engines.local import run_local\n"
         f"run_local(Tiny(max_rounds=2000), {str(data)!r}, {str(folder)!r}, num_workers=2)"
     )

@@ -16,7 +16,7 @@ RESULTS = Path(__file__).parents[2] / "docs" / "results"
 RECORDED = [
     file
     for file in sorted([*RESULTS.glob("*.json"), *RESULTS.glob("embedded/*.json")])
-    if json.loads(file.read_text("utf-8"))["data"]["source"] == "embedded"
+    if json.loads(file.read_text("utf-8")).get("data", {}).get("source") == "embedded"
 ]
 
 

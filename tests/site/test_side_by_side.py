@@ -1,7 +1,7 @@
 """The two listings that are compared: what differs is marked, a wrapped line looks like no other indentation."""
 
 import pytest
-from browsing import DESKTOP, PHONE, opened
+from browsing import DESKTOP, PHONE, opened, show_listings
 
 from side_by_side import PAIR, compare
 
@@ -55,7 +55,7 @@ def test_wrapped_lines_hang_and_the_copy_button_covers_no_code(browser, address)
             rows = page.evaluate(ROWS)
             assert any(len(begins) > 1 for begins in rows), "no line wraps: nothing is tested"
             assert {begin for begins in rows for begin in begins[1:]} == {6}
-            page.wait_for_selector(".side-by-side .md-code__button")
+            show_listings(page)
             assert page.evaluate("document.querySelectorAll('pre > .md-code__nav').length") > 10
             assert page.evaluate(COVERED) == 0
         listing = page.locator(".side-by-side .highlight").last

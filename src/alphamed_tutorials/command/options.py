@@ -31,7 +31,7 @@ NumWorkers = Annotated[
         "--workers",
         metavar="K",
         min=1,
-        help="Processes that train data owners at the same time; 1 for breakpoint()",
+        help="Processes that train data owners at the same time; with 1, breakpoint() works, and prints come at once",
         show_default="as many as help on this machine",
     ),
 ]

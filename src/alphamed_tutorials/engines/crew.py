@@ -32,7 +32,8 @@ from .workers import hand_over_by_value
 from .workplace import outside
 
 A_WORKER = 2**31  # bytes that a worker may need: those of a detector
-AHEAD = 2  # turns of a worker that wait in this process for those of others
+AHEAD = 2  # turns of a worker that may wait in this process for those of others, or as many as there is room for
+ROOM = 2**28  # bytes for them
 PR_SET_PDEATHSIG = 1
 SECONDS_TO_END = 10
 
@@ -81,7 +82,7 @@ class Worker:
     def _receive(self) -> None:
         while True:
             try:
-                self.answers.put(self.connection.recv())
+                self.answers.put(pickle.loads(self.connection.recv_bytes()))
             except (EOFError, OSError):
                 self.process.join(SECONDS_TO_END)
                 self.answers.put(("error", WorkerEnded(self._ended()), ("", "")))
@@ -127,6 +128,7 @@ class Crew:
     def turns(self, number: int, parameters: bytes, names: list[str]) -> Iterator[Turn]:
         """Do what `Share.turns` does, all processes at a time."""
         for worker in self.workers:
+            worker.answers.maxsize = max(AHEAD, ROOM // len(parameters))
             worker.ask("turns", number, parameters, [name for name in names if self.of[name] is worker])
         for name in names:
             yield self.of[name].answer()
@@ -175,6 +177,7 @@ def _start_method(plan: Plan) -> str:
 def _work(plan: Plan, names: list[str], connection: Connection, parent: int) -> None:
     """Do what a worker is asked, to the end of the process that asks."""
     _end_with(parent)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the one that asks ends this one
     hand_over_by_value()
     torch.set_num_threads(plan.run.record["num_threads"])
@@ -198,7 +201,8 @@ def _answer(connection: Connection, answers: Iterator[Any]) -> None:
             except BaseException as error:
                 kind, value, is_done = "error", _portable(error), True
         if value is not None:
-            connection.send((kind, value, (out.getvalue(), errors.getvalue())))
+            # no send(): torch would hand tensors over in shared memory, by one open file each
+            connection.send_bytes(pickle.dumps((kind, value, (out.getvalue(), errors.getvalue()))))
 
 
 def _portable(error: BaseException) -> BaseException:
