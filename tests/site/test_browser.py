@@ -62,9 +62,11 @@ def accessibility_faults(axe, page, scheme: str) -> list[str]:
     return [f"{fault['id']}: {[node['target'] for node in fault['nodes'][:5]]}" for fault in serious]
 
 
-# The English pages are of the same make: they wait for the long lane.
+# The English pages are of the same make, and notebooks as their guides: they wait for the long lane.
 @pytest.mark.parametrize("language", ["", pytest.param("en/", marks=pytest.mark.soak)])
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize(
+    "path", [pytest.param(page, marks=pytest.mark.soak) if page in NOTEBOOKS else page for page in PAGES]
+)
 def test_page_is_sound(browser, address, axe, path, language):
     with opened(browser, address) as page:
         page.goto(address + language + path)

@@ -159,7 +159,8 @@ NOTEBOOKS = [page.replace("guides/", "notebooks/") for page in SOURCES if page.s
 HEAVIEST = 350_000  # bytes of a page over HTTP, gzipped, before anything is searched for
 
 
-@both_languages
+# The English pages are of the same make: they wait for the long lane.
+@pytest.mark.parametrize("language", ["", pytest.param("en/", marks=pytest.mark.soak)])
 @pytest.mark.parametrize("path", SOURCES + NOTEBOOKS)
 def test_a_page_is_light(browser, address, site, path, language):
     with opened(browser, address) as page:
