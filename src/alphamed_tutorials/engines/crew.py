@@ -25,7 +25,7 @@ from torch import multiprocessing
 
 from ..faults import quiet_threads
 from ..runs.machine import available_memory, cores
-from .failures import WorkerEnded
+from .failures import WorkerEnded, is_portable
 from .settings import Settings
 from .share import Plan, Ready, Share, Turn
 from .workers import hand_over_by_value
@@ -208,11 +208,7 @@ def _answer(connection: Connection, answers: Iterator[Any]) -> None:
 def _portable(error: BaseException) -> BaseException:
     """Return an error that another process can read, with the way it came as a note."""
     error.add_note("".join(traceback.format_exception(error)).rstrip())
-    try:
-        pickle.loads(pickle.dumps(error))
-        return error
-    except Exception:  # of the user's own kinds, which pickle as they like
-        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error if is_portable(error) else RuntimeError(f"{type(error).__name__}: {error}")
 
 
 def _no_breakpoint(*_: Any, **__: Any) -> None:

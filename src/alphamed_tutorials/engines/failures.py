@@ -71,7 +71,7 @@ class NodeFailed(TutorialError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Go to another process with all that can be read there: an error of the user's own may not be made again."""
-        error = {name: value for name, value in vars(self.error).items() if _is_portable(value)}
+        error = {name: value for name, value in vars(self.error).items() if is_portable(value)}
         content = {**vars(self), "error": None}
         return _arrived, (self.args, content, type(self.error).__name__, str(self.error), error, fault_behind(self))
 
@@ -97,7 +97,8 @@ def _arrived(
     return failure
 
 
-def _is_portable(value: Any) -> bool:
+def is_portable(value: Any) -> bool:
+    """Return whether another process can read a value."""
     try:
         pickle.loads(pickle.dumps(value))
         return True

@@ -80,8 +80,9 @@ def run_local(
     run = _new_run(out, target)
     with run.lock():
         begin(run, "local", scheduler, entry, folders, seed, num_threads, target)
-        helpful = workers_that_help(len(folders) - 1, num_threads)
-        run.update(workers=min(_num_workers(run, num_workers, helpful), len(folders) - 1), sample=sample)
+        if num_workers is None:
+            num_workers = 1 if sources.calls_debugger(run) else workers_that_help(len(folders) - 1, num_threads)
+        run.update(workers=min(num_workers, len(folders) - 1), sample=sample)
         on_event({"event": "created", "path": str(run.path)})
         return LocalTask(run, entry, on_event).finish()
 
@@ -169,7 +170,9 @@ def resume_local(
             raise RunError(f"{path} is not a run of the local engine: only those can be resumed")
         if run.state == "done" and not settings:
             return run
-        run.record["workers"] = _num_workers(run, num_workers, run.record.get("workers", 1))
+        if num_workers is None:
+            num_workers = 1 if sources.calls_debugger(run) else run.record.get("workers", 1)
+        run.record["workers"] = num_workers
         sources.import_anew(run)
         entry, scheduler = _read_entry(run)
         values = readable(scheduler, settings)
@@ -180,11 +183,6 @@ def resume_local(
             changes.compare_surroundings(run),
         )
         return task.finish()
-
-
-def _num_workers(run: Run, asked: int | None, otherwise: int) -> int:
-    """Return how many processes train: those asked for, else as many as can be, but for a debugger only this one."""
-    return asked or (1 if sources.calls_debugger(run) else otherwise)
 
 
 def refuse_unfit(num_workers: int | None, sample: float = 1.0) -> None:

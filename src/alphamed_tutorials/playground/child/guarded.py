@@ -3,7 +3,6 @@
 The SDK's process runs as it is. Each method here calls the one of the user's class, or the SDK's.
 """
 
-import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -41,7 +40,6 @@ class Guard:
         self.node, self.snapshots, self.line = node, snapshots, line
         self.error: Exception | None = None
         self.is_tested = False
-        self._warned: set[str] = set()
 
     def resume_command(self, settings: Mapping[str, Any] = {}) -> str:
         """Return what to do after training that diverged."""
@@ -54,11 +52,8 @@ class Guard:
 
     def warn(self, texts: Iterable[str]) -> None:
         """Tell each thing once."""
-        for text in texts:
-            if text not in self._warned:
-                self._warned.add(text)
-                self.node.log(logging.WARNING, text)
-                self.event("warning", text=text)
+        for text in self.node.warn(texts):
+            self.event("warning", text=text)
 
     def sent(self, num_bytes: int) -> None:
         """Tell the size of what is sent to others."""
