@@ -5,6 +5,7 @@ import alphamed_tutorials  # noqa: F401  # isort: skip
 import io
 import json
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -72,7 +73,11 @@ def stop_in_round(number: int, name: str):
     """Return what spoils the answer of a node: Flower says that it is gone."""
 
     def spoil(node: str, answer: Message) -> Message:
-        if node == name and answer.metadata.message_type.startswith("train") and answer.metadata.group_id == str(number):
+        if (
+            node == name
+            and answer.metadata.message_type.startswith("train")
+            and answer.metadata.group_id == str(number)
+        ):
             return Message(Error(5, "Node Unavailable"), reply_to=answer)
         return answer
 
@@ -243,7 +248,7 @@ class Unkeepable(Tiny):
     def build_model(self):
         model = super().build_model()
         if self.node != "aggregator":
-            model.file = open(__file__)
+            model.lock = threading.Lock()
         return model
 
 

@@ -28,7 +28,7 @@ from .control import Standing, SuperLink, Unreachable
 from .local import Cluster, loopback
 from .server import CODE, FAILURE
 
-LOOK_SECONDS = 0.2  # between two looks at what happened
+LOOK_SECONDS = 0.5  # between two looks at what happened
 AWAY_SECONDS = 60  # a SuperLink that does not answer so long is gone
 END_SECONDS = 30  # for the process of the aggregator to leave the run folder
 

@@ -22,6 +22,7 @@ START_SECONDS = 60
 END_SECONDS = 10
 LOOK_SECONDS = 0.2
 POLL_SECONDS = 0.05  # how often Flower looks for a message to start a process for; 1 if it is not told
+SAFE = ("--enable-supernode-auth", "--disable-runtime-dependency-installation")
 SCRIPTS = Path(sys.executable).parent
 CERTIFICATES = {"ca-certfile": "ca.pem", "certfile": "server.pem", "keyfile": "server.key"}
 
@@ -58,9 +59,8 @@ class Started:
         how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
         return f"{self.name} {how}. What it said last is in {self.log}"
 
-    def end(self) -> None:
-        """End it, and what it started ends too."""
-        self.process.terminate()
+    def wait(self) -> None:
+        """Wait for its end, which was asked for; what it started ends too."""
         try:
             self.process.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
@@ -83,6 +83,13 @@ class Cluster:
     def ended(self) -> str:
         """What to say of a process that has ended; empty as long as all run."""
         return next(filter(None, (process.ended for process in self.processes)), "")
+
+    def end(self) -> None:
+        """End the processes, SuperNodes first: they take leave of the SuperLink."""
+        for process in reversed(self.processes):
+            process.process.terminate()
+        for process in reversed(self.processes):
+            process.wait()
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -113,21 +120,16 @@ def loopback(folder: Path, nodes: Mapping[str, Path]) -> Iterator[Cluster]:
         certify(home)
         address = f"{HOST}:{free_port()}"
         certificates = [f"--ssl-{kind}={home / name}" for kind, name in CERTIFICATES.items()]
-        started = Started(
-            "the SuperLink", "flower-superlink",
-            ["--host", HOST, "--port", address.partition(":")[2], *certificates, "--enable-supernode-auth",
-             "--disable-runtime-dependency-installation", "--isolation", "subprocess"],
-            folder / "superlink.log", home,
-        )  # fmt: skip
-        ends.callback(started.end)
-        superlink = _asked(started, SuperLinkConnection("on this machine", address, str(home / "ca.pem")))
-        ends.callback(superlink.close)
-        processes = [started]
+        arguments = ["--host", HOST, "--port", address.partition(":")[2], *certificates, *SAFE]
+        started = Started("the SuperLink", "flower-superlink", arguments, folder / "superlink.log", home)
+        cluster = Cluster(SuperLink(SuperLinkConnection("of this run", address, str(home / "ca.pem"))), [started])
+        ends.callback(cluster.end)
+        ends.callback(cluster.superlink.close)
+        _wait_for(cluster)
         for name, data in nodes.items():
-            superlink.register(name, node_key(home / f"{name}.key"))
-            processes.append(_supernode(name, data, folder, home, address))
-            ends.callback(processes[-1].end)
-        yield Cluster(superlink, processes)
+            cluster.superlink.register(name, node_key(home / f"{name}.key"))
+            cluster.processes.append(_supernode(name, data, folder, home, address))
+        yield cluster
 
 
 def _supernode(name: str, data: Path, folder: Path, home: Path, address: str) -> Started:
@@ -150,16 +152,18 @@ def _quoted(value: str | Path) -> str:
     return f'"{text}"'
 
 
-def _asked(started: Started, connection: SuperLinkConnection) -> SuperLink:
-    """Return a SuperLink that was just started, as soon as it answers."""
-    superlink, until = SuperLink(connection), time.monotonic() + START_SECONDS
+def _wait_for(cluster: Cluster) -> None:
+    """Wait until a SuperLink that was just started answers."""
+    until = time.monotonic() + START_SECONDS
     while True:
         try:
-            superlink.node_names()
-            return superlink
+            cluster.superlink.node_names()
+            return
         except Unreachable:
-            if started.ended or time.monotonic() > until:
-                raise TutorialError(started.ended or f"the SuperLink does not start: see {started.log}") from None
+            if cluster.ended or time.monotonic() > until:
+                raise TutorialError(
+                    cluster.ended or f"the SuperLink does not start: see {cluster.processes[0].log}"
+                ) from None
             time.sleep(LOOK_SECONDS)
 
 
