@@ -1,5 +1,8 @@
 """The ServerApp: the aggregator of a run, in the process that Flower starts for it beside the SuperLink."""
 
+import os
+import threading
+import time
 from pathlib import Path
 
 from flwr.app import Context
@@ -15,6 +18,7 @@ from ..texts import from_json
 from .supernodes import SuperNodes
 
 CODE, FAILURE = "src.zip", "failure.json"  # below the run folder's `flower/`
+LOOK_SECONDS = 0.5  # between two looks whether the SuperLink's side is still there
 
 app = ServerApp()
 
@@ -22,6 +26,7 @@ app = ServerApp()
 @app.main()
 def main(grid: Grid, context: Context) -> None:
     """Begin the run of a run folder, or go on with it, to its end."""
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     folder = Path(str(context.run_config["run-folder"]))
     if not (folder / "run.json").is_file():
         raise TutorialError(f"{folder} is no run folder on the SuperLink's machine: give the command there")
@@ -38,6 +43,16 @@ def main(grid: Grid, context: Context) -> None:
     except TutorialError as error:
         write_json(folder / "flower" / FAILURE, _report(error))
         raise
+
+
+def _end_with(parent: int) -> None:
+    """End this process when its parent has ended: Flower would ask a SuperLink that is gone again and again.
+
+    Flower's own signal for that does not wake a process that waits. What was reached lies in the run folder.
+    """
+    while os.getppid() == parent:
+        time.sleep(LOOK_SECONDS)
+    os._exit(1)
 
 
 def _report(error: TutorialError) -> dict[str, object]:
