@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
+
 from chromium import launched
 from pages import LANGUAGES, ROOT
 from pictures import HEIGHT, WIDTHS, hold_still, take
