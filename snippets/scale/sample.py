@@ -40,7 +40,10 @@ if __name__ == "__main__":
     option = run(MNISTScheduler(max_rounds=4, seed=1), "four-owners", seed=1, sample=0.5)
     for done in drawn, option:
         for number in range(1, 5):
-            print(number, [row.node for row in done.rows if row[:3:2] == (number, "train/loss")])
+            print(
+                number,
+                [row.node for row in done.rows if row[:3:2] == (number, "train/loss")],
+            )
     one, other = (torch.load(done.path / "model.pt") for done in (drawn, option))
     print("equal:", all(torch.equal(one[name], other[name]) for name in one))
     # --8<-- [end:run]
