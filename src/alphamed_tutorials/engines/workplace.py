@@ -122,6 +122,20 @@ class _NodePrints(Lines):
             super().take(text, is_bar)
 
 
+@contextlib.contextmanager
+def level(number: int) -> Iterator[None]:
+    """Let all be logged from a level on; around many turns, as changing it in each takes as long as a small turn."""
+    root = logging.getLogger()
+    outer = root.level
+    if outer != number:
+        root.setLevel(number)
+    try:
+        yield
+    finally:
+        if root.level != outer:
+            root.setLevel(outer)
+
+
 _workplace: Workplace | None = None
 _node_logs = _NodeLogs()
 _node_prints: dict[str, _NodePrints] = {}  # in the place of sys.stdout and sys.stderr while a node is at work
@@ -131,19 +145,18 @@ _node_prints: dict[str, _NodePrints] = {}  # in the place of sys.stdout and sys.
 def _at_work(workplace: Workplace) -> Iterator[None]:
     global _workplace
     root = logging.getLogger()
-    outer, outer_level = _workplace, root.level
+    outer = _workplace
     _end_lines()
     if outer is None:
         _take_prints()
     _workplace = workplace
     root.addHandler(_node_logs)  # once, however often it is said; the user's code may take it away
-    root.setLevel(logging.INFO)
     try:
-        yield
+        with level(logging.INFO):
+            yield
     finally:
         _end_lines()
         _workplace = outer
-        root.setLevel(outer_level)
         if outer is None:
             _give_prints_back()
             root.removeHandler(_node_logs)
