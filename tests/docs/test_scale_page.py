@@ -21,6 +21,7 @@ from results_scale import WORDS, show_bytes, show_seconds
 sys.path.insert(0, str(ROOT / "snippets" / "scale"))
 from compress import HalfMNIST, LargestMNIST, largest
 from estimate import PUSH, queued, round_in_groups, round_seconds
+from sample import SampledMNIST
 
 RECORD = json.loads(record_scale.FILE.read_text("utf-8"))
 COMPRESSED = {each["name"]: each for each in RECORD["experiments"] if "runs" in each}
@@ -181,6 +182,36 @@ def test_the_largest_are_kept_in_their_places():
     value = torch.tensor([[0.5, -3.0, 0.1], [2.0, 0.0, -0.2]])
     assert largest(value, 0.34).to_dense().tolist() == [[0, -3, 0], [2, 0, 0]]
     assert largest(value, 0.0001).to_dense().count_nonzero() == 1
+
+
+@pytest.fixture(scope="module")
+def sampled(tmp_path_factory):
+    """Return four owners' data, and a run in which two of them train in each round."""
+    folder = tmp_path_factory.mktemp("sampled")
+    prepare("mnist", folder / "data", num_nodes=4, seed=1)
+    return folder / "data", run(SampledMNIST(max_rounds=4, seed=1), folder / "data", seed=1, out=folder / "run")
+
+
+def trained_in(done):
+    """Return who trained in each round."""
+    nodes = [[row.node for row in done.rows if row.round == number + 1] for number in range(4)]
+    return [sorted({*names} - {"aggregator"}) for names in nodes]
+
+
+def test_a_scheduler_that_draws_does_what_the_option_does(sampled, tmp_path):
+    data, drawn = sampled
+    option = run(MNISTScheduler(max_rounds=4, seed=1), data, seed=1, out=tmp_path / "run", sample=0.5)
+    assert trained_in(drawn) == trained_in(option)
+    assert {len(names) for names in trained_in(drawn)} == {2} and len({*map(tuple, trained_in(drawn))}) > 1
+    assert greatest_difference(parameters(drawn), parameters(option)) == 0
+
+
+@pytest.mark.soak
+def test_the_unmodified_sdk_lets_those_who_are_not_drawn_skip_the_round(sampled, tmp_path):
+    data, drawn = sampled
+    there = run(SampledMNIST(max_rounds=4, seed=1), data, seed=1, out=tmp_path / "run", engine="playground")
+    assert trained_in(there) == trained_in(drawn)
+    assert greatest_difference(parameters(drawn), parameters(there)) == 0
 
 
 @pytest.mark.parametrize("kind", [HalfMNIST, LargestMNIST])
