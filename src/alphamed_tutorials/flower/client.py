@@ -16,7 +16,7 @@ from ..engines.workers import hand_over_by_value
 from ..errors import TutorialError
 from ..faults import quiet_threads
 from .home import Home
-from .wire import Asked, Failed, Ready, Refused, Rested, SetUp, Turned, content, read, read_bytes
+from .wire import Asked, Failed, NotAgreed, Ready, Rested, SetUp, Turned, content, read, read_bytes
 
 NOTE = "alphamed"  # in the node's Context: where it rests, for whoever looks at it with Flower's means
 LOST = (
@@ -74,7 +74,7 @@ def _set_up(home: Home, asked: SetUp, code: bytes) -> tuple[Rested, bytes]:
 
 def _turn(home: Home, asked: Asked, parameters: bytes) -> tuple[Rested, bytes]:
     if asked.state is None:
-        raise Refused("a turn without the state to go on from")
+        raise NotAgreed("a turn without the state to go on from")
     owner = _owner(home, home.task())
     list(owner.set_up({home.name: home.find(asked.state)}, asked.round - 1, {}))
     (done,) = owner.turns(asked.round, parameters, [home.name])

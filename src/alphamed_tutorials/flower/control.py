@@ -68,7 +68,7 @@ class SuperLink:
         try:
             return cls(read_superlink_connection(name))
         except click.ClickException as error:
-            raise WrongUse(f"--superlink {name}: {error.message}") from error
+            raise WrongUse(f"--superlink {name} is not in Flower's configuration: {error.message}") from error
 
     def register(self, name: str, public_key: bytes) -> None:
         """Admit a SuperNode by its key."""

@@ -25,8 +25,8 @@ from .wire import (
     Asked,
     Failed,
     Kind,
+    NotAgreed,
     Ready,
-    Refused,
     Rested,
     SetUp,
     State,
@@ -135,7 +135,7 @@ class SuperNodes:
     def _read(self, name: str, number: int, message: Message, kind: type[Kind]) -> Kind:
         try:
             said = read(message, kind, Failed)
-        except Refused as refused:
+        except NotAgreed as refused:
             raise _failed(name, number, str(PeerRefused(name, str(refused)))) from refused
         if isinstance(said, Failed):
             raise NodeFailed.reported(name, said.model_dump())
@@ -150,7 +150,7 @@ class SuperNodes:
             state = read_tensors(name, update)
             refuse_unlike(name, state, own)
             refuse_unfit_numbers(name, state, own)
-        except (Refused, PeerRefused) as refused:
+        except (NotAgreed, PeerRefused) as refused:
             raise _failed(name, number, str(refused)) from refused
         return update, state
 

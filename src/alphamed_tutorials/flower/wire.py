@@ -12,7 +12,7 @@ SAID, BYTES = "said", "bytes"
 SET_UP, TURN = "query.set_up", "train.turn"  # Flower's message types: a kind of its own, and ours
 
 
-class Refused(TutorialError):
+class NotAgreed(TutorialError):
     """What came over the wire is not what was agreed on."""
 
 
@@ -122,7 +122,7 @@ def read(message: Message, *kinds: type[Kind]) -> Kind:
         kinds: What it may be.
 
     Raises:
-        Refused: It is something else.
+        NotAgreed: It is something else.
     """
     try:
         ((name, text),) = message.content.config_records[SAID].items()
@@ -131,18 +131,18 @@ def read(message: Message, *kinds: type[Kind]) -> Kind:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise Refused(f"a message with {where or 'content'} that is not as agreed ({first['msg']})") from error
+        raise NotAgreed(f"a message with {where or 'content'} that is not as agreed ({first['msg']})") from error
     except (KeyError, ValueError, StopIteration, RecursionError, AttributeError) as error:
-        raise Refused(f"a message that is none of {', '.join(kind.__name__ for kind in kinds)}") from error
+        raise NotAgreed(f"a message that is none of {', '.join(kind.__name__ for kind in kinds)}") from error
 
 
 def read_bytes(message: Message) -> bytes:
     """Return the bytes beside it.
 
     Raises:
-        Refused: There are none.
+        NotAgreed: There are none.
     """
     try:
         return bytes(message.content.array_records[BYTES][BYTES].data)
     except (KeyError, AttributeError) as error:
-        raise Refused("a message without the parameters") from error
+        raise NotAgreed("a message without the parameters") from error
