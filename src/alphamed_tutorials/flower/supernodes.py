@@ -119,7 +119,11 @@ class SuperNodes:
         while True:
             for message in self.grid.pull_messages([identity]):
                 if message.has_error():
-                    raise _failed(name, number, f"Flower has no answer of it ({message.error.reason.strip()})")
+                    raise _failed(
+                        name,
+                        number,
+                        f"Flower has no answer of it ({(message.error.reason or 'no reason given').strip()})",
+                    )
                 return message
             if time.monotonic() - looked > NODE_SECONDS:
                 looked = time.monotonic()
@@ -139,6 +143,7 @@ class SuperNodes:
             raise _failed(name, number, str(PeerRefused(name, str(refused)))) from refused
         if isinstance(said, Failed):
             raise NodeFailed.reported(name, said.model_dump())
+        assert isinstance(said, kind)
         return said
 
     def _parameters(
