@@ -11,6 +11,7 @@ import datetime
 import importlib.metadata
 import itertools
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -97,6 +98,7 @@ def measure(work: Path) -> dict[str, Any]:
         return watched(superlink, number)
 
     SuperLink.standing = watch  # type: ignore[method-assign]
+    load = os.getloadavg()[0]
     memory = Memory()
     memory.start()
     started = time.time()
@@ -112,6 +114,8 @@ def measure(work: Path) -> dict[str, Any]:
     ends = [times["started"][0], *times["round_done"]]
     return {
         "name": "mnist",
+        "seed": SEED,
+        "load": round(load, 1),
         "owners": OWNERS,
         "rounds": ROUNDS,
         "start_seconds": round(times["started"][0] - started, 1),
@@ -195,6 +199,7 @@ def average(work: Path) -> dict[str, Any]:
     equal, counters = [1] * len(states), [{"batches": torch.tensor(COUNTER)}] * len(states)
     return {
         "name": "fedavg",
+        "seed": SEED,
         "owners": len(states),
         "weights": WEIGHTS,
         "weighted_error": difference(flowers(states, WEIGHTS), sdks(states)),

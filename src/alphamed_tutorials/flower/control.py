@@ -84,6 +84,8 @@ class SuperLink:
         with self._explained():
             found = self._client.ListNodes(ListNodesRequest()).nodes_info
         names = sorted((node.name for node in found if node.status != "unregistered"), key=node_order)
+        if "" in names:
+            raise WrongUse("a SuperNode is registered without a name: unregister it, then register it with --name NAME")
         for name in names:
             refuse_unfit_name(name)
         return names

@@ -25,6 +25,7 @@ from ..runs.writing import write_whole
 from ..target import Target
 from ..texts import from_json, to_json
 from .control import Standing, SuperLink, Unreachable
+from .events import Events
 from .local import Cluster, loopback
 from .server import CODE, FAILURE
 
@@ -101,7 +102,7 @@ def registered(superlink: str) -> list[str]:
     """Return the names of a SuperLink's SuperNodes.
 
     Raises:
-        WrongUse: It has none.
+        WrongUse: It has none, or a name will not do.
     """
     with contextlib.closing(SuperLink.named(superlink)) as asked:
         names = asked.node_names()
@@ -109,6 +110,10 @@ def registered(superlink: str) -> list[str]:
         raise WrongUse(
             f"no SuperNode is registered at the SuperLink {superlink}: flwr supernode register node1.pub {superlink} "
             "--name node1"
+        )
+    if AGGREGATOR in names:
+        raise WrongUse(
+            f"a SuperNode is registered under --name {AGGREGATOR}, which the SuperLink's side has: take another"
         )
     return names
 
@@ -143,7 +148,7 @@ def _cluster(run: Run, folder: Path) -> Iterator[Cluster]:
             yield Cluster(superlink, [])
 
 
-def _run_on(cluster: Cluster, run: Run, settings: Settings, events: "Events") -> None:
+def _run_on(cluster: Cluster, run: Run, settings: Settings, events: Events) -> None:
     """Start a run and wait for its end.
 
     Raises:
@@ -163,7 +168,7 @@ def _run_on(cluster: Cluster, run: Run, settings: Settings, events: "Events") ->
         raise _failure(run, standing)
 
 
-def _wait(cluster: Cluster, number: int, events: "Events") -> Standing:
+def _wait(cluster: Cluster, number: int, events: Events) -> Standing:
     """Hand on what happens until a run is over, and return how it ended.
 
     Raises:
@@ -232,28 +237,3 @@ def _keep_folders(folder: Path) -> None:
         shutil.copyfile(log, folder.parent / "logs" / log.name)
     for root in folder.glob("*/*/nodes/*"):
         shutil.copytree(root, folder.parent / "nodes" / root.name, dirs_exist_ok=True)
-
-
-class Events:
-    """What a run tells in its folder, from now on.
-
-    Args:
-        file: Its `events.jsonl`.
-        on_event: Called with each event.
-    """
-
-    def __init__(self, file: Path, on_event: Listener):
-        self.file, self.on_event = file, on_event
-        self.position = file.stat().st_size if file.exists() else 0
-
-    def hand_on(self) -> None:
-        """Hand on what is new, as far as lines are whole."""
-        if not self.file.exists():
-            return
-        with open(self.file, "rb") as lines:
-            lines.seek(self.position)
-            for line in lines:
-                if not line.endswith(b"\n"):
-                    return
-                self.position += len(line)
-                self.on_event(from_json(line.decode()))

@@ -116,8 +116,9 @@ def loopback(folder: Path, nodes: Mapping[str, Path]) -> Iterator[Cluster]:
         TutorialError: One of them does not start.
     """
     with contextlib.ExitStack() as ends:
-        home = Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="flower-")))
+        home = Path(ends.enter_context(tempfile.TemporaryDirectory(prefix="flower-", ignore_cleanup_errors=True)))
         certify(home)
+        _pass_by_proxies()
         address = f"{HOST}:{free_port()}"
         certificates = [f"--ssl-{kind}={home / name}" for kind, name in CERTIFICATES.items()]
         arguments = ["--host", HOST, "--port", address.partition(":")[2], *certificates, *SAFE]
@@ -130,6 +131,12 @@ def loopback(folder: Path, nodes: Mapping[str, Path]) -> Iterator[Cluster]:
             cluster.superlink.register(name, node_key(home / f"{name}.key"))
             cluster.processes.append(_supernode(name, data, folder, home, address))
         yield cluster
+
+
+def _pass_by_proxies() -> None:
+    """Let this process, and those it starts, reach this machine's own addresses without a proxy that may be set."""
+    for name in ("no_proxy", "NO_PROXY"):
+        os.environ[name] = ",".join(filter(None, (os.environ.get(name), HOST)))
 
 
 def _supernode(name: str, data: Path, folder: Path, home: Path, address: str) -> Started:

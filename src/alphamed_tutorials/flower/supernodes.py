@@ -92,7 +92,7 @@ class SuperNodes:
             said = self._read(name, number, message, Turned)
             update, state = self._parameters(name, number, message, own)
             self._keep_receipt(name, str(number), said)
-            narrow = {key: value for key, value in state.items() if value.dtype in WIDER}
+            narrow = {key: value for key, value in state.items() if getattr(value, "dtype", None) in WIDER}
             yield share.Turn(**self._rested(name, said), update=update, narrow=narrow, scalars=said.scalars)
 
     def close(self) -> None:
@@ -106,6 +106,8 @@ class SuperNodes:
         ]
         sent = list(self.grid.push_messages(messages))
         del messages
+        if len(sent) != len(asked) or None in sent:
+            raise TutorialError(f"the SuperLink refuses messages to {', '.join(asked)}: see its log")
         for (name, said), identity in zip(asked.items(), sent, strict=True):
             yield name, self._wait(name, said.round, identity)
 
@@ -119,11 +121,8 @@ class SuperNodes:
         while True:
             for message in self.grid.pull_messages([identity]):
                 if message.has_error():
-                    raise _failed(
-                        name,
-                        number,
-                        f"Flower has no answer of it ({(message.error.reason or 'no reason given').strip()})",
-                    )
+                    reason = (message.error.reason or "no reason given").strip()
+                    raise _failed(name, number, f"Flower has no answer of it ({reason})")
                 return message
             if time.monotonic() - looked > NODE_SECONDS:
                 looked = time.monotonic()
