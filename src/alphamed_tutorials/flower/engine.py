@@ -162,7 +162,7 @@ def _run_on(cluster: Cluster, run: Run, settings: Settings, events: Events) -> N
         with contextlib.suppress(TutorialError):
             superlink.stop(number)
         if isinstance(error, TutorialError):
-            raise TutorialError(f"{error}. To go on after the last whole round: {run.resume_command()}") from error
+            raise TutorialError(_with_advice(str(error), run)) from error
         raise
     if not standing.is_done:
         raise _failure(run, standing)
@@ -200,7 +200,11 @@ def _failure(run: Run, standing: Standing) -> TutorialError:
         return NodeFailed.reported(said["node"], said)
     if said.get("is_wrong_use"):
         return WrongUse(said["text"])
-    return TutorialError(f"{said['text']}. To go on after the last whole round: {run.resume_command()}")
+    return TutorialError(_with_advice(said["text"], run))
+
+
+def _with_advice(text: str, run: Run) -> str:
+    return f"{text}. Logs: {run.path / 'flower'}. To go on after the last whole round: {run.resume_command()}"
 
 
 def _close(run: Run, error: BaseException) -> None:

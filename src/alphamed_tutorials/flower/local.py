@@ -57,7 +57,7 @@ class Started:
         if code is None:
             return ""
         how = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
-        return f"{self.name} {how}. What it said last is in {self.log}"
+        return f"{self.name} {how}; what it said last is in {self.log}"
 
     def wait(self) -> None:
         """Wait for its end, which was asked for; what it started ends too."""
