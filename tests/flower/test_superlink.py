@@ -102,3 +102,9 @@ def test_a_superlink_that_stays_away_ends_the_wait(monkeypatch):
     events = SimpleNamespace(hand_on=lambda: None)
     with pytest.raises(Unreachable):
         engine._wait(cluster, 1, events)
+
+
+def test_a_run_that_a_superlink_knows_nothing_of_is_over():
+    anew = superlink_with()
+    anew._client.ListRuns = lambda _: SimpleNamespace(run_dict={})
+    assert anew.standing(7) == (True, False, "the SuperLink was started anew, and knows nothing of it")

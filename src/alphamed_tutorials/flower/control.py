@@ -113,7 +113,10 @@ class SuperLink:
     def standing(self, run: int) -> Standing:
         """Return how a run stands."""
         with self._explained():
-            status = self._client.ListRuns(ListRunsRequest(run_id=run)).run_dict[run].status
+            found = self._client.ListRuns(ListRunsRequest(run_id=run)).run_dict
+        if run not in found:
+            return Standing(True, False, "the SuperLink was started anew, and knows nothing of it")
+        status = found[run].status
         is_over = status.status == Status.FINISHED
         return Standing(is_over, is_over and status.sub_status == SubStatus.COMPLETED, status.details)
 
