@@ -38,7 +38,7 @@ WORDS = {
         "skew": "标签偏斜（每方各以一类为主，占该类的 {}）",
         "setting": "{partition}，{nodes} 个数据方，{rounds} 轮，种子 {seed}",
         "took": "，全部训练共用 {:.0f} 秒",
-        "machine": "本页的结果于 {date} 录制{took}；机器：{cpu}，{cores} 核，内存 {memory} GiB，{system}；"
+        "machine": "结果于 {date} 录制{took}；机器：{cpu}，{cores} 核，内存 {memory} GiB，{system}；"
         "种子：{seeds}；软件版本：{versions}。",
     },
     "en": {

@@ -63,8 +63,12 @@ class _Computing(TorchDispatchMode):
 
 @contextlib.contextmanager
 def card() -> Iterator[None]:
-    """Let there be a graphics card."""
+    """Let there be a graphics card.
+
+    Parameters that move stay the objects they are, which optimizers know: torch sees to that for real devices.
+    """
     with (
+        mock.patch.object(torch.__future__, "get_swap_module_params_on_conversion", return_value=True),
         mock.patch.object(torch.cuda, "is_available", return_value=True),
         mock.patch.object(torch.cuda, "is_current_stream_capturing", return_value=False),  # which Adam asks the driver
         _Names(),

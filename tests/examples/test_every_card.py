@@ -1,11 +1,17 @@
 """Every example trains and tests on a graphics card as on the processor; a card that is none stands for one."""
 
+import runpy
+from pathlib import Path
+
 import pytest
 import torch
 from card import OnCard, card
-from tasks import at
+from tasks import at, same
+from watching import at_node
 
 from alphamed_tutorials.catalogue import find
+
+OWN_CODE = Path(__file__).parents[2] / "snippets" / "own_code"
 
 
 def trained(example, data) -> tuple[dict[str, torch.Tensor], dict[str, float]]:
@@ -46,3 +52,19 @@ def test_what_is_not_moved_to_the_card_is_found(make_small, forgotten):
 def test_a_tensor_made_without_a_device_is_found():
     with card(), pytest.raises(RuntimeError, match="same device"):
         torch.ones(3, device="cuda") + torch.arange(3)
+
+
+def test_what_the_recipe_for_some_cards_sends_lies_in_memory_and_what_it_remembers_on_the_card(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(OWN_CODE)
+    kind = runpy.run_path(str(OWN_CODE / "cards.py"))["OnCards"]
+    here, there = (at_node(kind(), tmp_path / "toy/data/hospital_a") for _ in range(2))
+    for _ in range(2):
+        torch.manual_seed(1)
+        here.train_an_epoch()
+        with card():
+            torch.manual_seed(1)
+            there.train_an_epoch()
+        assert not any(isinstance(value, OnCard) for value in there.state_dict().values())
+        assert same(there.state_dict(), here.state_dict())
+    assert all(isinstance(each["exp_avg"], OnCard) for each in there.optimizer.state.values())
