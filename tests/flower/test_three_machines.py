@@ -2,6 +2,7 @@
 
 import alphamed_tutorials  # noqa: F401  # isort: skip
 
+import re
 import shutil
 import subprocess
 import sys
@@ -14,10 +15,15 @@ import pytest
 
 pytest.importorskip("flwr", reason="Flower is not installed: pip install 'alphamed-tutorials[flower]'")
 
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_ssh_private_key
+
 from alphamed_tutorials.data.prepare import prepare
 from alphamed_tutorials.engines.run import run
 from alphamed_tutorials.flower.local import environment
 from alphamed_tutorials.runs.folder import Run
+from pages import ROOT
 
 ADDRESSES = {"aggregator": "10.78.0.11", "node1": "10.78.0.12", "node2": "10.78.0.13"}
 OWNERS = ("node1", "node2")
@@ -27,16 +33,23 @@ CONFIGURATION = """
 address = "{address}:{port}"
 root-certificates = "{certificates}/ca.pem"
 """
-# As on the page: an authority, a certificate of the SuperLink's, a key for each SuperNode.
-KEYS = """
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-384 -nodes -days 365 -subj "/CN=our clinics" \
-    -addext "keyUsage=critical,keyCertSign" -keyout ca.key -out ca.pem
-openssl req -x509 -CA ca.pem -CAkey ca.key -newkey ec -pkeyopt ec_paramgen_curve:P-384 -nodes -days 365 \
-    -subj "/CN=superlink" -addext "subjectAltName=IP:{address},IP:127.0.0.1" -addext "basicConstraints=CA:FALSE" \
-    -keyout server.key -out server.pem
-ssh-keygen -t ecdsa -b 384 -N "" -C "" -f node1
-ssh-keygen -t ecdsa -b 384 -N "" -C "" -f node2
-"""
+PAGE = ROOT / "docs" / "en" / "cluster.md"
+
+
+def page_commands(anchor: str) -> list[str]:
+    """Return the blocks of commands in a section of the page."""
+    section = PAGE.read_text("utf-8").partition(f"{{ #{anchor} }}")[2].partition("\n#")[0]
+    return re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+
+
+def make_keys(folder: Path) -> None:
+    """Make an authority, the SuperLink's certificate and each SuperNode's key with the page's own commands."""
+    authority, key = page_commands("keys")
+    commands = authority + "".join(key.replace("node1", name) for name in OWNERS)
+    commands = commands.replace("192.0.2.1", ADDRESSES["aggregator"])
+    folder.mkdir()
+    made = subprocess.run(["bash", "-ec", commands], cwd=folder, capture_output=True, text=True)
+    assert made.returncode == 0, made.stderr
 
 
 def ip(*words: str) -> None:
@@ -135,15 +148,32 @@ def start_node(hosts: Hosts, keys: Path, data: Path, name: str) -> subprocess.Po
     )  # fmt: skip
 
 
+@pytest.mark.skipif(not (shutil.which("openssl") and shutil.which("ssh-keygen")), reason="no openssl, or no ssh-keygen")
+def test_the_pages_commands_make_keys_that_flower_takes(tmp_path):
+    make_keys(tmp_path / "keys")
+    authority, server = (
+        x509.load_pem_x509_certificate((tmp_path / "keys" / name).read_bytes()) for name in ("ca.pem", "server.pem")
+    )
+    server.verify_directly_issued_by(authority)
+    key = load_ssh_private_key((tmp_path / "keys" / "node1").read_bytes(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+
+
+@pytest.mark.parametrize("command", ["flower-superlink", "flower-supernode"])
+def test_the_page_names_options_that_flower_has(command):
+    section = {"flower-superlink": "aggregator", "flower-supernode": "data-owner"}[command]
+    options = set(re.findall(r"--[a-z-]+", "".join(page_commands(section)))) - {"--name"}
+    said = subprocess.run(
+        [sys.executable, Path(sys.executable).parent / command, "--help"], capture_output=True, text=True
+    )
+    assert options and all(option in said.stdout for option in options)
+
+
 @pytest.mark.soak
 def test_three_machines_come_to_what_one_does(hosts, tmp_path):
     data, keys = tmp_path / "data", tmp_path / "keys"
     prepare("mnist", data, num_nodes=2)
-    keys.mkdir()
-    made = subprocess.run(
-        ["bash", "-ec", KEYS.format(address=ADDRESSES["aggregator"])], cwd=keys, capture_output=True, text=True
-    )
-    assert made.returncode == 0, made.stderr
+    make_keys(keys)
     started = start_all(hosts, keys, data)
     words = ("run", "mnist", "--engine", "flower", "--superlink", "clinics", "--data", str(data), "--seed", "3")
     done = hosts.run("aggregator", "playground", *words, "--rounds", str(ROUNDS), "--out", str(tmp_path / "run"))
