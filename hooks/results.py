@@ -13,6 +13,7 @@
 {{ results-stragglers: scale }}       how long it waits for the slowest
 {{ results-groups: scale }}           how long it takes in groups; results-averages: what their mean is worth
 {{ results-compression: scale/mnist }}   what is sent and reached where owners return less
+{{ results-peers: peers }}            what a run takes in other systems
 {{ result-value: playground/classroom/class/hub_mb }}   a number that was measured besides training
 {{ results-machine: mnist }}          where, when and with what it was recorded, in one sentence
 """
@@ -26,6 +27,7 @@ from mkdocs.exceptions import PluginError
 import results_figures
 import results_grid
 import results_html
+import results_peers
 import results_scale
 
 DRAW = {
@@ -45,6 +47,7 @@ WHOLE = {  # of a whole recording
     "results-stragglers": results_scale.stragglers,
     "results-groups": results_scale.groups,
     "results-averages": results_scale.averages,
+    "results-peers": results_peers.tables,
 }
 WANTED = {
     "result": 3,
