@@ -69,27 +69,26 @@ def surroundings(folder: Path) -> dict[str, str]:
     return {
         "PYTHONPATH": os.pathsep.join(map(str, (PROGRAMS, ROOT / "src"))),
         "OMP_NUM_THREADS": "1",
+        "HOME": str(folder),  # where Flower and Ray keep files
         "FLWR_TELEMETRY_ENABLED": "0",
-        "FLWR_HOME": str(folder / "flower"),
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_TMPDIR": str(folder),
     }
 
 
-def run_once(contender: Contender, data: Path, num_nodes: int) -> Measured:
-    """Run a contender; return its figures and its parameters."""
+def run_once(contender: Contender, data: Path) -> Measured:
+    """Run a contender on all nodes of a folder; return its figures and its parameters."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        options = {"nodes": num_nodes, "rounds": ROUNDS, "seed": SEED, "workers": contender.workers}
+        options = {"rounds": ROUNDS, "seed": SEED, "workers": contender.workers}
         command = [str(contender.python), str(PROGRAMS / contender.program), str(data), str(folder)]
         command += [f"--{name}={value}" for name, value in options.items()]
         used = run_watched(command, surroundings(folder), folder, LONGEST)
-        answer = json.loads(used.printed.splitlines()[-1])
-        parameters = torch.load(answer["parameters"], weights_only=True)
+        answer = torch.load(folder / "answer.pt", weights_only=True)
     if answer["torch"] != torch.__version__:
         raise SystemExit(f"{contender.program} ran with torch {answer['torch']}, not {torch.__version__}: make peers")
     seconds = statistics.median(later - earlier for earlier, later in pairwise(answer["ends"]))
-    return {**used._asdict(), "round_seconds": seconds, "parameters": parameters}
+    return {**used._asdict(), "round_seconds": seconds, "parameters": answer["parameters"]}
 
 
 def greatest_difference(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> float:
@@ -112,7 +111,7 @@ def compare(num_nodes: int, repeats: int) -> Measured:
         write_nodes(Path(folder), num_nodes, SAMPLES)
         for _ in range(repeats):
             for name, contender in CONTENDERS.items():
-                runs[name].append(run_once(contender, Path(folder), num_nodes))
+                runs[name].append(run_once(contender, Path(folder)))
                 last = ", ".join(f"{figure} {runs[name][-1][figure]:.2f}" for figure in FIGURES)
                 print(f"{num_nodes:3} nodes, {name}: {last}", flush=True)
     rows = [summary(name, found, runs["bare"]) for name, found in runs.items()]

@@ -19,9 +19,8 @@ SHOWN = 3000  # characters of what a failed program printed
 
 
 class Used(NamedTuple):
-    """What a program printed and used; `peak_mb` is the sum of PSS, in which shared pages count once."""
+    """What a program used; `peak_mb` is the sum of PSS, in which shared pages count once."""
 
-    printed: str
     wall_seconds: float
     cpu_seconds: float
     peak_mb: float
@@ -75,7 +74,7 @@ def run_watched(command: list[str], environment: Mapping[str, str], folder: Path
     # Who does not wait for its children, like Ray, hides them from the one count; those that end between two looks are
     # missing in the other. Both are too small, never too large.
     cpu = max(_waited_for() - before, sum(watch.cpu.values()))
-    return Used(streams[0].read_text(), seconds, cpu, watch.peak_bytes / 2**20)
+    return Used(seconds, cpu, watch.peak_bytes / 2**20)
 
 
 def _adopt_orphans() -> None:

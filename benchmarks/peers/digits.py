@@ -7,7 +7,6 @@ all contenders have to arrive at the same parameters.
 
 import argparse
 import functools
-import json
 import time
 from pathlib import Path
 
@@ -24,13 +23,15 @@ State = dict[str, torch.Tensor]
 
 
 def arguments() -> argparse.Namespace:
-    """Return what every contender is started with."""
+    """Return what every contender is started with, and the number of its data owners."""
     parser = argparse.ArgumentParser()
     parser.add_argument("data", type=Path, help="the nodes' folders, as `write_nodes` leaves them")
     parser.add_argument("out", type=Path, help="a folder to write to")
-    for name in ("nodes", "rounds", "seed", "workers"):
+    for name in ("rounds", "seed", "workers"):
         parser.add_argument(f"--{name}", type=int, required=True)
-    return parser.parse_args()
+    asked = parser.parse_args()
+    asked.nodes = len(list(asked.data.glob("nodes/node*")))
+    return asked
 
 
 def build_model(seed: int) -> ConvNet:
@@ -57,11 +58,9 @@ def train(model: ConvNet, loader: DataLoader, seed: int, node: int, round_number
         optimizer.step()
 
 
-def report(ends: list[float], state: State, out: Path) -> None:
-    """Print when each round ended, and where the parameters lie: the program's last line."""
-    file = out / "final.pt"
-    torch.save(state, file)
-    print(json.dumps({"ends": ends, "parameters": str(file), "torch": torch.__version__}), flush=True)
+def report(ends: list[float], parameters: State, out: Path) -> None:
+    """Write when each round ended, and what the last one arrived at."""
+    torch.save({"ends": ends, "parameters": parameters, "torch": str(torch.__version__)}, out / "answer.pt")
 
 
 def now() -> float:
