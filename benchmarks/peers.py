@@ -36,12 +36,16 @@ Measured = dict[str, Any]
 
 
 class Contender(NamedTuple):
-    """A program of `peers/`, the processes that train in it, and the environment and package it needs beside ours."""
+    """A program of `peers/`, the processes that train in it, and the environment and package it needs beside ours.
+
+    `most_nodes` keeps a run from taking more memory, or more time, than a small machine has.
+    """
 
     program: str
     workers: int
     environment: str = ""
     package: str = ""
+    most_nodes: int = 1000
 
     @property
     def python(self) -> Path:
@@ -59,7 +63,7 @@ CONTENDERS = {
     "ours-1": Contender("ours.py", 1),
     "ours-2": Contender("ours.py", 2),
     "flower": Contender("flower.py", 2, "flower", "flwr"),
-    "flare": Contender("nvidia_flare.py", 2, "nvflare", "nvflare"),
+    "flare": Contender("nvidia_flare.py", 2, "nvflare", "nvflare", most_nodes=20),  # each has a process with torch
     "ray": Contender("ray_actors.py", 2, "ray", "ray"),
 }
 
@@ -101,7 +105,7 @@ def summary(name: str, runs: list[Measured], bare: list[Measured]) -> Measured:
     medians = {figure: statistics.median(run[figure] for run in runs) for figure in FIGURES}
     differences = [greatest_difference(run["parameters"], other["parameters"]) for run, other in zip(runs, bare)]
     rounded = {figure: round(medians[figure], decimals or None) for figure, decimals in FIGURES.items()}
-    return {"name": name, "workers": CONTENDERS[name].workers, **rounded, "difference": max(differences)}
+    return {"name": name, **rounded, "difference": max(differences)}
 
 
 def compare(num_nodes: int, repeats: int) -> Measured:
@@ -111,6 +115,8 @@ def compare(num_nodes: int, repeats: int) -> Measured:
         write_nodes(Path(folder), num_nodes, SAMPLES)
         for _ in range(repeats):
             for name, contender in CONTENDERS.items():
+                if num_nodes > contender.most_nodes:
+                    continue
                 runs[name].append(run_once(contender, Path(folder)))
                 last = ", ".join(f"{figure} {runs[name][-1][figure]:.2f}" for figure in FIGURES)
                 print(f"{num_nodes:3} nodes, {name}: {last}", flush=True)

@@ -44,9 +44,10 @@ COLUMNS = ("wall_seconds", "round_seconds", "cpu_seconds", "peak_mb", "differenc
 def tables(record: dict, language: str) -> str:
     """Return what each system took: a table for each number of data owners, one open and the others folded."""
     words, shown, folded = WORDS[language], "", ""
+    systems = [run["name"] for run in record["experiments"][0]["runs"]]
     for experiment in record["experiments"]:
         title = words["owners"].format(experiment["nodes"])
-        table = _table(experiment, words)
+        table = _table(experiment, systems, words)
         if experiment["name"] == SHOWN:
             shown = f'<p class="chart-title">{title}</p>{table}'
         else:
@@ -54,8 +55,13 @@ def tables(record: dict, language: str) -> str:
     return f'<div class="results results-scale">{shown}{folded}</div>'
 
 
-def _table(experiment: dict, words: dict) -> str:
-    rows = [[words[run["name"]], *(_cell(run[name], name, words) for name in COLUMNS)] for run in experiment["runs"]]
+def _table(experiment: dict, systems: list[str], words: dict) -> str:
+    """Return one row a system; what was not measured with so many data owners has dashes."""
+    runs = {run["name"]: run for run in experiment["runs"]}
+    rows = [
+        [words[name], *(_cell(runs[name][column], column, words) if name in runs else "–" for column in COLUMNS)]
+        for name in systems
+    ]
     return html_table([words[name] for name in ("system", *COLUMNS)], rows)
 
 
