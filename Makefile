@@ -115,7 +115,7 @@ peers: $(patsubst %,.peers/%/.ready,flower nvflare ray)  ## make the environment
 	@touch $@
 
 peers-table: peers  ## measure them: a quarter of an hour on a machine that does nothing else
-	$(BIN)/python benchmarks/peers.py --json docs/results/peers.json
+	$(BIN)/python benchmarks/peers.py --json docs/results/scale/peers.json
 
 COPY := offline/alphamed-tutorials
 offline: site $(READY)  ## put the site into one file to take along, each guide with a PDF, which needs Chromium

@@ -3,7 +3,7 @@
 Each runs in processes of its own. They take turns, so that all meet the same machine; figures are medians. The programs
 are those in `peers/`, and `make peers` makes the environments that the other systems need.
 
-    python benchmarks/peers.py --json docs/results/peers.json
+    python benchmarks/peers.py --json docs/results/scale/peers.json
 """
 
 import argparse

@@ -12,8 +12,9 @@
 {{ results-rounds: scale }}           how long it takes, by link; results-links draws it
 {{ results-stragglers: scale }}       how long it waits for the slowest
 {{ results-groups: scale }}           how long it takes in groups; results-averages: what their mean is worth
+{{ results-workers: scale/workers }}  what several processes gain; results-many: what many owners take
 {{ results-compression: scale/mnist }}   what is sent and reached where owners return less
-{{ results-peers: peers }}            what a run takes in other systems
+{{ results-peers: scale/peers }}      what a run takes in other systems
 {{ result-value: playground/classroom/class/hub_mb }}   a number that was measured besides training
 {{ results-machine: mnist }}          where, when and with what it was recorded, in one sentence
 """
@@ -29,6 +30,7 @@ import results_grid
 import results_html
 import results_peers
 import results_scale
+import results_workers
 
 DRAW = {
     "results-table": results_html.table,
@@ -48,6 +50,8 @@ WHOLE = {  # of a whole recording
     "results-groups": results_scale.groups,
     "results-averages": results_scale.averages,
     "results-peers": results_peers.tables,
+    "results-workers": results_workers.gains,
+    "results-many": results_workers.many,
 }
 WANTED = {
     "result": 3,

@@ -1,4 +1,4 @@
-"""Turn what was recorded of other systems beside ours into a page's tables: docs/results/peers.json."""
+"""Turn what was recorded of other systems beside ours into a page's tables: docs/results/scale/peers.json."""
 
 from results_html import html_table
 

@@ -10,6 +10,7 @@ import subprocess
 import threading
 import types
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
@@ -72,6 +73,13 @@ def save_and_load(file: Path) -> None:
     torch.load(file, weights_only=True)
 
 
+def save_on_a_card_and_load(file: Path) -> None:
+    with mock.patch("torch.serialization.location_tag", return_value="cuda:0"):
+        torch.save(torch.zeros(1), file)
+    assert torch.load(file, map_location="cpu") == 0  # the cure
+    torch.load(file)
+
+
 # What Python and torch say, by symptom: each is made to happen.
 OTHERS = {
     "bytecode": [lambda _: types.CodeType(1), lambda _: types.CodeType(*6 * [0], b"", (), (), (), "", "", 3, 1, b"", b"")],
@@ -84,6 +92,7 @@ OTHERS = {
     "size-mismatch": [lambda _: nn.Linear(2, 2).load_state_dict(nn.Linear(3, 2).state_dict())],
     "stack-size": [lambda _: default_collate([torch.zeros(2), torch.zeros(3)])],
     "target-out-of-bounds": [lambda _: F.cross_entropy(torch.zeros(1, 2), torch.tensor([5]))],
+    "trained-on-a-card": [lambda folder: save_on_a_card_and_load(folder / "file")],
     "uid-not-found": [lambda _: pwd.getpwuid(2**31 - 7)],
     "weights-only": [lambda folder: save_and_load(folder / "file")],
 }  # fmt: skip

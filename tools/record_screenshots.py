@@ -9,10 +9,13 @@ code of a second one is wrong, and is mended. Beside the pictures, `words.json` 
 import json
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
+
+import psutil
 
 from chromium import launched
 from pages import LANGUAGES, ROOT
@@ -36,7 +39,7 @@ class Walk:
     """
 
     def __init__(self, browser, agents, folder: Path):
-        self.browser, self.folder = browser, folder
+        self.browser, self.agents, self.folder = browser, agents, folder
         self.seen: list[str] = []
         self.words: dict[str, dict[str, list[str]]] = {language: {} for language in LANGUAGES}
         self.pages = {
@@ -93,8 +96,14 @@ class Walk:
         self.pages[LANGUAGES[0], node].reload()
 
 
-def walk_the_whole_way(walk: Walk, data: Path) -> None:
-    """Take the demo task from its form to its audit."""
+def walk_the_whole_way(walk: Walk, data: Path, processes) -> None:
+    """Take the demo task from its form to its audit.
+
+    Args:
+        walk: The browsers.
+        data: Where each node's data lie.
+        processes: The nodes' agents by name.
+    """
     walk.shoot("empty", "aggregator")
     walk.press("aggregator", 'a[href="/new?demo=1"]', "#name")
     walk.shoot("new", "aggregator")
@@ -125,7 +134,8 @@ def walk_the_whole_way(walk: Walk, data: Path) -> None:
     walk.press("node2", "form .main", ".step .waiting")
     walk.shoot("ready", "aggregator", 'form[action$="/start"]', until="#code")
     walk.press("aggregator", 'form[action$="/start"] button', "progress")
-    walk.shoot("running", "aggregator", 'main:has(.badge.running) .curve .line[d*="L"]', until="#code")
+    with held_in_round(walk, 3, processes["node1"].pid):
+        walk.shoot("running", "aggregator", 'main:has(.badge.running) .curve .line[d*="L"]', until="#code")
     walk.wait("aggregator", 'a[href$="model.pt"]')
     walk.shoot("finished", "aggregator", until="#members")
     walk.shoot("finished-phone", "node1", 'a[href$="model.pt"]', until="#members", size="phone")
@@ -168,17 +178,40 @@ def record(browser, folder: Path) -> None:
     """Walk, and write pictures and words into a folder."""
     from alphamed_tutorials.data.folders import find_nodes
     from alphamed_tutorials.data.prepare import prepare
-    from alphamed_tutorials.playground.processes import federation
+    from alphamed_tutorials.playground.agent.client import Agent
+    from alphamed_tutorials.playground.processes import processes
 
     with tempfile.TemporaryDirectory() as scratch:
         place = Path(scratch)
         prepare("mnist", place / "data", num_nodes=2)
         nodes = find_nodes(place / "data")
-        with federation(place / "playground", nodes) as agents:
+        with processes(place / "playground", nodes) as (_, begun):
+            agents = {name: Agent(place / "playground" / name) for name in nodes}
             walk = Walk(browser, agents, folder)
-            walk_the_whole_way(walk, place / "data" / "nodes")
+            walk_the_whole_way(walk, place / "data" / "nodes", begun)
             fail_and_mend(walk, agents, place)
         (folder / WORDS).write_text(json.dumps(walk.words, ensure_ascii=False, indent=1) + "\n", "utf-8")
+
+
+@contextmanager
+def held_in_round(walk: Walk, number: int, agent: int) -> Iterator[None]:
+    """Let a data owner stop in a round, so that the run stands where it stands however fast the machine is.
+
+    Args:
+        walk: The browsers; the aggregator's shows the task.
+        number: The round.
+        agent: The process of the data owner's agent.
+    """
+    initiator = walk.agents["aggregator"]
+    task = urlsplit(walk.pages[LANGUAGES[0], "aggregator"].url).path.rpartition("/")[2]
+    owner = psutil.Process(agent).children()
+    while not any(event["kind"] == "round_done" and event["round"] == number - 1 for event in initiator.events(task)):
+        time.sleep(0.01)
+    for process in owner:
+        process.suspend()
+    yield
+    for process in owner:
+        process.resume()
 
 
 @contextmanager

@@ -25,7 +25,8 @@ import torch
 
 from alphamed_tutorials.examples.mnist.model import ConvNet, Predictor
 
-state = torch.load("download/model.pt", weights_only=True)  # names and tensors, no code
+# names and tensors, no code; to the processor what was trained on a graphics card
+state = torch.load("download/model.pt", weights_only=True, map_location="cpu")
 for name, value in state.items():
     print(name, tuple(value.shape))
 

@@ -16,7 +16,7 @@ import peers
 from local_engine import write_nodes
 from watched_process import run_watched
 
-RECORD = json.loads((ROOT / "docs/results/peers.json").read_text("utf-8"))
+RECORD = json.loads((ROOT / "docs/results/scale/peers.json").read_text("utf-8"))
 MEASURED = {each["nodes"]: {run["name"]: run for run in each["runs"]} for each in RECORD["experiments"]}
 ROUNDING = 1e-6  # of parameters around 1, summed in another order
 LEAVES_ONE_BEHIND = """

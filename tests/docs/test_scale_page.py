@@ -11,6 +11,7 @@ from alphafed.contractor import task_message_contractor
 from recordings import recorded
 
 import record_scale
+import results_workers
 from alphamed_tutorials import prepare, run
 from alphamed_tutorials.examples.mnist.scheduler import MNISTScheduler
 from alphamed_tutorials.playground.child.peers import PeerRefused, refuse_unlike
@@ -18,9 +19,11 @@ from pages import ROOT
 from record_scale import OWNERS, SPREAD, averages, num_groups, slowest_in_theory
 from results_scale import WORDS, show_bytes, show_seconds
 
-sys.path.insert(0, str(ROOT / "snippets" / "scale"))
+sys.path[:0] = [str(ROOT / "snippets" / "scale"), str(ROOT / "benchmarks")]
+import workers
 from compress import HalfMNIST, LargestMNIST, largest
 from estimate import PUSH, queued, round_in_groups, round_seconds
+from sample import SampledMNIST
 
 RECORD = json.loads(record_scale.FILE.read_text("utf-8"))
 COMPRESSED = {each["name"]: each for each in RECORD["experiments"] if "runs" in each}
@@ -183,6 +186,36 @@ def test_the_largest_are_kept_in_their_places():
     assert largest(value, 0.0001).to_dense().count_nonzero() == 1
 
 
+@pytest.fixture(scope="module")
+def sampled(tmp_path_factory):
+    """Return four owners' data, and a run in which two of them train in each round."""
+    folder = tmp_path_factory.mktemp("sampled")
+    prepare("mnist", folder / "data", num_nodes=4, seed=1)
+    return folder / "data", run(SampledMNIST(max_rounds=4, seed=1), folder / "data", seed=1, out=folder / "run")
+
+
+def trained_in(done):
+    """Return who trained in each round."""
+    nodes = [[row.node for row in done.rows if row.round == number + 1] for number in range(4)]
+    return [sorted({*names} - {"aggregator"}) for names in nodes]
+
+
+def test_a_scheduler_that_draws_does_what_the_option_does(sampled, tmp_path):
+    data, drawn = sampled
+    option = run(MNISTScheduler(max_rounds=4, seed=1), data, seed=1, out=tmp_path / "run", sample=0.5)
+    assert trained_in(drawn) == trained_in(option)
+    assert {len(names) for names in trained_in(drawn)} == {2} and len({*map(tuple, trained_in(drawn))}) > 1
+    assert greatest_difference(parameters(drawn), parameters(option)) == 0
+
+
+@pytest.mark.soak
+def test_the_unmodified_sdk_lets_those_who_are_not_drawn_skip_the_round(sampled, tmp_path):
+    data, drawn = sampled
+    there = run(SampledMNIST(max_rounds=4, seed=1), data, seed=1, out=tmp_path / "run", engine="playground")
+    assert trained_in(there) == trained_in(drawn)
+    assert greatest_difference(parameters(drawn), parameters(there)) == 0
+
+
 @pytest.mark.parametrize("kind", [HalfMNIST, LargestMNIST])
 def test_the_playground_refuses_what_is_returned_in_another_form(kind):
     aggregator, owner = kind(seed=1), kind(seed=1)
@@ -221,3 +254,32 @@ def test_spans_of_time_have_a_unit_that_fits(seconds, zh, en):
 def test_bytes_have_a_unit_that_fits():
     shown = [show_bytes(number).replace("\N{NO-BREAK SPACE}", " ") for number in (90701, 999, 16_722_212, 2e9, 3e12)]
     assert shown == ["91 kB", "999 B", "17 MB", "2 GB", "3 TB"]
+
+
+# Many owners on one machine
+
+
+WORKERS = {each["name"]: each for each in json.loads(workers.RECORDING.read_text("utf-8"))["experiments"]}
+
+
+def test_several_processes_give_the_same_parameters_sooner():
+    rows = WORKERS["workers"]["rows"]
+    assert [(row["example"], row["nodes"]) for row in rows] == workers.TASKS
+    for row in rows:
+        assert row["is_equal"] and row["gain"] > 1.3 and row["set_up_seconds_more"] < 1.5
+        assert row["gain"] == pytest.approx(row["one_seconds_a_round"] / row["several_seconds_a_round"], abs=0.02)
+
+
+def test_memory_grows_with_the_data_and_a_round_with_the_samples():
+    few, many = WORKERS["few"], WORKERS["many"]
+    assert (few["nodes"], many["nodes"]) == (3, 1000)
+    assert many["peak_mb"] - many["data_mb"] < 1.5 * few["peak_mb"]
+    assert many["milliseconds_a_sample"] < 1.5 * few["milliseconds_a_sample"]
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_the_tables_show_what_was_recorded(language):
+    record = json.loads(workers.RECORDING.read_text("utf-8"))
+    gains, many = (draw(record, language) for draw in (results_workers.gains, results_workers.many))
+    assert all(f"{row['gain']:.2f}\N{NO-BREAK SPACE}×" in gains for row in WORKERS["workers"]["rows"])
+    assert all(f"{WORKERS[name]['peak_mb']:,}\N{NO-BREAK SPACE}MB" in many for name in ("few", "many"))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import alphafed.fed_avg.fed_avg as sdk
 import alphafed.fs
+import psutil
 import pytest
 import torch
 from alphafed.fed_avg import DPFedAvgScheduler, FedSGDScheduler
@@ -16,6 +17,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from alphamed_tutorials.engines.kept import REBUILT
 from alphamed_tutorials.engines.local import run_local
+from alphamed_tutorials.engines.workplace import Workplace
 
 # What `_setup_context` sets and a resumed run takes from its checkpoint.
 CARRIED = {"_model", "_optimizer", "is_initiator", "is_aggregator", "participants", "_w_ks"}
@@ -113,3 +115,20 @@ def test_add_scalars_are_metrics_too(data, tmp_path):
 
     run = run_local(Several(max_rounds=1), data, tmp_path / "run")
     assert (run.metrics["test/a"], run.metrics["test/b"]) == (1, 2)
+
+
+def test_a_log_is_open_while_its_node_is_at_work_only(tmp_path):
+    file = tmp_path / "node1.log"
+    workplace = Workplace(tmp_path, file, "0/node1")
+
+    def is_open() -> bool:
+        return any(each.path == str(file) for each in psutil.Process().open_files())
+
+    with workplace.entered():
+        print("one")
+        logging.getLogger("app").info("two")
+        assert is_open() and file.read_text().count("\n") == 2  # a line that was written is there
+    assert not is_open()
+    workplace.log.handle(logging.LogRecord("playground", logging.WARNING, "", 0, "three", None, None))
+    assert not is_open()
+    assert [line.split(" ", 3)[3] for line in file.read_text().splitlines()] == ["node1: one", "two", "three"]

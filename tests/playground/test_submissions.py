@@ -11,7 +11,7 @@ import pytest
 from alphamed_tutorials.catalogue import find
 from alphamed_tutorials.errors import TutorialError
 from alphamed_tutorials.playground.page import submissions
-from alphamed_tutorials.playground.source import DEFAULT_VERIFICATION
+from alphamed_tutorials.playground.source import DEFAULT_VERIFICATION, make
 from alphamed_tutorials.share.pack import archive
 
 OWN = '''
@@ -99,6 +99,15 @@ def test_code_of_ones_own(own, tmp_path):
     train, verify = submissions.make(tmp_path / "made", str(own), None, 0, given)
     assert verify.decode() == DEFAULT_VERIFICATION
     with zipfile.ZipFile(io.BytesIO(train)) as opened:
+        assert set(opened.namelist()) == {"entry.pickle", "own_submission.py"}
+
+
+def test_a_file_is_found_from_its_own_folder(own, monkeypatch):
+    """There, what other modules say of their files may look like files that lie beside it."""
+    monkeypatch.chdir(own.parent)
+    monkeypatch.setattr("torch.classes.__file__", "_classes.py")
+    code, _ = make(find(own.name), 2, 0, {"words": ["yes"]})
+    with zipfile.ZipFile(io.BytesIO(code.train)) as opened:
         assert set(opened.namelist()) == {"entry.pickle", "own_submission.py"}
 
 

@@ -25,12 +25,13 @@ HEAVY = (
     "sklearn.datasets",
     "torchaudio",
     "torchvision.transforms.v2",
-    # what exporters would import
+    "onnxscript.optimizer",
+    "onnxruntime",
+)
+EXPORTERS = (  # what torch's exporters would import, where it is there: in no version before 2.5
     "torch._dynamo",
     "torch._functorch.aot_autograd",
     "torch.onnx._internal.exporter._core",
-    "onnxscript.optimizer",
-    "onnxruntime",
 )
 
 
@@ -120,6 +121,9 @@ def end(status: int) -> None:
 if __name__ == "__main__":
     for module in HEAVY:
         importlib.import_module(module)
+    for module in EXPORTERS:
+        with contextlib.suppress(ModuleNotFoundError):
+            importlib.import_module(module)
     gc.freeze()  # no fork looks through what was made before it
     request = wait_for_program(sys.argv[1])
     if STORE in request["environment"]:

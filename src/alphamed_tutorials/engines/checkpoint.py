@@ -12,10 +12,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import cloudpickle
 import torch
 from torch.optim import Optimizer
 
+from .. import pickles
 from ..runs.folder import RunError
 from .memory import span
 
@@ -79,7 +79,7 @@ class Memory:
         return self.storage
 
 
-class Pickler(cloudpickle.Pickler):
+class Pickler(pickles.Pickler):
     """Write what `anchored` names by name, and what `without` leaves out by shape."""
 
     def __init__(self, *args: Any, **kwargs: Any):

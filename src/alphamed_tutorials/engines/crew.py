@@ -7,6 +7,7 @@ average is that of one process to the last bit.
 import contextlib
 import ctypes
 import io
+import logging
 import os
 import pickle
 import queue
@@ -29,7 +30,7 @@ from .failures import WorkerEnded, is_portable
 from .settings import Settings
 from .share import Plan, Ready, Share, Turn
 from .workers import hand_over_by_value
-from .workplace import outside
+from .workplace import level, outside
 
 A_WORKER = 2**31  # bytes that a worker may need: those of a detector
 AHEAD = 2  # turns of a worker that may wait in this process for those of others, or as many as there is room for
@@ -182,7 +183,7 @@ def _work(plan: Plan, names: list[str], connection: Connection, parent: int) -> 
     hand_over_by_value()
     torch.set_num_threads(plan.run.record["num_threads"])
     sys.breakpointhook = _no_breakpoint
-    with quiet_threads(), contextlib.suppress(EOFError, BrokenPipeError):
+    with quiet_threads(), level(logging.INFO), contextlib.suppress(EOFError, BrokenPipeError):
         share: Share | None = None
         while True:
             method, arguments = connection.recv()

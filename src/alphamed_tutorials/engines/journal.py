@@ -17,7 +17,7 @@ from .traps import missing_metrics
 from .workplace import outside
 
 Listener = Callable[[dict[str, Any]], None]
-RESERVE = 2**18  # bytes: the longest run.json, and a little more
+RESERVE = 2**18  # bytes: what is added to run.json, and a little more
 SLACK = 2**20  # bytes for logs, events, metrics of a run of few nodes
 A_NODE = 2**14  # bytes for those of each node
 
@@ -27,16 +27,17 @@ class Reserve:
 
     Args:
         path: The file that takes the room.
+        size: How much, in bytes.
     """
 
-    def __init__(self, path: Path):
-        self.path = path
+    def __init__(self, path: Path, size: int):
+        self.path, self.size = path, size
         self._open_files = contextlib.ExitStack()
 
     def take(self) -> None:
         """Take it."""
         file = self._open_files.enter_context(self.path.open("wb", buffering=0))
-        file.write(os.urandom(RESERVE))  # zeros may take no room
+        file.write(os.urandom(self.size))  # zeros may take no room
 
     def give_back(self) -> None:
         """Give it back, if it was taken."""
@@ -56,7 +57,9 @@ class Journal:
         self.run, self.on_event = run, on_event
         self.started = time.monotonic() - run.record["seconds"]
         folder = run.path.resolve()  # the task's code may change the working folder
-        self.checkpoint_file, self.reserve = folder / "checkpoint.pt", Reserve(folder / ".reserve")
+        self.checkpoint_file = folder / "checkpoint.pt"
+        record_size = (folder / "run.json").stat().st_size  # which is long where nodes are many
+        self.reserve = Reserve(folder / ".reserve", RESERVE + record_size)
         self.states_folder = folder / "states"
         self.states: dict[str, Path | None] = {}  # where each data owner rests
         self.checkpoint_size = 0

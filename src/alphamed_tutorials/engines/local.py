@@ -15,6 +15,7 @@ from typing import Any
 import cloudpickle
 from alphafed.fed_avg import FedAvgScheduler
 
+from .. import pickles
 from ..arguments import arguments
 from ..data.folders import AGGREGATOR, find_nodes
 from ..errors import WrongUse
@@ -219,7 +220,7 @@ def pickled(scheduler: FedAvgScheduler) -> bytes:
         RunError: It cannot be pickled.
     """
     try:
-        return cloudpickle.dumps(scheduler)
+        return pickles.dumps(scheduler)
     except Exception as error:  # pickling calls code of every attribute, which fails as it likes
         culprits = [f"self.{name}" for name, value in vars(scheduler).items() if not checkpoint.can_save(value)]
         raise RunError(

@@ -11,6 +11,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
+from .. import pickles
 from ..arguments import arguments, convert, refuse_unknown
 from ..errors import WrongUse
 from .changes import difference
@@ -64,7 +65,7 @@ def changed(entry: bytes, settings: Settings) -> bytes:
         raise WrongUse(f"{type(scheduler).__name__} refuses {_words(settings)}: {error}") from error
     if scheduler.max_rounds < 1:
         raise WrongUse(f"max_rounds={scheduler.max_rounds}: a run has one round or more")
-    return cloudpickle.dumps(scheduler)
+    return pickles.dumps(scheduler)
 
 
 def since(changes: list[dict[str, Any]], number: int = 0) -> dict[str, Any]:
@@ -188,7 +189,7 @@ def _content(value: Any) -> Any:
     if isinstance(value, nn.Module) and any(True for _ in value.parameters()):
         return str(value)
     try:
-        return cloudpickle.dumps(value)
+        return pickles.dumps(value)
     except Exception:  # pickling calls the value's own code, which fails as it likes
         return None
 

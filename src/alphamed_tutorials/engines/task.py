@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import logging
 import random
 import shutil
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ from .settings import Settings, carry, recorded, refuse_other_network, since
 from .share import Plan, Share, Turn
 from .traps import TestWatch, TrainingWatch, Watch
 from .workers import hand_over_by_value
+from .workplace import level
 
 
 class LocalTask:
@@ -51,6 +53,7 @@ class LocalTask:
         self.is_tested = False
 
     @quiet_threads()
+    @level(logging.INFO)
     def finish(self) -> Run:
         """Run the task to its end.
 

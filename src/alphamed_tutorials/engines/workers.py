@@ -12,6 +12,8 @@ from typing import Any
 
 import cloudpickle
 
+from .. import pickles
+
 
 def hand_over_by_value() -> None:
     """Let this process send to others, and return to the one that started it, what is in no module."""
@@ -20,7 +22,7 @@ def hand_over_by_value() -> None:
 
 def _reduce(pickler: ForkingPickler, value: Any) -> Any:
     if isinstance(value, type | FunctionType) and value.__module__ == "__main__" and not _is_importable(value):
-        return _receive, (cloudpickle.dumps(value),)
+        return _receive, (pickles.dumps(value),)
     return NotImplemented
 
 

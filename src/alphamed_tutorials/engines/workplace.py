@@ -12,6 +12,7 @@ import os
 import random
 import sys
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
 
 import alphafed.fed_avg.fed_avg as sdk
@@ -25,21 +26,31 @@ from .events import RecordingWriter
 
 
 class NodeLog(logging.Handler):
-    """Append to a file that is open only while a line is written: a process may have fewer files open than nodes."""
+    """Append to a file that is open only while its node is at work: a process may have fewer files open than nodes."""
 
     def __init__(self, file: Path):
         super().__init__()
         self.file = file
+        self._opened: FileIO | None = None
         self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            with open(self.file, "a", encoding="utf-8") as file:
-                file.write(f"{self.format(record)}\n")
+            if self._opened is None:
+                self._opened = FileIO(self.file, "a")  # without a buffer: a line that was written is there
+            self._opened.write(f"{self.format(record)}\n".encode(errors="replace"))
         except OSError:
             pass  # a full disk is told where results are lost, not lines of a log
         except Exception:  # what was logged does not fit its own format
             self.handleError(record)
+        if _workplace is None or _workplace.log is not self:
+            self.rest()
+
+    def rest(self) -> None:
+        """Close the file until the next line."""
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
 
 
 class Workplace:
@@ -84,6 +95,7 @@ class Workplace:
             with _at_work(self):
                 yield
         finally:
+            self.log.rest()
             self._random_state, self._folder = _random_state(), os.getcwd()
             _set_random_state(outer_state)
             os.chdir(outer_folder)
@@ -110,6 +122,20 @@ class _NodePrints(Lines):
             super().take(text, is_bar)
 
 
+@contextlib.contextmanager
+def level(number: int) -> Iterator[None]:
+    """Let all be logged from a level on; around many turns, as changing it in each takes as long as a small turn."""
+    root = logging.getLogger()
+    outer = root.level
+    if outer != number:
+        root.setLevel(number)
+    try:
+        yield
+    finally:
+        if root.level != outer:
+            root.setLevel(outer)
+
+
 _workplace: Workplace | None = None
 _node_logs = _NodeLogs()
 _node_prints: dict[str, _NodePrints] = {}  # in the place of sys.stdout and sys.stderr while a node is at work
@@ -119,19 +145,18 @@ _node_prints: dict[str, _NodePrints] = {}  # in the place of sys.stdout and sys.
 def _at_work(workplace: Workplace) -> Iterator[None]:
     global _workplace
     root = logging.getLogger()
-    outer, outer_level = _workplace, root.level
+    outer = _workplace
     _end_lines()
     if outer is None:
         _take_prints()
     _workplace = workplace
     root.addHandler(_node_logs)  # once, however often it is said; the user's code may take it away
-    root.setLevel(logging.INFO)
     try:
-        yield
+        with level(logging.INFO):
+            yield
     finally:
         _end_lines()
         _workplace = outer
-        root.setLevel(outer_level)
         if outer is None:
             _give_prints_back()
             root.removeHandler(_node_logs)
@@ -183,7 +208,10 @@ sdk.SummaryWriter = _writer
 def _initial_random_state(seed: str) -> tuple:
     own_seed = int.from_bytes(hashlib.sha256(seed.encode()).digest()[:4])
     outer = _random_state()
-    torch.manual_seed(own_seed)
+    # not torch.manual_seed(), which looks for every kind of device and takes longer than all else that a node is made of
+    torch.default_generator.manual_seed(own_seed)
+    if torch.cuda.is_available():
+        torch.cuda.manual_seed_all(own_seed)
     np.random.seed(own_seed)
     random.seed(own_seed)
     try:

@@ -120,7 +120,7 @@ def _own_modules(module: str) -> list[tuple[str, Path]]:
         return []  # installed on every node
     found: dict[str, Path] = {}
     for each in list(sys.modules.values()):
-        place = getattr(each, "__file__", None)
-        if place and place.endswith(".py") and Path(place).resolve().is_relative_to(root):
-            found[Path(place).resolve().relative_to(root).as_posix()] = Path(place)
+        place = Path(getattr(each, "__file__", None) or "").resolve()  # torch.classes names a file that is nowhere
+        if place.suffix == ".py" and place.is_file() and place.is_relative_to(root):
+            found[place.relative_to(root).as_posix()] = place
     return sorted(found.items())

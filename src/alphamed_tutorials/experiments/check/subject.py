@@ -10,10 +10,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import cloudpickle
 import numpy as np
 import torch
 
+from ... import pickles
 from ...clean import Server
 from ...data.folders import AGGREGATOR
 from ...engines.run import build
@@ -121,7 +121,7 @@ class Subject:
         """The file that holds the pickled task."""
         self.require("submit")
         file = self.folder / "entry.pickle"
-        file.write_bytes(cloudpickle.dumps(self.scheduler))
+        file.write_bytes(pickles.dumps(self.scheduler))
         return str(file)
 
     @stage
@@ -150,7 +150,7 @@ class Subject:
                 "class_name": task.class_name,
             }
             recipe = {"target": target, **self.recipe}
-        (self.folder / "recipe.pickle").write_bytes(cloudpickle.dumps(recipe))
+        (self.folder / "recipe.pickle").write_bytes(pickles.dumps(recipe))
         path = [str(root), *sys.path]
         self.ask("submit", path=path, cwd=root, recipe=str(self.folder / "recipe.pickle"), out=str(out))
         return out
