@@ -1,10 +1,15 @@
-"""Run a program and add up what all its processes use, also those that outlive the one that started them. Linux only."""
+"""Run a program and add up what all its processes use, also those that outlive the one that started them. Linux only.
+
+Done in a process of its own, below which is nothing but the program.
+"""
 
 import contextlib
 import ctypes
+import json
 import os
 import resource
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -57,43 +62,32 @@ def run_watched(command: list[str], environment: Mapping[str, str], folder: Path
     Raises:
         SystemExit: It failed, or took longer.
     """
-    _adopt_orphans()
-    watch, before, began = Watch(), _waited_for(), time.perf_counter()
-    streams = [folder / "printed.txt", folder / "errors.txt"]
-    with streams[0].open("wb") as printed, streams[1].open("wb") as errors:
-        process = subprocess.Popen(command, stdout=printed, stderr=errors, env={**os.environ, **environment})
-        try:
-            code = _watched_to_its_end(process, watch, began + longest)
-            seconds = time.perf_counter() - began
-        finally:
-            _end_all()
-    if code != 0:
-        shown = "\n".join(file.read_text(errors="replace")[-SHOWN:] for file in streams)
-        how = f"took more than {longest} seconds" if code is None else f"ended with {code}"
-        raise SystemExit(f"{shown}\n{' '.join(command)} {how}: see above")
+    printed, used = folder / "printed.txt", folder / "used.json"
+    with printed.open("wb") as stream:
+        watching = [sys.executable, __file__, str(used), str(longest), *command]
+        done = subprocess.run(watching, stdout=stream, stderr=subprocess.STDOUT, env={**os.environ, **environment})
+    if done.returncode:
+        print(printed.read_text(errors="replace")[-SHOWN:], file=sys.stderr)
+        raise SystemExit(f"{' '.join(command)} failed, or took more than {longest:g} seconds: see above")
+    return Used(**json.loads(used.read_text()))
+
+
+def watch(command: list[str], longest: float) -> Used | None:
+    """Run a program as the only one below this process; return None if it failed or was not done in time."""
+    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):  # orphans become our children
+        raise OSError(ctypes.get_errno(), "this system lets no process adopt orphans")
+    looks, began = Watch(), time.perf_counter()
+    process = subprocess.Popen(command)
+    while process.poll() is None and time.perf_counter() < began + longest:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(looks.look())
+    seconds = time.perf_counter() - began
+    _end_all()
     # Who does not wait for its children, like Ray, hides them from the one count; those that end between two looks are
     # missing in the other. Both are too small, never too large.
-    cpu = max(_waited_for() - before, sum(watch.cpu.values()))
-    return Used(seconds, cpu, watch.peak_bytes / 2**20)
-
-
-def _adopt_orphans() -> None:
-    """Become the parent of all processes below this one whose own parent ends."""
-    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
-        raise OSError(ctypes.get_errno(), "this system lets no process adopt orphans")
-
-
-def _waited_for() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-def _watched_to_its_end(process: subprocess.Popen, watch: Watch, deadline: float) -> int | None:
-    """Return the program's exit code; None if it was not done in time."""
-    while time.perf_counter() < deadline:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            return process.wait(watch.look())
-    return None
+    waited_for = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = max(waited_for.ru_utime + waited_for.ru_stime, sum(looks.cpu.values()))
+    return Used(seconds, cpu, looks.peak_bytes / 2**20) if process.returncode == 0 else None
 
 
 def _end_all() -> None:
@@ -103,3 +97,16 @@ def _end_all() -> None:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         psutil.wait_procs(left, timeout=10)
+
+
+def main() -> None:
+    """Run the program that is named, and write what it used."""
+    used, longest, *command = sys.argv[1:]
+    found = watch(command, float(longest))
+    if not found:
+        sys.exit(1)
+    Path(used).write_text(json.dumps(found._asdict()))
+
+
+if __name__ == "__main__":
+    main()
