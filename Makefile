@@ -7,7 +7,7 @@ SITE_READY := .venv-site/.ready
 INPUTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup start check test pages soak coverage test-torchtext lanes site serve outputs translated screenshots cards offline clean
+.PHONY: help setup start check test pages soak coverage test-torchtext lanes site serve outputs translated screenshots cards peers peers-table offline clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -104,6 +104,19 @@ screenshots: $(READY)  ## take the pictures of the playground's page anew; needs
 cards: $(READY)  ## draw the pictures that links to the site show anew; needs Chromium
 	PYTHONPATH=hooks $(BIN)/python tools/draw_cards.py
 
+# Other systems to measure ours against: an environment each, which borrows torch from ours, so that all have the same.
+peers: $(patsubst %,.peers/%/.ready,flower nvflare ray)  ## make the environments of the systems that ours is measured against, about 1 GB
+
+.peers/%/.ready: benchmarks/peers/%.txt $(READY)
+	$(BIN)/python -m venv --clear .peers/$*
+	.peers/$*/bin/python -m pip install --quiet --only-binary :all: --requirement $< "$$(grep ^numpy== constraints.txt)"
+	echo $(CURDIR)/$(VENV)/lib/python*/site-packages > .peers/$*/ours.pth
+	mv .peers/$*/ours.pth .peers/$*/lib/python*/site-packages
+	@touch $@
+
+peers-table: peers  ## measure them: a quarter of an hour on a machine that does nothing else
+	$(BIN)/python benchmarks/peers.py --json docs/results/scale/peers.json
+
 COPY := offline/alphamed-tutorials
 offline: site $(READY)  ## put the site into one file to take along, each guide with a PDF, which needs Chromium
 	rm -rf offline && mkdir offline && cp -R site $(COPY)
@@ -117,4 +130,4 @@ serve: site  ## build the site and serve it at http://127.0.0.1:8000
 	@$(SITE_BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory site 2>/dev/null || { echo "Port $(PORT) seems to be taken; try: make serve PORT=8001"; exit 1; }
 
 clean:  ## remove the environments, the built site and its copy; runs and data stay
-	rm -rf .venv .venv-site .venv-torchtext site offline
+	rm -rf .venv .venv-site .venv-torchtext .peers site offline
