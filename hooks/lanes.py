@@ -14,6 +14,7 @@ WORDS = {
         "newest": "各库最新的版本",
         "oldest": "支持的最旧版本",
         "torchtext": "torchtext（原教程）",
+        "flower": "Flower",
         "zensical": "用 Zensical 构建网站",
         "python": "Python {}",
         "interpreter": "没有运行：机器上没有 {}",
@@ -27,6 +28,7 @@ WORDS = {
         "newest": "The newest versions of all libraries",
         "oldest": "The oldest versions supported",
         "torchtext": "torchtext (the original tutorial)",
+        "flower": "Flower",
         "zensical": "The site built with Zensical",
         "python": "Python {}",
         "interpreter": "Not run: the machine has no {}",
@@ -36,7 +38,7 @@ WORDS = {
         "broken": "The build fails: {}",
     },
 }
-SHOWN = ("python", "torch", "torchtext", "numpy", "mkdocs", "zensical")  # versions, where a lane has them
+SHOWN = ("python", "torch", "torchtext", "flwr", "numpy", "mkdocs", "zensical")  # versions, where a lane has them
 
 
 def title(name: str, language: str) -> str:

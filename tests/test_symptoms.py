@@ -35,6 +35,8 @@ PASSED_ON = {
     "engines/refusals.py": "what averaging.py says, with where the entry comes from",
     "experiments/compare.py": "the failure of one of the runs, with where they lie",
     "playground/agent/witness.py": "what the audit says",
+    "flower/supernodes.py": "what a peer sent, and why it will not do",
+    "flower/engine.py": "what failed, with the way to go on",
     "playground/engine.py": "the reasons of the nodes' verifications",
     "playground/page/submissions.py": "what the task's own process said",
     "command/playground.py": "what the audit says",
@@ -54,6 +56,10 @@ NOT_EXPLAINED = {
     "the address of something that is no file of this task": "the same",
     " as ": "the same: an entry that is no tensor",
     " is expected": "the same: an entry of another type",
+    "that is not as agreed": "the same, on Flower",
+    "a message that is none of": "the same",
+    "a message without the parameters": "the same",
+    "a turn without the state to go on from": "the same",
 }
 
 

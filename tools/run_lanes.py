@@ -61,6 +61,11 @@ LANES = {
         (("--constraint", "constraints-torchtext.txt", "--editable", ".[torchtext]", "pytest", "pytest-codeblocks"),),
         tests=("tests/torchtext",),
     ),
+    # What Flower allows of other packages is not what constraints.txt has.
+    "flower": Lane(
+        (("--editable", ".[flower]", "--group", "site", "--group", "test"), SDK),
+        tests=("tests/flower", "tests/engines/test_equivalence.py", "tests/playground"),
+    ),
     "zensical": Lane((("--constraint", "constraints.txt", "--group", "site"), ("--upgrade", "zensical")), tests=()),
 }
 
@@ -100,7 +105,7 @@ def make(lane: Lane, environment: Path) -> str:
 
 def versions(python: str) -> dict[str, str]:
     """Return the versions of Python and of the packages that a lane is about."""
-    wanted = ("torch", "torchvision", "torchaudio", "torchtext", "numpy", "mkdocs", "zensical")
+    wanted = ("torch", "torchvision", "torchaudio", "torchtext", "flwr", "numpy", "mkdocs", "zensical")
     program = (
         "import importlib.metadata as m, json, platform\n"
         f"found = {{d.name: d.version for d in m.distributions() if d.name in {wanted}}}\n"

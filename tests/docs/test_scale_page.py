@@ -13,8 +13,8 @@ from recordings import recorded
 import record_scale
 import results_workers
 from alphamed_tutorials import prepare, run
+from alphamed_tutorials.engines.peers import PeerRefused, refuse_unlike
 from alphamed_tutorials.examples.mnist.scheduler import MNISTScheduler
-from alphamed_tutorials.playground.child.peers import PeerRefused, refuse_unlike
 from pages import ROOT
 from record_scale import OWNERS, SPREAD, averages, num_groups, slowest_in_theory
 from results_scale import WORDS, show_bytes, show_seconds

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from alphamed_tutorials.playground.child.peers import PeerRefused, read_tensors, refuse_unfit_numbers, refuse_unlike
+from alphamed_tutorials.engines.peers import PeerRefused, read_tensors, refuse_unfit_numbers, refuse_unlike
 
 OWN = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)).state_dict()
 

@@ -50,7 +50,7 @@ def resumable(result: dict[str, Any], known: dict[str, Any]) -> Iterator[None]:
     def advice(settings: Mapping[str, Any] = {}) -> str:
         run = Run.open(known["path"])
         lost = run.record.get("not_resumable") or "what it needs cannot be pickled"
-        if run.record.get("engine", "local") != "local":
+        if run.record.get("engine") == "playground":
             lost = "its nodes are gone with their processes"
         way = (
             "To go on after the last whole round" if run.can_resume else f"It cannot be resumed: {lost}. To start anew"
@@ -90,14 +90,23 @@ def run(
     engine: Annotated[
         str,
         typer.Option(
-            metavar="local|playground",
-            help="Run all nodes in this process, or each in one of its own with the unmodified SDK, by way of a hub",
+            metavar="local|playground|flower",
+            help="Run all nodes in this process, each in one of its own with the unmodified SDK, by way of a hub, or "
+            "each behind a SuperNode of Flower",
         ),
     ] = "local",
     num_workers: NumWorkers = None,
     sample: Annotated[
         float, typer.Option(metavar="SHARE", help="Share of the data owners that train in each round, drawn anew")
     ] = 1.0,
+    superlink: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="For flower: this machine's SuperLink, as Flower's configuration calls it; its SuperNodes know their data",
+            show_default="one of the run's own, with a SuperNode for each data owner",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a federated task on this machine: an example, or your own folder or file."""
@@ -121,7 +130,7 @@ def run(
             with resumable(result, known):
                 finished = run_task(
                     found, data, pairs(nodes, "--node"), aggregator, num_nodes, num_rounds, seed, values, out, listen,
-                    engine, num_workers, sample,
+                    engine, num_workers, sample, superlink,
                 )  # fmt: skip
         show_run(finished)
 

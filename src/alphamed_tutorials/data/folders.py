@@ -75,7 +75,7 @@ def find_folders(
     """
     found = {} if data is None else _inside(Path(data))
     for name in (*found, *nodes):
-        _refuse_unfit(name)
+        refuse_unfit_name(name)
     for name, folder in nodes.items():
         _refuse_taken(name, found)
         found[name] = _existing(folder, f"of node {name}")
@@ -83,7 +83,7 @@ def find_folders(
         tests = _existing(aggregator, "with the test data").resolve()
         found = {name: folder for name, folder in found.items() if folder.resolve() != tests or name in nodes}
         found[AGGREGATOR] = tests
-    return dict(sorted(found.items(), key=lambda item: _order(item[0])))
+    return dict(sorted(found.items(), key=lambda item: node_order(item[0])))
 
 
 def _inside(data: Path) -> dict[str, Path]:
@@ -97,7 +97,12 @@ def _inside(data: Path) -> dict[str, Path]:
     return {path.name: path for path in home.iterdir() if path.is_dir() and not is_system_name(path.name)}
 
 
-def _refuse_unfit(name: str) -> None:
+def refuse_unfit_name(name: str) -> None:
+    """Refuse a node's name that could be no file's.
+
+    Raises:
+        WrongUse: The text says what a name may be.
+    """
     if not name.strip() or name.startswith(".") or re.search(r"[/\\\n\t]", name) or printable(name) != name:
         raise WrongUse(
             f"{name!r} is no name for a node: it names files and stands in tables, so take letters, digits and blanks, "
@@ -183,6 +188,7 @@ def refuse_other_data(data: str | Path | None, data_name: str, target: str) -> N
         )
 
 
-def _order(node: str) -> tuple:
+def node_order(node: str) -> tuple:
+    """Return what to sort nodes by: `aggregator` first, then the data owners, `node2` before `node10`."""
     words_and_numbers = re.split(r"(\d+)", node)
     return node != AGGREGATOR, [int(part) if i % 2 else part for i, part in enumerate(words_and_numbers)], node

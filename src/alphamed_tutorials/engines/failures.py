@@ -1,6 +1,7 @@
 """Tell whose code failed: on which node, in which round, in which file and line."""
 
 import inspect
+import os
 import pickle
 import traceback
 from collections.abc import Callable, Mapping
@@ -114,6 +115,25 @@ def failure_record(error: BaseException) -> dict[str, Any] | None:
         where = {"node": error.node, "round": error.round, "file": error.file, "line": error.line}
         return {**where, "error": _told(error.error)}
     return {"error": _told(error)}
+
+
+def told(failure: NodeFailed, code: Path) -> dict[str, Any]:
+    """Return what another process is told of a failure, for `NodeFailed.reported`; files are named as the task does.
+
+    Args:
+        failure: The failure.
+        code: Where the task's code lies in this process.
+    """
+    file = os.path.relpath(failure.file, code) if failure.file else None
+    return {
+        "text": str(failure).replace(f"{code}/", ""),
+        "type": type(failure.error).__name__,
+        "said": str(failure.error).replace(f"{code}/", ""),
+        "round": failure.round,
+        "file": None if file is None or file.startswith("..") else file,
+        "line": failure.line,
+        "is_about_data": failure.is_about_data,
+    }
 
 
 def _told(error: BaseException) -> str:

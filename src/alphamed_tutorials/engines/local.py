@@ -7,7 +7,7 @@ messages and parameters is replaced, and each data owner trains at the moment th
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -27,6 +27,7 @@ from .crew import workers_that_help
 from .journal import Listener
 from .refusals import refuse_unsupported
 from .settings import Settings, changed, readable, since
+from .share import Owners, Plan
 from .task import LocalTask
 
 
@@ -174,16 +175,34 @@ def resume_local(
         if num_workers is None:
             num_workers = 1 if sources.calls_debugger(run) else run.record.get("workers", 1)
         run.record["workers"] = num_workers
-        sources.import_anew(run)
-        entry, scheduler = _read_entry(run)
-        values = readable(scheduler, settings)
-        since_start = {**since(run.record.get("changes", [])), **values}
-        task = LocalTask(run, changed(entry, since_start), on_event, values)
-        task.journal.tell(
-            changes.compare_code(run, scheduler, since_start, task.journal.checkpoint_file.exists()),
-            changes.compare_surroundings(run),
-        )
-        return task.finish()
+        return reopened(run, settings, on_event).finish()
+
+
+def reopened(
+    run: Run, settings: Settings, on_event: Listener, elsewhere: Callable[[Plan, list[str]], Owners] | None = None
+) -> LocalTask:
+    """Return the task of a run folder, to begin it or to go on with it, and tell what changed since it began.
+
+    Args:
+        run: The run, which this process holds.
+        settings: Arguments of the scheduler to change from the next round on.
+        on_event: Called with each event of the run.
+        elsewhere: See `LocalTask`.
+
+    Raises:
+        WrongUse: A setting cannot be changed.
+        RunError: The task cannot be read any more.
+    """
+    sources.import_anew(run)
+    entry, scheduler = read_entry(run)
+    values = readable(scheduler, settings)
+    since_start = {**since(run.record.get("changes", [])), **values}
+    task = LocalTask(run, changed(entry, since_start), on_event, values, elsewhere)
+    task.journal.tell(
+        changes.compare_code(run, scheduler, since_start, task.journal.checkpoint_file.exists()),
+        changes.compare_surroundings(run),
+    )
+    return task
 
 
 def refuse_unfit(num_workers: int | None, sample: float = 1.0) -> None:
@@ -230,7 +249,7 @@ def pickled(scheduler: FedAvgScheduler) -> bytes:
         ) from error
 
 
-def _read_entry(run: Run) -> tuple[bytes, FedAvgScheduler]:
+def read_entry(run: Run) -> tuple[bytes, FedAvgScheduler]:
     """Return the pickled task of a run, and the task."""
     try:
         entry = (run.path / "entry.pickle").read_bytes()

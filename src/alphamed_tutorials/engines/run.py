@@ -5,19 +5,20 @@ import shlex
 import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from importlib.util import find_spec
 from pathlib import Path
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 from ..catalogue import Target, find
-from ..data.folders import find_nodes, is_embedded, own_data, refuse_other_data
+from ..data.folders import AGGREGATOR, find_folders, find_nodes, is_embedded, own_data, refuse_other_data
 from ..data.prepare import prepare
 from ..errors import TutorialError, WrongUse
 from ..runs.folder import Run, data_options
 
 Listener = Callable[[dict[str, Any]], None]
 Settings = Mapping[str, Any]
-ENGINES = ("local", "playground")
+ENGINES = ("local", "playground", "flower")
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -35,8 +36,9 @@ def run(
     engine: str = "local",
     num_workers: int | None = 1,
     sample: float = 1.0,
+    superlink: str | None = None,
 ) -> Run:
-    """Run a federated task on this machine.
+    """Run a federated task on this machine, or on Flower's SuperNodes elsewhere.
 
     Args:
         target: An example's name, a folder, a file, a subclass of `FedAvgScheduler` or an object of one.
@@ -50,10 +52,12 @@ def run(
         out: The new run folder; `runs/<name>-<number>` if None.
         on_event: Called with each event of the run, for showing progress.
         engine: `local` runs all nodes in this process, `playground` each in one of its own with the unmodified SDK, by
-            way of a hub. The parameters are the same.
+            way of a hub, `flower` each behind a SuperNode. The parameters are the same.
         num_workers: Processes of the local engine that train data owners at the same time; as many as help on this
             machine if None, see `run_local`. The parameters are the same.
-        sample: Share of the data owners that train in each round of the local engine.
+        sample: Share of the data owners that train in each round; not on the playground.
+        superlink: For `flower`: what Flower's own configuration calls the SuperLink of this machine, whose SuperNodes
+            know their data themselves; one is started for the run, with a SuperNode for each data owner, if None.
 
     Returns:
         The finished run.
@@ -65,35 +69,39 @@ def run(
     """
     if engine not in ENGINES:
         raise WrongUse(f"there is no engine {engine}: take one of {', '.join(ENGINES)}")
-    if engine != "local" and (num_workers not in (1, None) or sample != 1):
-        raise WrongUse("several processes at a time, and a sample of the data owners, are for the engine local")
+    _refuse_others(engine, num_workers, sample, superlink, nodes, num_nodes)
     task = find(target)
     given = data is not None or nodes or aggregator is not None
     if given and num_nodes:
         raise WrongUse("the data bring their own nodes: leave out --nodes, or prepare another folder")
     if data is None and not given:
         data = own_data(task)
-    folders = find_nodes(data, nodes, aggregator) if data is not None or given else None
+    if superlink is not None:
+        folders: dict[str, Path] | None = _test_data(data, aggregator)
+    else:
+        folders = find_nodes(data, nodes, aggregator) if data is not None or given else None
     refuse_other_data(data, task.facts.data.name, task.name)
     with _new_folder(out, task.name) as folder:
         # Torch takes seconds to import, and what is above is cheap to refuse.
         from .local import run_local
-
-        if engine == "playground":
-            from ..playground.engine import run_playground
 
         if folders is None:
             data = folder.path / "data"
             prepare(task, data, num_nodes, seed=seed)
             folders = find_nodes(data)
         scheduler = build(task, is_embedded(data), num_rounds, seed, settings)
+        rounds, given_settings = num_rounds or task.facts.run.rounds, all_settings(task, is_embedded(data), settings)
         with _data_errors_explained(task, folder):
             if engine == "playground":
-                rounds = num_rounds or task.facts.run.rounds
+                from ..playground.engine import run_playground
+
                 return run_playground(
-                    scheduler, task, folders, folder, seed, task.facts.run.num_threads, rounds,
-                    all_settings(task, is_embedded(data), settings), on_event,
-                )  # fmt: skip
+                    scheduler, task, folders, folder, seed, task.facts.run.num_threads, rounds, given_settings, on_event
+                )
+            if engine == "flower":
+                return _flower().run_flower(
+                    scheduler, task, folders, folder, seed, rounds, given_settings, on_event, sample, superlink
+                )
             return run_local(
                 scheduler, folders, folder, seed, task.facts.run.num_threads, target=task.key, on_event=on_event,
                 num_workers=num_workers, sample=sample,
@@ -113,7 +121,7 @@ def resume(
         settings: Arguments of the scheduler to change from the next round on; texts are converted. `max_rounds` lets
             a run that is done go on.
         on_event: Called with each event of the run; if left out, what changed since the run began becomes a warning.
-        num_workers: Processes that train at the same time; as many as before if None.
+        num_workers: Processes of the local engine that train at the same time; as many as before if None.
 
     Returns:
         The finished run; a run that was done already, and is to be changed in nothing, is returned as it is.
@@ -124,6 +132,9 @@ def resume(
     """
     from .local import resume_local
 
+    found = Run.open(path)
+    if found.record.get("engine") == "flower":
+        return _flower().resume_flower(found, settings, on_event or _warn)
     return resume_local(path, settings, on_event or _warn, num_workers)
 
 
@@ -148,6 +159,41 @@ def all_settings(task: Target, embedded: bool, settings: Settings) -> Settings:
     return {**own, **settings}
 
 
+def _refuse_others(
+    engine: str, num_workers: int | None, sample: float, superlink: str | None, nodes: Any, num_nodes: int | None
+) -> None:
+    """Refuse what an engine does not do."""
+    if engine != "local" and num_workers not in (1, None):
+        raise WrongUse("several processes at a time are for the engine local: the others have one for each node")
+    if engine == "playground" and sample != 1:
+        raise WrongUse("a sample of the data owners is for the engines local and flower")
+    if superlink is not None and engine != "flower":
+        raise WrongUse("a SuperLink is Flower's: add --engine flower")
+    if superlink is not None and (nodes or num_nodes):
+        raise WrongUse(
+            "each SuperNode finds its data by its own --node-config: give the test data only, as --aggregator DIR"
+        )
+    if engine == "flower":
+        _flower()
+
+
+def _flower() -> ModuleType:
+    """Return the module that runs tasks on Flower."""
+    if find_spec("flwr") is None:
+        raise WrongUse("--engine flower needs Flower: pip install 'alphamed-tutorials[flower]'")
+    from ..flower import engine
+
+    return engine
+
+
+def _test_data(data: str | Path | None, aggregator: str | Path | None) -> dict[str, Path]:
+    """Return the folder with the test data, all that is needed of the data on the SuperLink's machine."""
+    found = find_folders(data, aggregator=aggregator)
+    if AGGREGATOR not in found:
+        raise WrongUse("the aggregator needs its test data on this machine: give its folder as --aggregator DIR")
+    return {AGGREGATOR: found[AGGREGATOR]}
+
+
 @contextlib.contextmanager
 def _new_folder(out: str | Path | None, name: str) -> Iterator[Run]:
     """Make a run folder, and remove it again if no run came of it."""
@@ -168,7 +214,8 @@ def _data_errors_explained(task: Target, run: Run) -> Iterator[None]:
     try:
         yield
     except NodeFailed as failure:
-        if failure.is_about_data and _can_verify(task):
+        is_here = bool(run.record["nodes"].get(failure.node))
+        if failure.is_about_data and is_here and _can_verify(task):
             command = shlex.join(["playground", "verify", task.key or task.name, *data_options(run.record["nodes"])])
             failure.advise(f"To see what is wrong with the data: {command}")
         raise

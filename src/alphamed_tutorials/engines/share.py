@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -67,6 +67,14 @@ class Turn(Rested):
     update: bytes
     narrow: dict[str, torch.Tensor]
     scalars: list[tuple[str, float]]
+
+
+class Owners(Protocol):
+    """Data owners of a run, wherever they are; see `Share` for what each method does."""
+
+    def set_up(self, files: Mapping[str, Path | None], number: int, settings: Settings) -> Iterator[Ready]: ...
+    def turns(self, number: int, parameters: bytes, names: list[str]) -> Iterator[Turn]: ...
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True)

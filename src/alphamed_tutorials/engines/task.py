@@ -5,7 +5,7 @@ import functools
 import logging
 import random
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -27,24 +27,32 @@ from .kept import end_workers
 from .platform import Channel, Contractor
 from .refusals import refuse_diverged, refuse_overflow
 from .settings import Settings, carry, recorded, refuse_other_network, since
-from .share import Plan, Share, Turn
+from .share import Owners, Plan, Share, Turn
 from .traps import TestWatch, TrainingWatch, Watch
 from .workers import hand_over_by_value
 from .workplace import level
 
 
 class LocalTask:
-    """Run the nodes of one task: the aggregator in this process, the data owners here or in others.
+    """Run the nodes of one task: the aggregator in this process, the data owners here, in others, or elsewhere.
 
     Args:
         run: The run folder; its record says which nodes there are, and how far the run came.
         entry: The pickled scheduler.
         on_event: Called with each event of the run.
         settings: Those that change from the next round on.
+        elsewhere: Returns the data owners where they run on other machines.
     """
 
-    def __init__(self, run: Run, entry: bytes, on_event: Listener, settings: Settings = MappingProxyType({})):
-        self.run, self.settings = run, settings
+    def __init__(
+        self,
+        run: Run,
+        entry: bytes,
+        on_event: Listener,
+        settings: Settings = MappingProxyType({}),
+        elsewhere: Callable[[Plan, list[str]], Owners] | None = None,
+    ):
+        self.run, self.settings, self.elsewhere = run, settings, elsewhere
         self.folder = run.path.resolve()  # the task's code may change the working folder
         self.plan = Plan(run, self.folder, entry)
         self.owner_names = [name for name in run.record["nodes"] if name != AGGREGATOR]
@@ -108,14 +116,14 @@ class LocalTask:
         """Make all nodes, and bring them to the last whole round, if there is one; return whether it was the last."""
         (self.folder / "logs").mkdir(exist_ok=True)
         num_workers = min(self.run.record.get("workers", 1), len(self.owner_names))
-        self.owners: Share | Crew
+        self.owners: Owners
         if num_workers > 1:  # before torch has threads, which cannot be copied
             self.owners = Crew(self.plan, self.owner_names, num_workers)
             self.open_parts.callback(self.owners.close)
         self.aggregator = self.plan.node(AGGREGATOR)
         self.open_parts.callback(self.aggregator.close)
         if num_workers == 1:
-            self.owners = Share(self.plan, self.owner_names)
+            self.owners = (self.elsewhere or Share)(self.plan, self.owner_names)
             self.open_parts.callback(self.owners.close)
         self.aggregator.set_up(self.folder.name, Contractor(self.run.record["nodes"], self.tested), Channel(self), True)
         if isinstance(self.owners, Share):

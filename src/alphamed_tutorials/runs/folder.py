@@ -194,7 +194,7 @@ class Run:
     @property
     def can_resume(self) -> bool:
         """Whether there is what to go on from; a model that cannot be pickled leaves no checkpoint."""
-        if self.record.get("engine", "local") != "local":
+        if self.record.get("engine", "local") == "playground":
             return False
         return not self.record.get("rounds_done") or (self._folder / "checkpoint.pt").exists()
 

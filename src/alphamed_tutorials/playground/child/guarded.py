@@ -17,10 +17,10 @@ from alphafed.scheduler import TaskComplete
 from ...engines import averaging
 from ...engines.contract import refuse_silent_stream
 from ...engines.node import Node
+from ...engines.peers import read_tensors, refuse_unfit_numbers, refuse_unlike
 from ...engines.refusals import refuse_diverged, refuse_overflow, refuse_unready
 from ...engines.traps import TestWatch, TrainingWatch
 from .line import Line
-from .peers import read_tensors, refuse_unfit_numbers, refuse_unlike
 from .snapshots import Snapshots
 
 

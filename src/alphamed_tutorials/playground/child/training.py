@@ -1,18 +1,16 @@
 """Run a task's scheduler with the unmodified SDK, from its beginning or from the last snapshot."""
 
-import os
-from typing import Any
-
 import torch
 
-from ...engines.failures import NodeFailed
+from ...engines.failures import NodeFailed, told
 from ...engines.node import Node
+from ...engines.peers import PeerRefused
 from ...engines.workers import hand_over_by_value
 from ...faults import quiet_threads
 from .assignment import Assignment
 from .guarded import Guard, put_guard, refuse_again, speaks_fed_avg
 from .line import Line
-from .peers import PeerRefused, guard_channel
+from .peers import guard_channel
 from .sdk import Ids, point_at
 from .snapshots import Snapshots
 
@@ -30,7 +28,8 @@ def train(assignment: Assignment) -> int:
         _run(assignment, line)
         return 0
     except NodeFailed as failure:
-        line.event("failed", **told(failure, assignment))
+        peer = failure.error.peer if isinstance(failure.error, PeerRefused) else None
+        line.event("failed", **told(failure, assignment.code), peer=peer)
         return 1
 
 
@@ -56,19 +55,3 @@ def _run(assignment: Assignment, line: Line) -> None:
                 raise guard.error
     finally:
         node.close()
-
-
-def told(failure: NodeFailed, assignment: Assignment) -> dict[str, Any]:
-    """Return what the agent is told of a failure; files of the task are named as the task names them."""
-    error = failure.error
-    file = os.path.relpath(failure.file, assignment.code) if failure.file else None
-    return {
-        "text": str(failure).replace(f"{assignment.code}/", ""),
-        "type": type(error).__name__,
-        "said": str(error).replace(f"{assignment.code}/", ""),
-        "round": failure.round,
-        "file": None if file is None or file.startswith("..") else file,
-        "line": failure.line,
-        "is_about_data": failure.is_about_data,
-        "peer": error.peer if isinstance(error, PeerRefused) else None,
-    }
