@@ -7,7 +7,7 @@ SITE_READY := .venv-site/.ready
 INPUTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup start check test pages soak coverage test-torchtext lanes site serve outputs translated screenshots cards offline clean
+.PHONY: help setup start check test pages soak coverage test-torchtext test-flower lanes site serve outputs translated screenshots cards peers peers-table offline clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -65,6 +65,21 @@ $(TORCHTEXT_READY): pyproject.toml constraints-torchtext.txt
 test-torchtext: $(TORCHTEXT_READY)  ## run the original tutorial's torchtext code, and compare our tokenizer with it
 	.venv-torchtext/bin/python -m pytest tests/torchtext
 
+# Flower wants other versions of some packages than constraints.txt has: an environment of its own on top of ours.
+FLOWER_READY := .venv-flower/.ready
+
+$(FLOWER_READY): $(READY)
+	$(BIN)/python -m venv --clear .venv-flower
+	.venv-flower/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	echo "import site; site.addsitedir('$$($(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")')" > .venv-flower/ours.pth
+	mv .venv-flower/ours.pth .venv-flower/lib/python*/site-packages
+	.venv-flower/bin/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['flower'])" > .venv-flower/packages.txt
+	.venv-flower/bin/python -m pip install --quiet --only-binary :all: --requirement .venv-flower/packages.txt
+	@touch $@
+
+test-flower: $(FLOWER_READY)  ## run the engine flower's tests: a SuperLink and SuperNodes, three hosts, killed processes
+	OMP_NUM_THREADS=1 .venv-flower/bin/python -m pytest -m "not pages" tests/flower
+
 LANES ?=
 lanes:  ## run the tests in other environments, with the newest and the oldest versions; one of them: make lanes LANES=newest
 	$(PYTHON) tools/run_lanes.py $(LANES)
@@ -104,6 +119,19 @@ screenshots: $(READY)  ## take the pictures of the playground's page anew; needs
 cards: $(READY)  ## draw the pictures that links to the site show anew; needs Chromium
 	PYTHONPATH=hooks $(BIN)/python tools/draw_cards.py
 
+# Other systems to measure ours against: an environment each, which borrows torch from ours, so that all have the same.
+peers: $(patsubst %,.peers/%/.ready,flower nvflare ray)  ## make the environments of the systems that ours is measured against, about 1 GB
+
+.peers/%/.ready: benchmarks/peers/%.txt $(READY)
+	$(BIN)/python -m venv --clear .peers/$*
+	.peers/$*/bin/python -m pip install --quiet --only-binary :all: --requirement $< "$$(grep ^numpy== constraints.txt)"
+	echo $(CURDIR)/$(VENV)/lib/python*/site-packages > .peers/$*/ours.pth
+	mv .peers/$*/ours.pth .peers/$*/lib/python*/site-packages
+	@touch $@
+
+peers-table: peers  ## measure them: a quarter of an hour on a machine that does nothing else
+	$(BIN)/python benchmarks/peers.py --json docs/results/scale/peers.json
+
 COPY := offline/alphamed-tutorials
 offline: site $(READY)  ## put the site into one file to take along, each guide with a PDF, which needs Chromium
 	rm -rf offline && mkdir offline && cp -R site $(COPY)
@@ -117,4 +145,4 @@ serve: site  ## build the site and serve it at http://127.0.0.1:8000
 	@$(SITE_BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory site 2>/dev/null || { echo "Port $(PORT) seems to be taken; try: make serve PORT=8001"; exit 1; }
 
 clean:  ## remove the environments, the built site and its copy; runs and data stay
-	rm -rf .venv .venv-site .venv-torchtext site offline
+	rm -rf .venv .venv-site .venv-torchtext .venv-flower .peers site offline

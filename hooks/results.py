@@ -14,6 +14,7 @@
 {{ results-groups: scale }}           how long it takes in groups; results-averages: what their mean is worth
 {{ results-workers: scale/workers }}  what several processes gain; results-many: what many owners take
 {{ results-compression: scale/mnist }}   what is sent and reached where owners return less
+{{ results-peers: scale/peers }}      what a run takes in other systems
 {{ result-value: playground/classroom/class/hub_mb }}   a number that was measured besides training
 {{ results-machine: mnist }}          where, when and with what it was recorded, in one sentence
 """
@@ -27,6 +28,7 @@ from mkdocs.exceptions import PluginError
 import results_figures
 import results_grid
 import results_html
+import results_peers
 import results_scale
 import results_workers
 
@@ -47,6 +49,7 @@ WHOLE = {  # of a whole recording
     "results-stragglers": results_scale.stragglers,
     "results-groups": results_scale.groups,
     "results-averages": results_scale.averages,
+    "results-peers": results_peers.tables,
     "results-workers": results_workers.gains,
     "results-many": results_workers.many,
 }

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 NOTICE = (ROOT / "NOTICE").read_text(encoding="utf-8")
 PICTURES_AND_SOUNDS = {".png", ".jpg", ".jpeg", ".wav", ".mp3", ".woff2", ".pt", ".pth", ".npy", ".txt", ".wasm"}
 # Plots, what programs print, lists of packages, and pictures of our own pages.
-OURS = ("docs/results/", "docs/assets/playground/", "docs/assets/cards/", "tests/", "constraints")
+OURS = ("docs/results/", "docs/assets/playground/", "docs/assets/cards/", "tests/", "benchmarks/peers/", "constraints")
 
 
 def test_the_project_says_its_licence():
