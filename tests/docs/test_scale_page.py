@@ -19,7 +19,8 @@ from pages import ROOT
 from record_scale import OWNERS, SPREAD, averages, num_groups, slowest_in_theory
 from results_scale import WORDS, show_bytes, show_seconds
 
-sys.path[:0] = [str(ROOT / "snippets" / "scale"), str(ROOT / "benchmarks")]
+sys.path.insert(0, str(ROOT / "snippets" / "scale"))
+sys.path.append(str(ROOT / "benchmarks"))  # some of its modules have the names of others here
 import workers
 from compress import HalfMNIST, LargestMNIST, largest
 from estimate import PUSH, queued, round_in_groups, round_seconds

@@ -39,7 +39,7 @@ ELSEWHERE = {
 }  # of the page: in words.zh.toml, or for browsers
 FILES = [
     *(file for file in sorted(PLAYGROUND.rglob("*.py")) if file.name not in TO_A_TERMINAL | ELSEWHERE),
-    *(PACKAGE / "engines" / f"{name}.py" for name in ("failures", "refusals", "contract", "traps", "kept")),
+    *(PACKAGE / "engines" / f"{name}.py" for name in ("failures", "refusals", "contract", "traps", "kept", "peers")),
     *(PACKAGE / "data" / f"{name}.py" for name in ("verify", "limits")),
     PACKAGE / "faults.py",
     PACKAGE / "errors.py",

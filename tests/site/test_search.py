@@ -116,7 +116,7 @@ def test_search_finds_each_symptom_by_what_is_said_and_by_what_is_seen(browser, 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_index_is_small_and_holds_no_notebook_and_no_listing(site, language):
     size = len(gzip.compress((site.path / LANGUAGES[language] / "search" / "index.js").read_bytes()))
-    assert size < 160_000  # a tenth of it an example; the symptoms, there to be found by their texts, are 19,000
+    assert size < 170_000  # a tenth of it an example; the symptoms, there to be found by their texts, are 19,000
     for section in read_index(site, language)["sections"]:
         assert "notebooks/" not in section["url"]
         assert all(len(code) < 1500 for code in section["code"])

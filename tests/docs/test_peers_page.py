@@ -11,7 +11,7 @@ import pytest
 import results_peers
 from pages import ROOT
 
-sys.path.insert(0, str(ROOT / "benchmarks"))
+sys.path.append(str(ROOT / "benchmarks"))  # some of its modules have the names of others here
 import peers
 from local_engine import write_nodes
 from watched_process import run_watched
