@@ -65,16 +65,16 @@ $(TORCHTEXT_READY): pyproject.toml constraints-torchtext.txt
 test-torchtext: $(TORCHTEXT_READY)  ## run the original tutorial's torchtext code, and compare our tokenizer with it
 	.venv-torchtext/bin/python -m pytest tests/torchtext
 
-# Flower wants other versions of some packages than constraints.txt has: an environment of its own on top of ours.
+# Flower wants other versions of some packages than constraints.txt has: an environment of its own.
 FLOWER_READY := .venv-flower/.ready
 
-$(FLOWER_READY): $(READY)
-	$(BIN)/python -m venv --clear .venv-flower
+$(FLOWER_READY): $(INPUTS) constraints-flower.txt
+	$(PYTHON) -m venv --clear .venv-flower
 	.venv-flower/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-	echo "import site; site.addsitedir('$$($(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")')" > .venv-flower/ours.pth
-	mv .venv-flower/ours.pth .venv-flower/lib/python*/site-packages
-	.venv-flower/bin/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['flower'])" > .venv-flower/packages.txt
-	.venv-flower/bin/python -m pip install --quiet --only-binary :all: --requirement .venv-flower/packages.txt
+	sed -n 's/^\(.*==\).*/^\1/p' constraints-flower.txt > .venv-flower/others.txt
+	grep -vf .venv-flower/others.txt constraints.txt > .venv-flower/constraints.txt
+	.venv-flower/bin/python -m pip install --quiet --constraint .venv-flower/constraints.txt --constraint constraints-flower.txt --editable ".[flower]" --group site --group test
+	.venv-flower/bin/python -m pip install --quiet --no-deps --constraint constraints.txt alphamed-federated
 	@touch $@
 
 test-flower: $(FLOWER_READY)  ## run the engine flower's tests: a SuperLink and SuperNodes, three hosts, killed processes
