@@ -1,6 +1,7 @@
 """Turn what was recorded of other systems beside ours into a page's tables: docs/results/scale/peers.json."""
 
 from results_html import html_table
+from results_workers import GAP, seconds
 
 SHOWN = "10"  # data owners: the table that is not folded
 WORDS = {
@@ -37,7 +38,6 @@ WORDS = {
         "ray": "Actors of Ray",
     },
 }
-GAP = "\N{NO-BREAK SPACE}"
 COLUMNS = ("wall_seconds", "round_seconds", "cpu_seconds", "peak_mb", "difference")
 
 
@@ -70,4 +70,4 @@ def _cell(value: float, column: str, words: dict) -> str:
         return f"{value:.0e}".replace("-", "\N{MINUS SIGN}") if value else "0"
     if column == "peak_mb":
         return f"{value:,.0f}{GAP}MB"
-    return f"{value:,.{2 if value < 10 else 0}f}{GAP}{words['seconds']}"
+    return seconds(value, words)

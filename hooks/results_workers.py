@@ -54,9 +54,9 @@ def gains(record: dict, language: str) -> str:
         [
             escape(words["titles"][each["example"]]),
             f"{each['nodes']:,}",
-            *(_seconds(each[f"{way}_seconds_a_round"], words) for way in ("one", "several")),
+            *(seconds(each[f"{way}_seconds_a_round"], words) for way in ("one", "several")),
             f"{each['gain']:.2f}{GAP}×",
-            _seconds(each["set_up_seconds_more"], words),
+            seconds(each["set_up_seconds_more"], words),
         ]
         for each in next(each["rows"] for each in record["experiments"] if each["name"] == "workers")
     ]
@@ -71,7 +71,7 @@ def many(record: dict, language: str) -> str:
         [
             f"{each['nodes']:,}",
             *(f"{each[name]:,.0f}{GAP}MB" for name in ("peak_mb", "data_mb")),
-            *(_seconds(each[name], words) for name in ("set_up_seconds", "seconds_a_round")),
+            *(seconds(each[name], words) for name in ("set_up_seconds", "seconds_a_round")),
             f"{each['milliseconds_a_sample']:.2f}{GAP}{words['milliseconds']}",
         ]
         for each in record["experiments"]
@@ -80,7 +80,8 @@ def many(record: dict, language: str) -> str:
     return _box(head, rows)
 
 
-def _seconds(value: float, words: dict) -> str:
+def seconds(value: float, words: dict) -> str:
+    """Return measured seconds, short ones to the hundredth."""
     return f"{value:,.{2 if value < 10 else 0}f}{GAP}{words['seconds']}"
 
 

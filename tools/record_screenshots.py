@@ -209,9 +209,11 @@ def held_in_round(walk: Walk, number: int, agent: int) -> Iterator[None]:
         time.sleep(0.01)
     for process in owner:
         process.suspend()
-    yield
-    for process in owner:
-        process.resume()
+    try:
+        yield
+    finally:
+        for process in owner:
+            process.resume()
 
 
 @contextmanager
