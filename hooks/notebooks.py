@@ -8,7 +8,6 @@ from pathlib import Path
 import nbformat
 from mkdocs.structure.files import File
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 import notebook_pages
 from comments import in_chinese
@@ -51,7 +50,7 @@ WORDS = {
 }  # fmt: skip
 
 
-def cells(page: Page) -> list[dict]:
+def cells(page: Page) -> list[NotebookNode]:
     """Return the page's sections with Python, questions or warnings, as cells: headings, prose, code, pictures drawn."""
     found, section, text, titles = [], [], "", {}
     recorded = {block.first: output for block, output in zip(page.blocks, outputs(page), strict=True)}
@@ -141,11 +140,11 @@ def _fence(language: str, text: str) -> str:
     return f"```{language}\n{text}\n```\n"
 
 
-def _markdown(text: str) -> list[dict]:
+def _markdown(text: str) -> list[NotebookNode]:
     """Return a cell of the text, without links into the site."""
     parts = FENCED.split(text)
     plain = "".join(part if index % 2 else _prose(part) for index, part in enumerate(parts)).strip()
-    return [new_markdown_cell(plain)] if plain else []
+    return [_markdown_cell(plain)] if plain else []
 
 
 def _prose(text: str) -> str:
@@ -154,18 +153,28 @@ def _prose(text: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", plain)
 
 
-def _code(code: str, files: list[str], output: Output, pictures: Path, language: str) -> list[dict]:
+def _code(code: str, files: list[str], output: Output, pictures: Path, language: str) -> list[NotebookNode]:
     """Return a cell with a block's code and what it printed, and one for each picture it drew."""
     code = re.sub(r"# \((\d+)\)!", r"# (\1)", code).strip("\n")
-    printed = [new_output("stream", name="stdout", text=output.printed)] if output.printed else []
-    found = [new_code_cell(code, outputs=printed)]
+    printed = {"output_type": "stream", "name": "stdout", "text": output.printed}
+    found = [_code_cell(code, [printed] if output.printed else [])]
     for file, name in zip(files, output.pictures):
         alternative = PICTURE_WORDS[language]["picture"].format(file)
         show = f'from IPython.display import Image\n\nImage("{file}", alt="{alternative}")'
         png = base64.b64encode((pictures / name).read_bytes()).decode()
         facts = {"image/png": {"alt": alternative, "file": name}}
-        found.append(new_code_cell(show, outputs=[new_output("display_data", {"image/png": png}, metadata=facts)]))
+        found.append(_code_cell(show, [{"output_type": "display_data", "data": {"image/png": png}, "metadata": facts}]))
     return found
+
+
+# nbformat has functions for these, which hold each cell against the format's schema: a tenth of the site's build. The
+# notebook is held against it as a whole when it is written.
+def _markdown_cell(text: str) -> NotebookNode:
+    return nbformat.from_dict({"cell_type": "markdown", "metadata": {}, "source": text})
+
+
+def _code_cell(code: str, shown: list[dict]) -> NotebookNode:
+    return nbformat.from_dict({"cell_type": "code", "metadata": {}, "source": code, "outputs": shown})
 
 
 def make(page: Page) -> NotebookNode:
@@ -173,7 +182,7 @@ def make(page: Page) -> NotebookNode:
     words, content = WORDS[page.language], cells(page)
     name, _, lead = content[0]["source"].removeprefix("# ").partition("\n")
     all_cells = [
-        new_markdown_cell(f"# Notebook{words['colon']}{name}\n\n{words['start']}"),
+        _markdown_cell(f"# Notebook{words['colon']}{name}\n\n{words['start']}"),
         *_markdown(lead),
         *content[1:],
         *_markdown(_facts(read(page)["recorded"], words)),
@@ -183,7 +192,8 @@ def make(page: Page) -> NotebookNode:
     for number, cell in enumerate((cell for cell in all_cells if cell["cell_type"] == "code"), start=1):
         cell["execution_count"] = number
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    return new_notebook(cells=all_cells, metadata={"kernelspec": kernel, "language_info": {"name": "python"}})
+    facts = {"kernelspec": kernel, "language_info": {"name": "python"}}
+    return nbformat.from_dict({"nbformat": 4, "nbformat_minor": 5, "metadata": facts, "cells": all_cells})
 
 
 def _facts(recorded: dict, words: dict[str, str]) -> str:

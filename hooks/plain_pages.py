@@ -21,6 +21,7 @@ from pages import NOTEBOOKS
 
 MARKED = re.compile("\0(.*?)\0")  # a link whose way depends on where the text will be
 LISTING = re.compile("<pre>.*?</pre>", re.DOTALL)
+DRAWING = re.compile("(<svg[^>]*>).*?(?=</svg>)", re.DOTALL)
 LEFT_OUT = {"input", "script", "style"}, {"headerlink", "twemoji", "chart-legend", "doc-labels"}  # elements, classes
 TITLES = {"summary"}, {"admonition-title", "filename", "chart-title"}
 WORDS = {
@@ -100,9 +101,10 @@ def _language_of(pre: Tag) -> str:
     return names[0].removeprefix("language-") if names else ""
 
 
-def bare_listings(html: str) -> str:
-    """Return a page whose listings are text: they have an element for each word of their code, and each takes time."""
-    return LISTING.sub(lambda listing: f"<pre>{re.sub('<[^>]+>', '', listing[0])}</pre>", html)
+def bare(html: str) -> str:
+    """Return a page whose listings are text and whose drawings are empty: each element within them would take time."""
+    html = LISTING.sub(lambda listing: f"<pre>{re.sub('<[^>]+>', '', listing[0])}</pre>", html)
+    return DRAWING.sub(r"\1", html)
 
 
 def find_marked(soup: BeautifulSoup, names: set[str], classes: set[str]) -> list[Tag]:
@@ -117,7 +119,7 @@ def plain(html: str, link: Callable[[str], str] = str) -> str:
         html: The content, without what the theme puts around it.
         link: Gives the new target of each link and picture.
     """
-    soup = BeautifulSoup(bare_listings(html), "html.parser")
+    soup = BeautifulSoup(bare(html), "html.parser")
     for element in find_marked(soup, *LEFT_OUT):
         element.decompose()
     for tabs in soup.find_all(class_="tabbed-set"):

@@ -8,11 +8,11 @@ import json
 import tomllib
 from pathlib import Path
 
-from bs4 import BeautifulSoup, Tag
+from bs4 import BeautifulSoup, Comment, Tag
 from mkdocs.utils import write_file
 
 from pages import NOTEBOOKS
-from plain_pages import bare_listings, find_marked
+from plain_pages import bare, find_marked
 
 SYNONYMS = Path(__file__).with_name("synonyms.toml")
 HEADINGS = ["h1", "h2", "h3", "h4"]
@@ -29,7 +29,7 @@ found: dict[str, list[dict]] = {}  # a page's address → its sections
 
 def sections(html: str, url: str) -> list[dict]:
     """Return a page's sections: address, title, the page's title; text, what is bold in it, rows, short listings."""
-    soup, result = BeautifulSoup(bare_listings(html), "html.parser"), []
+    soup, result = BeautifulSoup(bare(html), "html.parser"), []
     for element in find_marked(soup, *SKIPPED):
         element.decompose()
     for block, text in _blocks(soup):
@@ -60,7 +60,7 @@ def _words(text: str) -> str:
 def _blocks(soup: BeautifulSoup) -> list[tuple[Tag, str]]:
     """Return headings, listings, rows and the innermost blocks of text, in the page's order, each with its words."""
     blocks: dict[int, tuple[Tag, list[str]]] = {}
-    for text in soup.find_all(string=True):
+    for text in soup.find_all(string=lambda text: not isinstance(text, Comment)):
         parents = list(text.parents)
         block = next((parent for names in BLOCKS for parent in parents if parent.name in names), None)
         if block and (block.name not in HEADINGS or block.get("id")):
