@@ -22,6 +22,7 @@ from . import changes
 from .averaging import Sums
 from .crew import Crew
 from .failures import BrokenContract, NodeFailed, failure_record
+from .interruption import kept_interrupt
 from .journal import Journal, Listener
 from .kept import end_workers
 from .platform import Channel, Contractor
@@ -74,14 +75,8 @@ class LocalTask:
         torch.set_num_threads(self.run.record["num_threads"])
         hand_over_by_value()
         try:
-            self.journal.begin()
-            is_finished = self._set_up()
-            record = self.run.record
-            self.journal.event("started", nodes=self.owner_names, round=record["rounds_done"], rounds=record["rounds"])
-            while not is_finished:
-                is_finished = self._round()
-            self._write_output()
-            self.journal.close("done", finished_early=self.run.record["rounds_done"] < self.run.record["rounds"])
+            with kept_interrupt() as self.heed_interrupt:
+                self._run_to_the_end()
         except WrongUse:
             raise  # nothing was done that is not as before
         except BaseException as error:
@@ -95,6 +90,16 @@ class LocalTask:
             self.journal.reserve.give_back()
             self.open_parts.close()
         return self.run
+
+    def _run_to_the_end(self) -> None:
+        self.journal.begin()
+        is_finished = self._set_up()
+        record = self.run.record
+        self.journal.event("started", nodes=self.owner_names, round=record["rounds_done"], rounds=record["rounds"])
+        while not is_finished:
+            is_finished = self._round()
+        self._write_output()
+        self.journal.close("done", finished_early=record["rounds_done"] < record["rounds"])
 
     def _explain(self, error: BaseException) -> None:
         """Say what to do about it, where an error comes of what the machine refused.
@@ -207,6 +212,7 @@ class LocalTask:
 
     def _round(self) -> bool:
         """Run one round; return whether the task is finished."""
+        self.heed_interrupt()
         self.logged: dict[str, list[tuple[str, float]]] = {}
         with contextlib.ExitStack() as self.watching, self.aggregator.active() as scheduler:
             number = self.aggregator.round = scheduler.current_round
@@ -273,6 +279,7 @@ class LocalTask:
         number = self.aggregator.round
         turns = self.owners.turns(number, self.parameters, names)
         for name in names:
+            self.heed_interrupt()
             self.journal.event("training", round=number, node=name)
             turn = next(turns)
             self.logged[name] = turn.scalars
