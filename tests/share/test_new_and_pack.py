@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from sampled import in_soak_but_every
 
 from alphamed_tutorials.catalogue import find, find_all
 from alphamed_tutorials.engines.local import run_local
@@ -241,7 +242,7 @@ def packed(demo, tmp_path_factory) -> tuple[Path, dict]:
     return out, pack(demo, out, num_rounds=4, settings={"learning_rate": 0.5})
 
 
-@pytest.fixture(scope="module", params=find_all(), ids=lambda example: example.name)
+@pytest.fixture(scope="module", params=in_soak_but_every(4, find_all()), ids=lambda example: example.name)
 def packed_example(request, tmp_path_factory) -> tuple:
     out = tmp_path_factory.mktemp("packed") / "upload"
     return request.param, out, pack(request.param, out)

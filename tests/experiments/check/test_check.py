@@ -4,6 +4,7 @@ import json
 import tempfile
 
 import pytest
+from sampled import in_soak_but_every
 
 import alphamed_tutorials.experiments.check as check_module
 from alphamed_tutorials.experiments.check.questions import QUESTIONS
@@ -91,7 +92,8 @@ def test_a_sound_task_passes_and_leaves_nothing_behind(sound, server, tmp_path, 
     assert sorted(file for file in tmp_path.rglob("*") if file.suffix != ".pyc" and file.name != "__pycache__") == files
 
 
-@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.id)
+# Each asks all questions anew: some mistakes in every run of the tests, all of them in the long lane.
+@pytest.mark.parametrize("question", in_soak_but_every(5, QUESTIONS), ids=lambda question: question.id)
 def test_a_mistake_fails_its_own_question_and_no_other(sound, server, question, monkeypatch):
     monkeypatch.setattr(check_module, "VERIFY_SECONDS", 10 if question.id == "verify_ends" else 60)
     name, code, mistake = MISTAKES[question.id]
