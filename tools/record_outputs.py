@@ -9,8 +9,11 @@ same but for what `difference` lets pass.
 Another kind of processor rounds otherwise, and training may take another course there: after one epoch of the detector
 AP50 was 0.65 with one set of instructions and 0.41 with another. A block that prints other numbers here than where its
 page was recorded is marked for that (DEPENDS), and the mark stays as long as the block; every other block has to print the
-same on any processor. One machine can play another: `ONEDNN_MAX_CPU_ISA=SSE41 ATEN_CPU_CAPABILITY=default make outputs`
-records with the oldest instructions, and the next `make outputs` marks what came out otherwise with its own.
+same on any processor. One machine can play another, with the oldest instructions:
+
+    ATEN_CPU_CAPABILITY=default MKL_CBWR=COMPATIBLE ONEDNN_MAX_CPU_ISA=SSE41 make outputs
+
+Then the next `make outputs` marks what comes out otherwise with its own.
 """
 
 import hashlib
@@ -38,7 +41,7 @@ TOLERANCE = 0.05  # of shares, numbers with a decimal point and big ones: traini
 BIG = 1000  # whole numbers below are compared as they are, such as counts of samples; file sizes are above
 DRAWING = Path(__file__).parent / "drawing"
 DEPENDS = "numbers_depend_on_processor"
-INSTRUCTIONS = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA")  # with fewer of them it is another processor
+INSTRUCTIONS = ("ATEN_CPU_CAPABILITY", "MKL_CBWR", "ONEDNN_MAX_CPU_ISA")  # with fewer of them it is another processor
 NEAR_ZERO = 1e-4  # smaller differences between two computations are both nothing
 
 
