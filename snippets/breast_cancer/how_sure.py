@@ -1,11 +1,11 @@
 """Say how far chance moves an AUC, over all test patients and in each hospital, and what federation gains there."""
 
-from alphamed_tutorials import prepare, run
+import alphamed_tutorials
 from alphamed_tutorials.examples.breast_cancer.scheduler import BreastCancerScheduler
 
-prepare("breast_cancer", "data", partition="owners", seed=1)
+alphamed_tutorials.prepare("breast_cancer", "data", partition="owners", seed=1)
 task = BreastCancerScheduler(max_rounds=40, seed=1)
-first_run = run(task, "data", seed=1, out="runs/first")
+first_run = alphamed_tutorials.run(task, "data", seed=1, out="runs/first")
 
 # --8<-- [start:bootstrap]
 import torch
@@ -33,6 +33,9 @@ for name in ("all", *sorted(set(test.hospitals))):
 
 
 # --8<-- [start:alone]
+from alphamed_tutorials import run
+
+
 def gain(federated: torch.Tensor, alone: torch.Tensor, labels: torch.Tensor) -> str:
     """Say between which bounds 95 % of draws put the difference of two models' AUC."""
     draws = [torch.randint(len(labels), (len(labels),)) for _ in range(1000)]
