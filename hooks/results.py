@@ -2,6 +2,8 @@
 
 {{ result: mnist/iid/federated }}     the last value of the example's metric
 {{ result-interval: mnist/iid/federated }}   between what it lies, as far as the test data tell
+{{ result-seed: mnist/iid/federated/2 }}     the last value with another seed
+{{ result-difference: mnist/iid/node1 }}     between what federated less this lies
 {{ results-table: mnist/iid }}        one row a run
 {{ results-chart: mnist/iid }}        one curve a run, the data folded below
 {{ results-classes: mnist/iid }}      what each run reaches on each class, the data folded below
@@ -32,6 +34,11 @@ import results_peers
 import results_scale
 import results_workers
 
+OF_A_RUN = {
+    "result": lambda record, run: results_html.last(record, record["metric"], run),
+    "result-interval": results_html.interval,
+    "result-difference": results_html.difference,
+}
 DRAW = {
     "results-table": results_html.table,
     "results-chart": results_figures.curves,
@@ -54,9 +61,9 @@ WHOLE = {  # of a whole recording
     "results-many": results_workers.many,
 }
 WANTED = {
-    "result": 3,
-    "result-interval": 3,
     "result-value": 3,
+    "result-seed": 4,
+    **dict.fromkeys(OF_A_RUN, 3),
     **dict.fromkeys(WHOLE, 1),
     **dict.fromkeys(DRAW, 2),
 }  # how many names each takes
@@ -94,7 +101,7 @@ def answer(kind: str, target: str, folder: Path, language: str) -> str:
         raise ResultError(f"there is no '{kind}', only {', '.join(WANTED)}")
     names = target.rsplit("/", WANTED[kind] - 1)  # a recording may lie in a folder
     if len(names) != WANTED[kind] or not all(names):
-        raise ResultError(f"'{kind}' takes {'/'.join(['example', 'experiment', 'run'][: WANTED[kind]])}")
+        raise ResultError(f"'{kind}' takes {'/'.join(['example', 'experiment', 'run', 'seed'][: WANTED[kind]])}")
     record = load(folder, names[0])
     try:
         if kind in WHOLE:
@@ -102,11 +109,10 @@ def answer(kind: str, target: str, folder: Path, language: str) -> str:
         experiment = pick("experiment", record["experiments"], names[1])
         if kind == "result-value":
             return f"{experiment[names[2]]:,}"
-        if kind in ("result", "result-interval"):
-            run = pick("run", experiment["runs"], names[2])
-            if kind == "result-interval":
-                return results_html.interval(record, run)
-            return results_html.last(record, record["metric"], run)
+        if kind in OF_A_RUN:
+            return OF_A_RUN[kind](record, pick("run", experiment["runs"], names[2]))
+        if kind == "result-seed":
+            return results_html.with_seed(record, experiment, pick("run", experiment["runs"], names[2]), names[3])
         return DRAW[kind](record, experiment, language)
     except KeyError as missing:
         raise ResultError(f"{names[0]}.json has no {missing} there") from missing

@@ -157,6 +157,18 @@ def interval(record: dict, run: dict) -> str:
     return span(run["interval"], metric_facts(record, record["metric"])["format"])
 
 
+def difference(record: dict, run: dict) -> str:
+    """Return the interval of the federated run's metric less a run's, where it was recorded."""
+    format_spec = metric_facts(record, record["metric"])["format"]
+    return " – ".join(signed(bound, format_spec) for bound in run["federated_less_this"])
+
+
+def with_seed(record: dict, experiment: dict, run: dict, seed: str) -> str:
+    """Return the last value of the example's metric of a run with another seed than the experiment's."""
+    values = dict(zip(map(str, experiment["more_seeds"]), run["more_seeds"]))
+    return show(values[seed][record["metric"]], metric_facts(record, record["metric"])["format"])
+
+
 def span(bounds: Sequence[float], format_spec: str) -> str:
     """Return two values with what stands between them."""
     return " – ".join(show(bound, format_spec) for bound in bounds)
@@ -180,11 +192,7 @@ def certainty(record: dict, experiment: dict, words: dict) -> dict[str, Callable
     columns = {}
     if "interval" in runs[0]:
         columns[words["interval"]] = partial(interval, record)
-        columns[words["less"]] = lambda run: (
-            " – ".join(signed(bound, format_spec) for bound in run["federated_less_this"])
-            if "federated_less_this" in run
-            else "–"
-        )
+        columns[words["less"]] = lambda run: difference(record, run) if "federated_less_this" in run else "–"
     if "more_seeds" in runs[0]:
         seeds = words["comma"].join(map(str, [experiment["seed"], *experiment["more_seeds"]]))
 

@@ -4,8 +4,16 @@
 
 A page's blocks run as one program, as its reader would run them. Pictures are drawn in both languages (drawing/); that
 needs a font with Chinese characters. What is recorded stays as it is where the new run, with the same versions, prints the
-same but for what `difference` lets pass. Another kind of processor rounds otherwise, and training takes another course
-there: after one epoch of the detector AP50 was 0.65 with one set of instructions and 0.41 with another.
+same but for what `difference` lets pass.
+
+Another kind of processor rounds otherwise, and training may take another course there: after one epoch of the detector
+AP50 was 0.65 with one set of instructions and 0.41 with another. A block that prints other numbers here than where its
+page was recorded is marked for that (DEPENDS), and the mark stays as long as the block; every other block has to print the
+same on any processor. One machine can play another, with the oldest instructions:
+
+    ATEN_CPU_CAPABILITY=default MKL_CBWR=COMPATIBLE ONEDNN_MAX_CPU_ISA=SSE41 make outputs
+
+Then the next `make outputs` marks what comes out otherwise with its own.
 """
 
 import hashlib
@@ -32,6 +40,8 @@ NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[-+]?\d+)?%?")
 TOLERANCE = 0.05  # of shares, numbers with a decimal point and big ones: training differs a little between processors
 BIG = 1000  # whole numbers below are compared as they are, such as counts of samples; file sizes are above
 DRAWING = Path(__file__).parent / "drawing"
+DEPENDS = "numbers_depend_on_processor"
+INSTRUCTIONS = ("ATEN_CPU_CAPABILITY", "MKL_CBWR", "ONEDNN_MAX_CPU_ISA")  # with fewer of them it is another processor
 NEAR_ZERO = 1e-4  # smaller differences between two computations are both nothing
 
 
@@ -51,16 +61,18 @@ def processor() -> str:
     file = Path("/proc/cpuinfo")
     lines = file.read_text("utf-8").split("\n\n")[0].split("\n") if file.exists() else [platform.processor()]
     facts = [line for line in lines if line.partition("\t")[0].strip() in kept] or lines
+    facts += [f"{name}={os.environ[name]}" for name in INSTRUCTIONS if name in os.environ]
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:12]
 
 
-def difference(recorded: str, printed: str, same_processor: bool = True) -> str:
+def difference(recorded: str, printed: str, any_numbers: bool = False) -> str:
     """Say where two outputs differ; nothing where they are the same but for seconds, spaces and the last digits.
 
-    Of what two kinds of processors printed, only the number of lines has to agree, and half of the lines but for numbers.
+    With `any_numbers` only the number of lines has to agree, and half of the lines but for numbers: a model that took
+    another course names other classes, too.
     """
     old, new = recorded.rstrip().split("\n"), printed.rstrip().split("\n")
-    if not same_processor and len(old) == len(new):
+    if any_numbers and len(old) == len(new):
         alike = sum(_words(one) == _words(other) for one, other in zip(_without_seconds(old), _without_seconds(new)))
         return "" if alike >= len(old) // 2 else f"only {alike} of {len(old)} lines have the words that were recorded"
     for before, now, one, other in zip(old, new, _without_seconds(old), _without_seconds(new), strict=False):
@@ -122,13 +134,13 @@ def record(pages: list[Page]) -> None:
     from alphamed_tutorials.runs.machine import machine, versions
 
     path, old, started = recording_of(pages[0]), read(pages[0]), time.monotonic()
-    before = old["blocks"]
+    before, elsewhere = old["blocks"], old["recorded"].get("processor") != processor()
     with tempfile.TemporaryDirectory() as scratch:
         pictures = Path(scratch, "pictures")
         pictures.mkdir()
         blocks: dict[str, dict] = {}
         for language in RUN_LANGUAGES:
-            blocks |= _recorded(pages, language, before, pictures)
+            blocks |= _recorded(pages, language, before, elsewhere, pictures)
         kept = path.with_suffix("")
         same_versions = old["recorded"].get("versions") == versions()
         if blocks == before and _files(pictures) == _files(kept) and same_versions:
@@ -151,20 +163,37 @@ def _files(folder: Path) -> set[Path]:
     return {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
 
 
-def _recorded(pages: list[Page], language: str, before: dict[str, dict], pictures: Path) -> dict[str, dict]:
+def _recorded(
+    pages: list[Page], language: str, before: dict[str, dict], elsewhere: bool, pictures: Path
+) -> dict[str, dict]:
     """Return what the blocks of one kind print, by their keys, and put what they draw into a folder, by language."""
     recorded = {}
     for blocks in {tuple(map(key, found)): found for page in pages if (found := page.program(language))}.values():
         with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as twins:
             for block, printed in zip(blocks, run(blocks, Path(folder), Path(twins)), strict=True):
-                old = before.get(key(block), {}).get("printed", "")
-                entry = recorded[key(block)] = {"printed": printed if difference(old, printed) else old}
+                entry = recorded[key(block)] = _entry(before.get(key(block), {}), printed, elsewhere)
                 drawn = {f"{key(block)[:4]}-{Path(name).name}": Path(folder, name) for name in pictures_of(block)}
                 for name, picture in drawn.items():
                     _keep(picture, Path(twins), pictures, name)
                 if drawn:
                     entry["pictures"] = list(drawn)
     return recorded
+
+
+def _entry(old: dict, printed: str, elsewhere: bool) -> dict:
+    """Return what is kept of a block: what it prints, and a mark if another processor printed it with other numbers.
+
+    Args:
+        old: What is kept of it now; empty for a new block.
+        printed: What it printed this time.
+        elsewhere: What is kept was printed by another processor.
+    """
+    before = old.get("printed", "")
+    differs = difference(before, printed)
+    entry = {"printed": printed if differs else before}
+    if DEPENDS in old or (before and elsewhere and differs and not difference(before, printed, any_numbers=True)):
+        entry[DEPENDS] = True
+    return entry
 
 
 def _keep(picture: Path, twins: Path, folder: Path, name: str) -> None:

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from recordings import recorded
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import roc_auc_score
 from tasks import at, build, same, state_of
@@ -23,6 +24,7 @@ from alphamed_tutorials.examples.breast_cancer.model import (
     reliability,
     weighted_loss,
 )
+from alphamed_tutorials.examples.breast_cancer.prepare import HOSPITALS
 from alphamed_tutorials.runs.metrics import curves, details
 
 EXAMPLE = find("breast_cancer")
@@ -156,6 +158,13 @@ def test_each_hospital_has_an_auc_of_its_own(learn):
 
 
 # The exported model
+
+
+def test_the_federated_models_auc_is_hardly_below_any_nodes_in_any_hospital():
+    found = {name: run["details"] for name, run in recorded("breast_cancer", "hospitals").items()}
+    gains = [found["federated"][f"test/auc/{hospital}"] - found[node][f"test/auc/{hospital}"]
+             for node in ("node1", "node2", "node3") for hospital in HOSPITALS]  # fmt: skip
+    assert min(gains) > -0.005 and sum(gain < 0 for gain in gains) == 1 and max(gains) < 0.02
 
 
 def test_the_predictor_standardises_fills_gaps_and_takes_the_weight_out(data):

@@ -1,6 +1,7 @@
 """Breast cancer's tables: three hospitals' units, gaps and case mixes, and what `DatasetVerify` says of wrong ones."""
 
 import csv
+from collections import Counter
 from functools import partial
 
 import numpy as np
@@ -111,6 +112,12 @@ def test_every_hospital_is_tested_on_both_diagnoses(hospitals):
     dataset = PatientDataset(hospitals / "aggregator", "test")
     found = set(zip(dataset.hospitals, dataset.labels.tolist()))
     assert found == {(name, label) for name in HOSPITALS for label in (0.0, 1.0)}
+
+
+def test_chance_tests_more_patients_of_the_general_hospital_as_the_page_says(embedded):
+    train, test = (Counter(row["hospital"] for row in rows) for rows in embedded)
+    assert test == {"general": 88, "screening": 98, "oncology": 70}
+    assert train + test == {"general": 170, "screening": 232, "oncology": 167}
 
 
 def test_case_mixes_differ(hospitals):

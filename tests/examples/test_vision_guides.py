@@ -11,9 +11,10 @@ from schedulers import Tiny
 from torch import nn
 from torchvision.io import read_image, write_png
 
+from alphamed_tutorials.examples.object_detection import prepare as penn_fudan
 from alphamed_tutorials.examples.object_detection.data import PedestrianDataset
 from alphamed_tutorials.examples.object_detection.dataset_verify import DataError
-from alphamed_tutorials.examples.object_detection.prepare import draw_pictures, read
+from alphamed_tutorials.examples.object_detection.prepare import PENN_FUDAN, draw_pictures, read
 
 
 class One(Tiny):
@@ -56,6 +57,15 @@ def test_a_picture_that_marks_nobody_is_refused_when_it_is_read(tmp_path):
         PedestrianDataset(tmp_path, train=True)[0]
 
 
+def test_another_test_set_of_pennfudan_is_not_prepared(tmp_path, monkeypatch):
+    names = [f"{place}Ped{number + 1:05}" for place, count in PENN_FUDAN.items() for number in range(count)]
+    monkeypatch.setattr(penn_fudan, "check_folder", lambda folder: dict.fromkeys(names, 1))
+    assert Counter(read(tmp_path, tmp_path)["test"]["labels"]) == {"Penn": 28, "Fudan": 22}
+    names.sort(key=lambda name: name[-2:])  # as another order, or another generator, would deal them
+    with pytest.raises(AssertionError, match="no longer"):
+        read(tmp_path, tmp_path)
+
+
 @pytest.mark.real_data
 def test_each_university_has_in_the_test_set_the_share_that_it_has_in_the_whole(shared_data, tmp_path):
     samples = read(shared_data / "PennFudanPed", tmp_path)
@@ -63,6 +73,27 @@ def test_each_university_has_in_the_test_set_the_share_that_it_has_in_the_whole(
     whole = test + Counter(samples["train"]["labels"])
     assert (test, whole) == ({"Penn": 28, "Fudan": 22}, {"Penn": 96, "Fudan": 74})
     assert all(round(whole[place] * test.total() / whole.total()) == count for place, count in test.items())
+
+
+def differences(experiment: str) -> dict[str, list[float]]:
+    """Return the interval of federated less each other run of an experiment on transfer learning."""
+    runs = recorded("transfer_learning", experiment)
+    return {name: run["federated_less_this"] for name, run in runs.items() if name != "federated"}
+
+
+def test_finetuning_is_worded_as_the_intervals_allow():
+    found = differences("finetuned")
+    assert all(low > 0 for low, _ in found.values()) and found["centralised"][0] < 0.01  # a small lead
+    low, high = (found := differences("finetuned_skew"))["node1"]
+    assert low < 0 < high and found["centralised"][1] < 0 < found["node2"][0]
+    for experiment in ("finetuned", "finetuned_skew"):  # if there are more seeds one day, say what they say
+        assert not any("more_seeds" in run for run in recorded("transfer_learning", experiment).values())
+
+
+def test_a_frozen_backbone_is_worded_as_the_intervals_allow():
+    assert all(low <= 0 <= high for low, high in differences("frozen").values())
+    low, high = (found := differences("frozen_skew"))["centralised"]
+    assert low < 0 < high and found["node1"][0] > 0 and found["node2"][0] > 0
 
 
 def test_detection_is_worded_as_the_intervals_and_the_seeds_allow():

@@ -1,5 +1,6 @@
 """Under which terms what may be used: one list, and it is complete."""
 
+import re
 import subprocess
 import tomllib
 from pathlib import Path
@@ -36,3 +37,8 @@ def test_what_the_project_carries_of_others_is_listed():
         if not str(file).startswith(OURS) and str(file) not in NOTICE and f"{file.parent.as_posix()}/" not in NOTICE
     ]
     assert carried and unnamed == []
+
+
+def test_what_is_listed_as_carried_exists():
+    names = re.findall(r"^(?:src|docs)/\S+", NOTICE, re.MULTILINE)
+    assert len(names) >= 6 and [name for name in names if not any(ROOT.glob(name))] == []

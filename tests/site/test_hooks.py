@@ -220,6 +220,23 @@ def test_seconds_that_other_work_had_part_in_are_not_shown(recorded):
     assert machine.startswith("Recorded on 2026-11-22 on A CPU, ") and "300" not in machine
 
 
+def test_a_text_may_quote_a_difference_and_another_seed(recorded):
+    file = recorded / "mnist.json"
+    content = json.loads(file.read_text("utf-8"))
+    (experiment,) = content["experiments"]
+    experiment["more_seeds"] = [2, 3]
+    for run in experiment["runs"]:
+        run |= {
+            "federated_less_this": [-0.0004, 0.061],
+            "more_seeds": [{"test/accuracy": 0.5}, {"test/accuracy": 0.25}],
+        }
+    file.write_text(json.dumps(content), "utf-8")
+    found = replaced("{{ result-difference: mnist/iid/node1 }}, {{ result-seed: mnist/iid/node1/3 }}", recorded)
+    assert found.replace("\N{NO-BREAK SPACE}", " ") == "-0.04 % – +6.1 %, 25.0 %"
+    with pytest.raises(PluginError, match="has no '4' there"):
+        replaced("{{ result-seed: mnist/iid/node1/4 }}", recorded)
+
+
 @pytest.mark.parametrize(("placeholder", "reason"), [
     ("{{ result: mnist/iid/node9 }}", "no run 'node9', only centralised, node1, federated"),
     ("{{ result: mnist/iid }}", "takes example/experiment/run"),

@@ -11,12 +11,16 @@ from torchvision.io import write_png
 from .dataset_verify import PLACES, check_folder
 
 EMBEDDED = 68  # pictures drawn
+# Photos by university, and those of the test set: the same share of each.
+PENN_FUDAN = {"Fudan": 74, "Penn": 96}
+ITS_TEST = {"Fudan": 22, "Penn": 28}
 
 
 def read(source: Path | None, scratch: Path) -> dict[str, dict]:
     """Return training and test pictures; class and owner is where each was taken.
 
-    Twelve of seventeen pictures are for training, always the same ones.
+    Twelve of seventeen pictures are for training, always the same ones. They are drawn from all places together; that
+    PennFudan's test set holds each university's share came by chance, and is checked.
 
     Args:
         source: A folder with `PennFudanPed`, or None for drawn pictures.
@@ -32,12 +36,14 @@ def read(source: Path | None, scratch: Path) -> dict[str, dict]:
     folder = inner if inner.is_dir() else source
     names = np.array(list(check_folder(folder)))
     order = np.random.RandomState(0).permutation(len(names))
-    # Of PennFudan's 170 these are 120 and 50.
     train, test = np.split(names[order], [len(names) * 12 // 17])
     samples = {}
     for split, part in (("train", train), ("test", test)):
         pictures = [folder / "PNGImages" / f"{name}.png" for name in part]
         samples[split] = {"items": pictures, "labels": list(map(place_of, pictures))}
+    found = {split: Counter(part["labels"]) for split, part in samples.items()}
+    if found["train"] + found["test"] == PENN_FUDAN:
+        assert found["test"] == ITS_TEST, "no longer the recorded results' test set"
     samples["train"]["owners"] = samples["train"]["labels"]
     return samples
 
