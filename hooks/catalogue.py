@@ -129,7 +129,7 @@ def cards(examples: list[Example], language: str, guides: set[str], records: dic
         parts = [
             f"- {icon}**{_title(example, language, links)}**",
             example.card.get(language, ""),
-            " ".join(f'<span class="fact">{name} <b>{value}</b></span>' for name, value in figures.items()),
+            " ".join(f'<span class="fact">{name} {value}</span>' for name, value in figures.items()),
             " · ".join(f"[{words}]({page})" for page, words in list(links.items())[1:]),
         ]
         items.append("\n\n    ".join(filter(None, parts)))

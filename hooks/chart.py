@@ -18,15 +18,26 @@ MARKS = {
     "node-5": "M-6 0L5-6V6Z",
     "node-6": "M6 0L-5-6V6Z",
 }
+ON_WHISKER = MARKS | {"centralised": "M-10 0H10"}  # a line along the whisker would not be seen
+BESIDE = 14  # from one whisker to the next
+CAP = 5  # half the width of a whisker's ends
 
 
 @dataclass
 class Curve:
-    """A run's values: its label, its style (`federated`, `centralised`, `node-1` …), its points (round or class, value)."""
+    """A run's values.
+
+    Attributes:
+        label: Who it is.
+        style: `federated`, `centralised`, `node-1` …
+        points: Pairs of a round or a class, and the value there.
+        interval: Between what the last value lies; None where that was not recorded.
+    """
 
     label: str
     style: str
     points: list[tuple]
+    interval: tuple[float, float] | None = None
 
 
 def ticks(low: float, high: float, count: int = 6) -> list[float]:
@@ -45,23 +56,27 @@ class Frame:
     Attributes:
         rounds: The last one on the horizontal axis, which starts with 1.
         y_ticks: The numbers on the vertical axis, from its lower end to its upper one.
+        right: Where the last round lies; what room is left to its right is for whiskers.
     """
 
     rounds: float
     y_ticks: list[float]
+    right: float = RIGHT
 
     @classmethod
     def around(cls, curves: Iterable[Curve]) -> "Frame":
-        """Return the smallest frame of round numbers that holds all curves."""
+        """Return the smallest frame of round numbers that holds all curves and their whiskers."""
+        curves = list(curves)
         points = [point for curve in curves for point in curve.points]
-        values = [value for _, value in points]
-        return cls(max(x for x, _ in points), ticks(min(values), max(values)))
+        values = [value for _, value in points] + [value for curve in curves for value in curve.interval or ()]
+        whiskers = len({curve.style for curve in curves if curve.interval})
+        return cls(max(x for x, _ in points), ticks(min(values), max(values)), RIGHT - BESIDE * whiskers)
 
     def place(self, x: float, y: float) -> tuple[float, float]:
         """Return where a point lies in the picture."""
         low, high = self.y_ticks[0], self.y_ticks[-1]
         return (
-            LEFT + (RIGHT - LEFT) * (x - 1) / max(self.rounds - 1, 1),
+            LEFT + (self.right - LEFT) * (x - 1) / max(self.rounds - 1, 1),
             BOTTOM - (BOTTOM - TOP) * (y - low) / (high - low),
         )
 
@@ -70,12 +85,23 @@ class Frame:
         x_ticks = [x for x in ticks(1, self.rounds) if x == int(x) and 1 < x <= self.rounds]
         parts = [_y_tick(self.place(1, y)[1], show(y)) for y in self.y_ticks]
         parts += [_x_tick(self.place(x, 0)[0], show_x(x)) for x in [1, *x_ticks]]
-        parts.append(f'<text class="axis" x="{(LEFT + RIGHT) / 2}" y="{HEIGHT - 8}">{escape(x_label)}</text>')
+        parts.append(f'<text class="axis" x="{(LEFT + self.right) / 2}" y="{HEIGHT - 8}">{escape(x_label)}</text>')
         return "".join(parts)
 
     def lines(self, curves: Sequence[Curve]) -> str:
         """Return the SVG of curves; the first lies on top."""
         return "".join(_line(curve, [self.place(x, y) for x, y in curve.points]) for curve in reversed(curves))
+
+    def whiskers(self, curves: Iterable[Curve]) -> str:
+        """Return the SVG of the intervals, right of the last round, in the curves' order."""
+        sure = [curve for curve in curves if curve.interval]
+        return "".join(self._whisker(curve, self.right + BESIDE * number) for number, curve in enumerate(sure, start=1))
+
+    def _whisker(self, curve: Curve, x: float) -> str:
+        low, high = (self.place(1, bound)[1] for bound in curve.interval or ())
+        path = f"M{x - CAP:g} {low:.1f}h{2 * CAP}M{x:g} {low:.1f}V{high:.1f}M{x - CAP:g} {high:.1f}h{2 * CAP}"
+        mark = _point(ON_WHISKER[curve.style], x, self.place(*curve.points[-1])[1], 0.4)
+        return f'<g class="run-{curve.style}"><path class="mark whisker" d="{path}"/>{mark}</g>'
 
     def picture(self, title: str, description: str, content: str) -> str:
         """Return the SVG, on one line, that holds `content`, with its title and what it shows in words."""
@@ -94,7 +120,7 @@ def draw(
     show: Callable[[float], str],
     beside: Sequence[Curve] = (),
 ) -> str:
-    """Return the SVG, on one line, of `curves` over rounds.
+    """Return the SVG, on one line, of `curves` over rounds, and of how sure their ends are.
 
     Args:
         curves: What to draw; the first lies on top.
@@ -105,17 +131,25 @@ def draw(
         beside: What other charts show that readers compare with this one: their axes are the same.
     """
     frame = Frame.around([*curves, *beside])
-    return frame.picture(y_label, description, frame.axes(x_label, show) + frame.lines(curves))
+    return frame.picture(y_label, description, frame.axes(x_label, show) + frame.lines(curves) + frame.whiskers(curves))
 
 
-def legend(curves: list[Curve]) -> str:
-    """Return the key to the lines as an HTML list, so that it wraps on a phone."""
+def legend(curves: list[Curve], interval: str = "") -> str:
+    """Return the key to the lines as an HTML list, so that it wraps on a phone; `interval` says what a whisker is."""
     items = [
         f'<li class="run-{curve.style}"><svg viewBox="0 0 32 10" aria-hidden="true"><path class="run" d="M0 5H32"/>'
-        f"{_point(curve.style, 16, 5)}</svg>{escape(curve.label)}</li>"
+        f"{_point(MARKS[curve.style], 16, 5)}</svg>{escape(curve.label)}</li>"
         for curve in curves
     ]
-    return f'<ul class="chart-legend">{"".join(items)}</ul>'
+    return f'<ul class="chart-legend">{"".join(items)}{key(curves, "M12-1h8M16-1V11M12 11h8", interval)}</ul>'
+
+
+def key(curves: list[Curve], path: str, interval: str) -> str:
+    """Return the legend's item for the whiskers, drawn as `path` in a box of 32 × 10, if the curves have any."""
+    if not any(curve.interval for curve in curves):
+        return ""
+    picture = f'<svg viewBox="0 0 32 10" aria-hidden="true"><path class="mark whisker" d="{path}"/></svg>'
+    return f"<li>{picture}{escape(interval)}</li>"
 
 
 def _y_tick(y: float, text: str) -> str:
@@ -131,9 +165,9 @@ def _x_tick(x: float, text: str) -> str:
 
 def _line(curve: Curve, places: list[tuple[float, float]]) -> str:
     path = "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
-    points = "".join(_point(curve.style, x, y) for x, y in places)
+    points = "".join(_point(MARKS[curve.style], x, y) for x, y in places)
     return f'<g class="run-{curve.style}"><path class="run" d="M{path}"/>{points}</g>'
 
 
-def _point(style: str, x: float, y: float) -> str:
-    return f'<path class="point" d="{MARKS[style]}" transform="translate({x:.1f} {y:.1f}) scale(.6)"/>'
+def _point(shape: str, x: float, y: float, scale: float = 0.6) -> str:
+    return f'<path class="point" d="{shape}" transform="translate({x:.1f} {y:.1f}) scale({scale:g})"/>'

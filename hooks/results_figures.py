@@ -6,7 +6,7 @@ from html import escape
 
 import chart
 import dots
-from results_html import WORDS, html_table, label, metric_facts, setting, show, show_tick
+from results_html import WORDS, html_table, label, metric_facts, setting, show, show_tick, span
 
 
 def curves(record: dict, experiment: dict, language: str) -> str:
@@ -19,29 +19,33 @@ def curves(record: dict, experiment: dict, language: str) -> str:
 
     runs = curves_of(experiment)
     beside = [curve for other in record["experiments"] for curve in curves_of(other)]  # a page shows them all
-    ends = [words["end"].format(curve.label, show(curve.points[-1][1], format_spec)) for curve in runs]
-    description = words["and"].join(ends) + words["stop"]
+    description = _ends("end", runs, format_spec, words) + words["stop"]
     show_y = partial(show_tick, format_spec=format_spec)
     picture = chart.draw(runs, words["round"], title, description, show_y, beside)
     data = chart_data(runs, format_spec, words)
-    return _figure(title, picture + chart.legend(runs), setting(experiment, words), data, words)
+    key = chart.legend(runs, words["whisker"])
+    return _figure(title, picture + key, setting(experiment, words), data, words)
 
 
 def classes(record: dict, experiment: dict, language: str) -> str:
     """Return the figure of what each run reaches on each class, where that was recorded."""
     words, metric = WORDS[language], metric_facts(record, record["metric"])
     title, format_spec = words["by_class"].format(metric[language]), metric["format"]
-    runs = make_curves(
-        experiment, words, lambda run: [(name, run["by_class"][name]) for name in record["data"]["classes"]]
-    )
-    lowest = [(run.label, *min(run.points, key=lambda point: point[1])) for run in runs]
-    ends = [words["lowest"].format(who, name, show(value, format_spec)) for who, name, value in lowest]
-    description = words["and"].join(ends) + words["stop"]
+
+    def points(run: dict) -> list[tuple]:
+        by_class = [(name, run["by_class"][name]) for name in record["data"]["classes"]]
+        return [*by_class, (words["everything"], run["metrics"][record["metric"]][-1][1])]
+
+    runs = make_curves(experiment, words, points)
+    lowest = [(run.label, *min(run.points[:-1], key=lambda point: point[1])) for run in runs]
+    said = [words["lowest"].format(who, name, show(value, format_spec)) for who, name, value in lowest]
+    description = words["and"].join([*said, _ends("overall", runs, format_spec, words)]) + words["stop"]
     picture = dots.draw(runs, title, description, partial(show_tick, format_spec=format_spec))
     points = zip(*(run.points for run in runs), strict=True)  # class by class
     rows = [[escape(row[0][0]), *(show(value, format_spec) for _, value in row)] for row in points]
     data = html_table([words["class"], *(escape(run.label) for run in runs)], rows)
-    return _figure(title, picture + dots.legend(runs), setting(experiment, words), data, words)
+    key = dots.legend(runs, words["interval"])
+    return _figure(title, picture + key, setting(experiment, words), data, words)
 
 
 def make_curves(experiment: dict, words: dict, points: Callable[[dict], list[tuple]]) -> list[chart.Curve]:
@@ -51,10 +55,19 @@ def make_curves(experiment: dict, words: dict, points: Callable[[dict], list[tup
     styles = {"federated": "federated", "centralised": "centralised"}
     styles |= {name: f"node-{i % 6 + 1}" for i, name in enumerate(nodes)}
     return [
-        chart.Curve(label(runs[name], words), style, points(runs[name]))
+        chart.Curve(label(runs[name], words), style, points(runs[name]), runs[name].get("interval"))
         for name, style in styles.items()
         if name in runs
     ]
+
+
+def _ends(said: str, runs: list[chart.Curve], format_spec: str, words: dict) -> str:
+    """Return in words what each run reaches in the end, and between what that lies, where it was recorded."""
+    ends = []
+    for run in runs:
+        sure = words["between"].format(span(run.interval, format_spec)) if run.interval else ""
+        ends.append(words[said].format(run.label, show(run.points[-1][1], format_spec)) + sure)
+    return words["and"].join(ends)
 
 
 def chart_data(curves: list[chart.Curve], format_spec: str, words: dict) -> str:

@@ -4,7 +4,7 @@ from html import escape
 
 from results_card import WORDS as CARD_WORDS
 from results_card import duration
-from results_html import is_idle, last, metric_facts
+from results_html import interval, is_idle, last, metric_facts
 
 WORDS = {
     "zh": {
@@ -28,9 +28,15 @@ def row(title: str, data: dict[str, str], record: dict | None, language: str) ->
         return [title, *5 * ["–"], source]
     experiment, metric = record["experiments"][0], record["metric"]
     runs = {run["name"]: run for run in experiment["runs"] if run["name"] in DASHES}
-    figures = [last(record, metric, runs[name]) if name in runs else "–" for name in ("centralised", "federated")]
+    figures = [_figure(record, runs[name]) if name in runs else "–" for name in ("centralised", "federated")]
     time = duration(runs["federated"]["seconds"], is_idle(experiment), CARD_WORDS[language])
     return [title, metric_facts(record, metric)[language], *figures, curve(record, runs, language), time, source]
+
+
+def _figure(record: dict, run: dict) -> str:
+    """Return what a run reaches, and below it between what that lies, where this was recorded."""
+    sure = f"<br><small>{interval(record, run)}</small>" if "interval" in run else ""
+    return last(record, record["metric"], run) + sure
 
 
 def curve(record: dict, runs: dict[str, dict], language: str) -> str:

@@ -1,10 +1,12 @@
 """Write the index that docs/assets/search.js reads: what each section of the pages says.
 
-It is a script, not JSON: a copy on disk may load scripts, but fetch nothing. Notebooks stay out, because the guides say
-the same, and so do long listings, recorded results and what programs printed.
+It is two scripts, not JSON: a copy on disk may load scripts, but fetch nothing. The first has the pages that lead through
+something, the second, which is loaded right after, those that readers look things up in. Notebooks stay out, because the
+guides say the same, and so do long listings, recorded results and what programs printed.
 """
 
 import json
+import re
 import tomllib
 from pathlib import Path
 
@@ -17,25 +19,28 @@ from plain_pages import bare, find_marked
 SYNONYMS = Path(__file__).with_name("synonyms.toml")
 HEADINGS = ["h1", "h2", "h3", "h4"]
 # A text belongs to the heading it is in, else to its listing, else to its row, else to the innermost block.
-BLOCKS = (HEADINGS, ["pre"], ["tr"], ["p", "li", "dt", "dd", "figcaption", "summary"])
+TEXTS = ["p", "li", "dt", "dd", "figcaption", "summary"]
+BLOCKS = (HEADINGS, ["pre"], ["tr"], TEXTS)
 SKIPPED = (  # elements, classes
     {"svg", "script", "style", "thead"},
     {"headerlink", "doc-labels", "output", "results", "fact", "offers", "threads"},
 )
 LONGEST_LISTING = 8  # lines
+BOLD = "\0"  # stands before and after what is bold in a text; no page can hold it
+LOOKED_UP = re.compile(r"reference/|(symptoms|scale|contribute|playground/(how-it-works|differences|protocol))\.html")
 
 found: dict[str, list[dict]] = {}  # a page's address → its sections
 
 
 def sections(html: str, url: str) -> list[dict]:
-    """Return a page's sections: address, title, the page's title; text, what is bold in it, rows, short listings."""
+    """Return a page's sections: address, title, the page's title; text with marks for what is bold, rows, short listings."""
     soup, result = BeautifulSoup(bare(html), "html.parser"), []
     for element in find_marked(soup, *SKIPPED):
         element.decompose()
     for block, text in _blocks(soup):
         if block.name in HEADINGS:
             address = f"{url}#{block['id']}" if result else url
-            result.append({"url": address, "title": text, "page": "", "text": [], "bold": [], "rows": [], "code": []})
+            result.append({"url": address, "title": text, "page": "", "text": [], "rows": [], "code": []})
             result[-1]["page"] = result[0]["title"]
         elif not result:
             continue
@@ -49,7 +54,6 @@ def sections(html: str, url: str) -> list[dict]:
             result[-1]["rows"].append([cells[0], " · ".join(filter(None, cells[1:]))])
         else:
             result[-1]["text"].append(text)
-            result[-1]["bold"] += [_words(bold.get_text()) for bold in block.find_all("strong")]
     return result
 
 
@@ -64,8 +68,11 @@ def _blocks(soup: BeautifulSoup) -> list[tuple[Tag, str]]:
         parents = list(text.parents)
         block = next((parent for names in BLOCKS for parent in parents if parent.name in names), None)
         if block and (block.name not in HEADINGS or block.get("id")):
-            blocks.setdefault(id(block), (block, []))[1].append(text)
-    return [(block, words) for block, texts in blocks.values() if (words := _words("".join(texts)))]
+            bold = BOLD if block.name in TEXTS and any(parent.name == "strong" for parent in parents) else ""
+            blocks.setdefault(id(block), (block, []))[1].append(f"{bold}{text}{bold}")
+    return [
+        (block, words) for block, texts in blocks.values() if (words := _words("".join(texts).replace(2 * BOLD, "")))
+    ]
 
 
 def on_pre_build(config):
@@ -79,6 +86,13 @@ def on_page_content(html, page, config, files):
 
 def on_post_build(config):
     synonyms = tomllib.loads(SYNONYMS.read_text("utf-8"))[config.theme["language"]]
-    index = {"synonyms": synonyms, "sections": [section for page in found.values() for section in page]}
-    script = f"window.searchIndex = {json.dumps(index, ensure_ascii=False, separators=(',', ':'))};\n"
-    write_file(script.encode("utf-8"), str(Path(config.site_dir) / "search" / "index.js"))
+    read, looked_up = [], []
+    for url, page in found.items():
+        (looked_up if LOOKED_UP.match(url) else read).extend(page)
+    _write(config, "read.js", "window.searchIndex = {};", {"synonyms": synonyms, "sections": read})
+    _write(config, "looked-up.js", "window.searchIndex.sections.push(...{});", looked_up)
+
+
+def _write(config, name: str, statement: str, value: object) -> None:
+    script = statement.replace("{}", json.dumps(value, ensure_ascii=False, separators=(",", ":"))) + "\n"
+    write_file(script.encode("utf-8"), str(Path(config.site_dir) / "search" / name))

@@ -44,9 +44,9 @@ def show_listings(page) -> None:
 
 
 def search(page, words: str) -> list[str]:
-    """Type words into the search field and return what the hits say."""
+    """Type words into the search field and return what the hits say, once all pages are searched."""
     page.fill(".md-search__input", "")
     page.click(".md-search__input")
     page.keyboard.type(words)
-    page.wait_for_selector(".md-search-result__item")
+    page.wait_for_selector("[aria-busy=false] > .md-search-result__item")
     return page.locator(".md-search-result__item").all_inner_texts()

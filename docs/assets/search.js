@@ -1,5 +1,5 @@
 // The search: every section of a language's pages is scored by the words of the query it holds. What is searched comes
-// from hooks/search_index.py, as a script that is loaded when search is first used, from a copy on disk just as well.
+// from hooks/search_index.py, as scripts that are loaded when search is first used, from a copy on disk just as well.
 const COUNTS = { title: 6, topics: 2, text: 1, code: .3 }; // what a mention counts; topics: bold, or a row's first cell
 // Where short sections have many words as titles: names in the API, whose use stands elsewhere; symptoms and terms, which
 // are looked for by whole sentences of errors or by a word, and the page that teaches the word comes first.
@@ -7,16 +7,22 @@ const ASIDE = [[/^reference\/api/, .6], [/^(symptoms|reference\/glossary)/, .75]
 const SHOWN = 20, WORTH = .2; // hits at most, and which share of the best hit's score they need
 const BEFORE = 40; // characters of an excerpt before what was found
 const CHINESE = /[\u3400-\u9fff]/;
+const SCRIPTS = ["read.js", "looked-up.js"]; // each adds its sections to what is searched
+const BOLD = "\0"; // stands before and after what is bold in a text
 
 /** Bring an index into the form that is searched: lower case, and one text for each kind of mention. */
 function readIndex({ synonyms, sections }) {
-  const entries = sections.map((section) => ({
-    section,
-    title: section.title.toLowerCase(),
-    topics: [...section.bold, ...section.rows.map(([topic]) => topic)].join("\n").toLowerCase(),
-    text: [...section.text, ...section.rows.map(([, rest]) => rest)].join("\n").toLowerCase(),
-    code: section.code.join("\n").toLowerCase(),
-  }));
+  const entries = sections.map((section) => {
+    const parts = section.text.map((each) => each.split(BOLD)), text = parts.map((each) => each.join(""));
+    const bold = parts.flatMap((each) => each.filter((_, i) => i % 2));
+    return {
+      section: { ...section, text },
+      title: section.title.toLowerCase(),
+      topics: [...bold, ...section.rows.map(([topic]) => topic)].join("\n").toLowerCase(),
+      text: [...text, ...section.rows.map(([, rest]) => rest)].join("\n").toLowerCase(),
+      code: section.code.join("\n").toLowerCase(),
+    };
+  });
   const lengths = entries.map((entry) => entry.topics.length + entry.text.length);
   const mean = lengths.reduce((sum, length) => sum + length, 0) / lengths.length;
   entries.forEach((entry, i) => { entry.damping = 1 + lengths[i] / mean; });
@@ -117,14 +123,18 @@ function setUpSearch(box) {
   const root = new URL(base, location), invitation = status.textContent;
   let index;
 
-  function load() {
-    index ??= new Promise((resolve) => {
-      const script = document.createElement("script");
-      script.src = new URL("search/index.js", root);
-      script.onload = () => resolve(readIndex(window.searchIndex));
-      document.head.append(script);
-    });
-    return index;
+  /** Load what is searched, one script after the other, and show what is found in as much as is there. */
+  function load(names = SCRIPTS) {
+    list.ariaBusy = names.length > 0;
+    if (!names.length) return;
+    const script = document.createElement("script");
+    script.src = new URL(`search/${names[0]}`, root);
+    script.onload = () => {
+      index = readIndex(window.searchIndex);
+      load(names.slice(1));
+      if (!list.contains(document.activeElement)) show(); // else a hit would be taken from under the reader's hand
+    };
+    document.head.append(script);
   }
 
   function item(hit) {
@@ -142,10 +152,11 @@ function setUpSearch(box) {
     return entry;
   }
 
-  async function show() {
-    const hits = findSections(await load(), input.value);
+  function show() {
+    const hits = index ? findSections(index, input.value) : [];
     const words = translations[`search.result.${["none", "one"][hits.length] ?? "other"}`];
-    status.textContent = input.value.trim() ? words.replace("#", hits.length) : invitation;
+    const isTold = input.value.trim() && (hits.length || list.ariaBusy === "false");
+    status.textContent = isTold ? words.replace("#", hits.length) : invitation;
     list.replaceChildren(...hits.slice(0, SHOWN).map(item));
   }
 
@@ -155,7 +166,7 @@ function setUpSearch(box) {
 
   toggle.addEventListener("change", () => {
     box.querySelector(".md-search__output").hidden = !toggle.checked;
-    if (toggle.checked) { load(); input.focus(); } else { input.blur(); }
+    if (toggle.checked) { if (!list.ariaBusy) load(); input.focus(); } else { input.blur(); }
   });
   input.addEventListener("focus", () => open(true));
   input.addEventListener("input", show);

@@ -26,7 +26,12 @@ VAGUE = re.compile(  # what says nothing by itself; in English as Lighthouse cou
     r"click (here|this)|go|(right )?here|(more )?information|(learn |read |see )?more|more info|start|this"
     r"|(请)?(点击|点|见)?(这里|此处)|点击|详情|(查看|了解|阅读)?更多(信息)?"
 )
-PLAINER = {"带回家": "导出模型，离线使用", "逐比特": "逐位相同", "语料": "文本"}  # words that are no terms
+PLAINER = {  # words that are no terms, as patterns: 一部分数据 and 百分数 are other words than 分数
+    "带回家": "导出模型，离线使用",
+    "逐比特": "逐位相同",
+    "语料": "文本",
+    "(?<![部百])分数": "logits 或置信度",
+}
 AVOIDED = {
     language: read_avoided((ROOT / "docs" / language / GLOSSARY).read_text("utf-8"))
     | (PLAINER if language == "zh" else {})
@@ -322,7 +327,7 @@ def terms_are_those_of_the_glossary(page: Page) -> Iterator[str]:
 def other_words(text: str, language: str) -> Iterator[str]:
     """Yield each word of a text that is not the glossary's; code may say what it likes."""
     said = INLINE_CODE.sub("", text).lower()
-    yield from (f"{word!r}: write {ours}" for word, ours in AVOIDED[language].items() if word in said)
+    yield from (f"{word!r}: write {ours}" for word, ours in AVOIDED[language].items() if re.search(word, said))
 
 
 def links_say_where_they_lead(page: Page) -> Iterator[str]:

@@ -49,6 +49,7 @@ def test_a_word_that_is_avoided_is_found_in_prose_and_not_in_code():
     assert list(other_words("各客户端训练", "zh")) == ["'客户端': write 数据方"]
     assert list(other_words("After Fine-Tuning it", "en")) == ["'fine-tuning': write Finetuning"]
     assert not list(other_words("`客户端` 和数据方", "zh"))
+    assert len(list(other_words("框的分数", "zh"))) == 1 and not list(other_words("一部分数据的百分数", "zh"))
 
 
 def test_no_term_is_avoided():

@@ -137,6 +137,7 @@ def test_the_keyboard_reaches_skip_link_and_search(browser, address, home, words
         assert page.evaluate("document.activeElement.matches('.md-skip:focus-visible')")
         page.keyboard.press("Enter")
         assert page.url.endswith("#quickstart")
+        page.goto(f"{address}{home}quickstart.html")  # a jump closes the search a little later
         page.keyboard.press("/")
         page.wait_for_function("document.activeElement.classList.contains('md-search__input')")
 

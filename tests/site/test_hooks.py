@@ -110,6 +110,65 @@ def test_the_table_says_how_sure_its_first_figure_is(recorded):
     assert "种子 1、2、3 的范围" in html and "50.0 % – 99.0 %" in html and "只用了一个种子" not in html
 
 
+@pytest.fixture
+def sure(recorded):
+    """Return the folder of a recording whose runs have intervals, and say what they do on each class."""
+    record = copy.deepcopy(RECORD) | {"independent": {"zh": "个数字", "en": "digits"}}
+    for run, bounds in zip(record["experiments"][0]["runs"], ([0.93, 0.99], [0.9, 0.97], [0.92, 1.0])):
+        run |= {"interval": bounds, "units": 360, "by_class": {"0": 0.9, "1": 0.97}}
+    (recorded / "mnist.json").write_text(json.dumps(record), encoding="utf-8")
+    return recorded
+
+
+def whiskers(html, number):
+    """Return of each whisker its style, the marks in its group, and the two numbers of its ends at that place."""
+    found = re.findall(r'<g class="run-([\w-]+)"><path class="mark whisker" d="(.*?)"/>(.*?)</g>', html)
+    ends = {style: [float(part.split()[number]) for part in re.findall(r"M([^M]*?)[hv]", d)] for style, d, _ in found}
+    return {style: (re.search(' d="(.*?)"', mark)[1], *ends[style]) for style, _, mark in found}
+
+
+def test_each_curve_of_a_chart_ends_in_a_whisker_from_one_bound_to_the_other(sure):
+    html = replaced("{{ results-chart: mnist/iid }}", sure).replace("\N{NO-BREAK SPACE}", " ")
+    found = whiskers(html, 1)
+    assert list(found) == ["federated", "centralised", "node-1"], "in the legend's order"
+    assert len({shape for shape, *_ in found.values()}) == 3, "not by colour alone"
+    places = dict(re.findall(r'y="([\d.]+)">([\d.]+) %', html))
+    ticks = {float(value) / 100: float(y) - 4 for y, value in places.items()}
+    (low, high), ys = (min(ticks), max(ticks)), ticks
+    for style, bounds in {"federated": (0.92, 1.0), "centralised": (0.93, 0.99), "node-1": (0.9, 0.97)}.items():
+        expected = [ys[low] + (ys[high] - ys[low]) * (bound - low) / (high - low) for bound in bounds]
+        assert found[style][1:] == pytest.approx(expected, abs=0.2)
+    lefts = [
+        max(float(x) for x in re.findall(r"(?:M|L)([\d.]+) ", d))
+        for d in re.findall('class="run" d="(M[^"]*L.*?)"', html)
+    ]
+    assert max(lefts) < min(x for _, *ends in whiskers(html, 0).values() for x in ends), "right of the last round"
+    assert (
+        "95% interval of the last value" in html and "Federated ends at 96.3 % (95% interval 92.0 % – 100.0 %)" in html
+    )
+    chinese = replaced("{{ results-chart: mnist/iid }}", sure, "zh").replace("\N{NO-BREAK SPACE}", " ")
+    assert "最终结果的 95% 区间" in chinese and "联邦学习最终为 96.3 %（95% 区间 92.0 % – 100.0 %）" in chinese
+
+
+def test_the_dots_of_all_classes_lie_on_whiskers(sure):
+    html = replaced("{{ results-classes: mnist/iid }}", sure).replace("\N{NO-BREAK SPACE}", " ")
+    found = whiskers(html, 0)
+    assert found.keys() == {"federated", "centralised", "node-1"} and len({shape for shape, *_ in found.values()}) == 3
+    for run, bounds in {"federated": (0.92, 1.0), "node-1": (0.9, 0.97)}.items():
+        assert (found[run][2] - found[run][1]) / (found["centralised"][2] - found["centralised"][1]) == pytest.approx(
+            (bounds[1] - bounds[0]) / 0.06, rel=0.01
+        )
+    assert (
+        "95% interval</li>" in html and "node1 alone has 95.2 % on all classes (95% interval 90.0 % – 97.0 %)" in html
+    )
+    assert "95% 区间</li>" in replaced("{{ results-classes: mnist/iid }}", sure, "zh")
+
+
+def test_without_intervals_there_is_no_whisker_and_no_key_to_it(recorded):
+    html = replaced("{{ results-chart: mnist/iid }}", recorded)
+    assert "whisker" not in html and "interval" not in html
+
+
 def test_the_matrix_shows_what_each_class_was_taken_for(recorded):
     record = copy.deepcopy(RECORD)
     confusion = {"0/0": 3, "0/1": 1, "1/0": 0, "1/1": 5}
@@ -144,17 +203,23 @@ def test_the_dots_show_every_run_on_every_class_by_shape_and_in_words(recorded):
     (recorded / "mnist.json").write_text(json.dumps(record), encoding="utf-8")
     html = replaced("{{ results-classes: mnist/iid }}", recorded).replace("\N{NO-BREAK SPACE}", " ")
     shapes = re.findall('<path class="mark" d="(.*?)"', html)
-    assert len(shapes) == 3 * 2 + 3, "on each class, and in the legend"
+    assert len(shapes) == 3 * 3 + 3, "on each class, on all of them, and in the legend"
     assert len(set(shapes)) == 3, "not by colour alone"
     assert 'role="img"' in html and "node1 alone is lowest at 0: 0.0 %" in html
+    assert "node1 alone has 95.2 % on all classes" in html
     assert '<th scope="row">1</th><td>96.2 %</td><td>95.0 %</td><td>99.0 %</td>' in html, "federated comes first"
+    assert '<th scope="row">All</th><td>96.3 %</td><td>97.5 %</td><td>95.2 %</td>' in html
     assert "联邦学习在类别 1 上最低，为 96.2" in replaced("{{ results-classes: mnist/iid }}", recorded, "zh")
 
 
 def test_a_better_dot_lies_further_right_and_each_class_has_its_row():
-    runs = [chart.Curve("a", "federated", [("x", 0.2), ("y", 0.9)]), chart.Curve("b", "node-1", [("x", 0.1), ("y", 1)])]
+    runs = [
+        chart.Curve("a", "federated", [("x", 0.2), ("y", 0.9), ("all", 0.5)]),
+        chart.Curve("b", "node-1", [("x", 0.1), ("y", 1), ("all", 0.4)]),
+    ]
     places = re.findall(r"translate\((\S+) (\S+)\)", dots.draw(runs, "t", "d", str))
-    (alone_x, alone_y, x, y) = ((float(right), float(down)) for right, down in places)
+    alone_x, alone_y, x, y, all_of_it, all_alone = ((float(right), float(down)) for right, down in places)
+    assert all_alone[0] < all_of_it[0] and y[1] < all_of_it[1] < all_alone[1]
     assert alone_x[0] < x[0] < y[0] < alone_y[0]
     assert x[1] < alone_x[1] < y[1] < alone_y[1]
 
@@ -340,6 +405,10 @@ def test_a_card_says_what_was_recorded(project, language, facts):
     record = {"metric": "test/accuracy", "metrics": metrics, "data": {"train": 1200}, "experiments": [{"runs": runs}]}
     shown = drawn(project, "cards", language, records={"b": record})
     assert dict(re.findall('<span class="fact">(.*?) <b>(.*?)</b></span>', shown)) == facts
+    runs[1]["interval"] = [0.9, 0.93]
+    assert "<b>91.2\xa0%</b> <small>90.0\xa0% – 93.0\xa0%</small></span>" in drawn(
+        project, "cards", language, records={"b": record}
+    )
 
 
 def test_the_gallery_compares_what_was_recorded(project):
@@ -357,6 +426,13 @@ def test_the_gallery_compares_what_was_recorded(project):
     assert cells[4].count("<polyline") == 2 and "联邦学习从 50.0\xa0% 到 91.2\xa0%" in cells[4]
     assert {line.count("|") for line in lines} == {8}
     assert lines[3].startswith("| a 中文 |") and lines[3].count("–") == 5, "never recorded"
+    for run, bounds in zip(runs, ([0.9, 0.93], [0.94, 0.96])):
+        run["interval"] = bounds
+    cells = drawn(project, "gallery", "zh", records={"b": record}).split("\n")[2].split(" | ")
+    assert cells[2:4] == [
+        "95.0\xa0%<br><small>94.0\xa0% – 96.0\xa0%</small>",
+        "91.2\xa0%<br><small>90.0\xa0% – 93.0\xa0%</small>",
+    ]
 
 
 @pytest.mark.parametrize(("seconds", "idle", "shown"), [
