@@ -205,7 +205,7 @@ def auto_fed_avg(wheel, folder: Path) -> Callable[[], Any]:
     return make
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_auto_fed_avg_keeps_its_network_when_it_is_resumed(wheel, tmp_path):
     run = run_twice(auto_fed_avg(wheel, tmp_path), tmp_path)
     losses = [row.value for row in run.rows if row.name == "test_results/avg_loss"]
