@@ -101,7 +101,7 @@ def test_a_picture_is_no_wider_than_its_words_can_be_read_at_on_a_page(tmp_path)
 
 def test_a_legend_of_many_nodes_does_not_hide_the_curves(tmp_path, monkeypatch):
     legends = []
-    monkeypatch.setattr(Axes, "legend", lambda self: legends.append(self.get_title()))
+    monkeypatch.setattr(Axes, "legend", lambda self, ncols: legends.append(self.get_title()))
     few = {f"node{i}": [(1, 1.0)] for i in range(MOST_NAMED)}
     plot({"few": few, "many": few | {"one more": [(1, 1.0)]}}, tmp_path / "curve.svg")
     assert legends == ["few"]
