@@ -1,6 +1,7 @@
 """Make every guide's notebook from the guide and its recording: its code, the words around it, what the code printed."""
 
 import base64
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,6 @@ from nbformat import NotebookNode
 import notebook_pages
 from comments import in_chinese
 from outputs import FOLDER, Output, outputs, pictures_below, pictures_of, read
-from outputs import WORDS as PICTURE_WORDS
 from pages import HEADING, NOTEBOOKS, Block, Page, read_page
 
 LINK = re.compile(r"!?\[(?P<text>[^][]*)\]\((?P<target>[^()]*)\)(\{[^}]*\})?")
@@ -58,7 +58,7 @@ def cells(page: Page) -> list[NotebookNode]:
         if isinstance(piece, Block):
             output, pictures = recorded[piece.first], page.root / FOLDER / pictures_below(page)
             code = in_chinese(piece.text) if page.language == "zh" else piece.text
-            section += [*_markdown(text), *_code(code, pictures_of(piece), output, pictures, page.language)]
+            section += [*_markdown(text), *_code(code, pictures_of(piece), output, pictures)]
             text = ""
         elif heading := HEADING.fullmatch(piece):
             if section or re.search("<details>|⚠", text):  # what was gathered holds code, a question or a warning
@@ -153,16 +153,15 @@ def _prose(text: str) -> str:
     return re.sub(r"\n{3,}", "\n\n", plain)
 
 
-def _code(code: str, files: list[str], output: Output, pictures: Path, language: str) -> list[NotebookNode]:
+def _code(code: str, files: list[str], output: Output, pictures: Path) -> list[NotebookNode]:
     """Return a cell with a block's code and what it printed, and one for each picture it drew."""
     code = re.sub(r"# \((\d+)\)!", r"# (\1)", code).strip("\n")
     printed = {"output_type": "stream", "name": "stdout", "text": output.printed}
     found = [_code_cell(code, [printed] if output.printed else [])]
     for file, name in zip(files, output.pictures):
-        alternative = PICTURE_WORDS[language]["picture"].format(file)
-        show = f'from IPython.display import Image\n\nImage("{file}", alt="{alternative}")'
+        show = f'from IPython.display import Image\n\nImage(\n    "{file}",\n    alt={json.dumps(output.seen, ensure_ascii=False)},\n)'
         png = base64.b64encode((pictures / name).read_bytes()).decode()
-        facts = {"image/png": {"alt": alternative, "file": name}}
+        facts = {"image/png": {"alt": output.seen, "file": name}}
         found.append(_code_cell(show, [{"output_type": "display_data", "data": {"image/png": png}, "metadata": facts}]))
     return found
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mkdocs.utils import get_relative_url
 
-from pages import FENCE, NOTEBOOKS, Block, Page, find_fences, read_page
+from pages import DRAWS, FENCE, NOTEBOOKS, Block, Page, find_fences, read_page
 
 FOLDER = Path("docs", "results", "outputs")
 FOLDED = 16  # an output of more lines is folded: so many are shown, …
@@ -21,17 +21,23 @@ TABLE = 24  # … or fewer before what is folded and, behind it, the table that 
 BEFORE_TABLE = 3
 PICTURE = re.compile(r"""(?:plot|savefig|write_png)\(.*"(?P<python>[^"]+\.png)"|--plot[ =](?P<sh>\S+\.png)""")
 WORDS = {
-    "zh": {"output": "输出", "rest": "其余 {} 行", "picture": "上面的代码画出的图（文字已译成中文）：{}"},
-    "en": {"output": "Output", "rest": "{} more lines", "picture": "What the code above draws: {}"},
+    "zh": {"output": "输出", "rest": "其余 {} 行"},
+    "en": {"output": "Output", "rest": "{} more lines"},
 }
 
 
 @dataclass(frozen=True)
 class Output:
-    """What a code block printed, and the pictures it drew: the beginning of its key, a dash, and their names in its code."""
+    """What a code block printed and drew.
+
+    Attributes:
+        pictures: The beginning of the block's key, a dash, and their names in its code.
+        seen: What is seen in them.
+    """
 
     printed: str = ""
     pictures: tuple[str, ...] = ()
+    seen: str = ""
 
 
 def key(block: Block) -> str:
@@ -71,12 +77,12 @@ def outputs(page: Page) -> list[Output]:
     found = []
     for block in page.blocks:
         kept = recorded.get(key(block), {}) if block.runs else {}
-        found.append(Output(kept.get("printed", ""), tuple(kept.get("pictures", ()))))
+        found.append(Output(kept.get("printed", ""), tuple(kept.get("pictures", ())), block.draws))
     return found
 
 
 def insert(markdown: str, found: list[Output], language: str, pictures: str) -> str:
-    """Return a page's Markdown with its code blocks' outputs below them.
+    """Return a page's Markdown with its code blocks' outputs below them, and without what the comments say of these.
 
     Args:
         markdown: The page's text, includes not yet expanded.
@@ -91,6 +97,8 @@ def insert(markdown: str, found: list[Output], language: str, pictures: str) -> 
         shown = [f"{indent}{line}".rstrip() for line in render(output, language, pictures)]
         place = _after_annotations(lines, last, len(indent))
         lines[place:place] = shown
+        if first and DRAWS.fullmatch(lines[first - 1]):
+            del lines[first - 1]  # in a tab it would begin a paragraph, with the block in it
     return "\n".join(lines)
 
 
@@ -118,8 +126,7 @@ def render(output: Output, language: str, pictures: str) -> list[str]:
     if table:
         markdown += ["", *fence(table, "")]
     for picture in output.pictures:
-        alternative = words["picture"].format(picture.partition("-")[2])
-        markdown += ["", f"![{alternative}]({pictures}/{picture}){{ .output data-search-exclude }}"]
+        markdown += ["", f"![{output.seen}]({pictures}/{picture}){{ .output data-search-exclude }}"]
     return ["", *markdown, ""] if markdown else []
 
 

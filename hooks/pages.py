@@ -18,6 +18,7 @@ HEADING = re.compile(r"(?P<level>#{1,6})\s+(?P<title>.*?)(?:\s*\{:?[^}]*#(?P<anc
 ANNOTATION = re.compile(r"#\s*\((\d+)\)!?")
 RUN_LANGUAGES = ("python", "sh")
 NOT_RUN = re.compile(r"\s*<!--\s*not run:(?P<reason>.*)-->\s*")
+DRAWS = re.compile(r"\s*<!--\s*draws:(?P<seen>.*)-->\s*")
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,13 @@ class Line:
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced code block; `first` and `last` are the places of its fences among the page's lines."""
+    """A fenced code block.
+
+    Attributes:
+        first, last: The places of its fences among the page's lines.
+        not_run: Why it is not run, as the comment above it says; None where it is run.
+        draws: What is seen in the picture that it draws, as the comment above it says, for those who do not see it.
+    """
 
     info: str
     indent: int
@@ -42,6 +49,7 @@ class Block:
     last: int
     lines: tuple[Line, ...]
     not_run: str | None
+    draws: str
 
     @property
     def language(self) -> str:
@@ -131,8 +139,17 @@ class Page:
         inside = tuple(
             replace(line, text=re.sub(f"^ {{0,{indent}}}", "", line.text)) for line in self.lines[first + 1 : last]
         )
-        marked = NOT_RUN.fullmatch(self.lines[first - 1].text) if first else None
-        return Block(opened["info"].strip(), indent, first, last, inside, marked["reason"].strip() if marked else None)
+        above = self.lines[first - 1].text if first else ""
+        not_run, draws = NOT_RUN.fullmatch(above), DRAWS.fullmatch(above)
+        return Block(
+            opened["info"].strip(),
+            indent,
+            first,
+            last,
+            inside,
+            not_run["reason"].strip() if not_run else None,
+            draws["seen"].strip() if draws else "",
+        )
 
 
 @functools.cache

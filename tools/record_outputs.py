@@ -159,8 +159,10 @@ def record(pages: list[Page]) -> None:
     path.write_text(json.dumps({"recorded": facts, "blocks": blocks}, ensure_ascii=False, indent=1) + "\n", "utf-8")
 
 
-def _files(folder: Path) -> set[Path]:
-    return {path.relative_to(folder) for path in folder.rglob("*") if path.is_file()}
+def _files(folder: Path) -> set[tuple[Path, bytes]]:
+    """Return a folder's pictures with their sizes: of other sizes are those that other code has drawn."""
+    found = [path for path in folder.rglob("*") if path.is_file()]
+    return {(path.relative_to(folder), path.read_bytes()[16:24]) for path in found}
 
 
 def _recorded(

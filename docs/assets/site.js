@@ -1,5 +1,5 @@
 // What the theme leaves unnamed or out of reach for those who use a screen reader or the keyboard.
-const BOXES = ".md-typeset__scrollwrap, .tabbed-labels, pre > code, figure:has(> svg)";
+const BOXES = ".md-typeset__scrollwrap, .tabbed-labels, pre > code, figure:has(> svg), p:has(> img)";
 let due = 0;
 function repair() {
   due = 0;

@@ -24,10 +24,13 @@ with torch.no_grad():
 figure = Figure(figsize=(5, 4), layout="constrained")
 axes = figure.subplots()
 axes.plot([0, 1], [0, 1], color="grey", linestyle=":")
-for name, shift in (("weight taken out", predictor.shift), ("weight left in", 0.0)):
+for line, name, shift in (
+    ("o-", "weight taken out", predictor.shift),
+    ("s-", "weight left in", 0.0),
+):
     said = torch.sigmoid(logits - shift)
     rows = reliability(said, test.labels, bins=5)
-    axes.plot([row[0] for row in rows], [row[1] for row in rows], "o-", label=name)
+    axes.plot([row[0] for row in rows], [row[1] for row in rows], line, label=name)
     print(f"{name}: error {calibration_error(said, test.labels):.3f}")
     print([f"{mean:.2f} → {true:.2f} ({count})" for mean, true, count in rows])
 axes.set(xlabel="probability said", ylabel="share of malignant")

@@ -14,7 +14,7 @@ from pymdownx.snippets import SnippetPreprocessor
 from catalogue import EXAMPLES, PROGRAM, example_of
 from glossary import PAGE as GLOSSARY
 from glossary import read_avoided
-from outputs import name_of
+from outputs import name_of, pictures_of
 from pages import ANNOTATION, HEADING, LANGUAGES, ROOT, RUN_LANGUAGES, Block, Line, Page
 from translations import newer
 
@@ -143,6 +143,18 @@ def reasons_are_given(page: Page) -> Iterator[str]:
     for block in page.blocks:
         if block.not_run == "":
             yield f"{page.lines[block.first]}: `not run:` gives no reason"
+
+
+def pictures_are_described(page: Page) -> Iterator[str]:
+    """What is seen in a picture that code draws stands in a comment above it, in the page's language."""
+    for block in page.blocks:
+        line, drawn = page.lines[block.first], block.runs and bool(pictures_of(block))
+        if drawn and not block.draws:
+            yield f"{line}: say what is seen in the picture: <!-- draws: … --> above the code"
+        elif block.draws and not drawn:
+            yield f"{line}: `draws:` stands above code that draws nothing"
+        elif drawn and (page.language == "zh") != bool(re.search("[\u4e00-\u9fff]", block.draws)):
+            yield f"{line}: `draws:` is not in the page's language"
 
 
 def annotations_are_explained(page: Page) -> Iterator[str]:
@@ -518,6 +530,7 @@ PAGE_RULES = (
     includes_resolve,
     fences_are_known,
     reasons_are_given,
+    pictures_are_described,
     annotations_are_explained,
     listings_are_short,
     names_exist,

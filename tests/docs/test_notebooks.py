@@ -1,5 +1,6 @@
 """Every guide's notebook holds the guide's code and words, and what was recorded under that code."""
 
+import ast
 import base64
 import json
 import re
@@ -149,7 +150,7 @@ plot(x, "some/metrics.png")
 def test_a_cell_shows_what_its_block_printed_and_drew(tmp_path):
     page = make_page(
         tmp_path,
-        '# Page\n\n## Code { #code }\n\n```python\n--8<-- "snippets/code.py:one"\n```\n',
+        '# Page\n\n## Code { #code }\n\n<!-- draws: A "curve" -->\n```python\n--8<-- "snippets/code.py:one"\n```\n',
         '# --8<-- [start:one]\nplot(x, "some/metrics.png")\n# --8<-- [end:one]\n',
     )
     folder = tmp_path / "docs/results/outputs/guides/page"
@@ -160,9 +161,9 @@ def test_a_cell_shows_what_its_block_printed_and_drew(tmp_path):
     code, picture = [cell for cell in make(page).cells if cell.cell_type == "code"]
     assert code.outputs[0].text == "drawn\n"
     assert base64.b64decode(picture.outputs[0].data["image/png"]) == b"picture"
-    assert picture.outputs[0].metadata == {
-        "image/png": {"alt": "What the code above draws: some/metrics.png", "file": "metrics.png"}
-    }
+    assert picture.outputs[0].metadata == {"image/png": {"alt": 'A "curve"', "file": "metrics.png"}}
+    shown = {word.arg: word.value for word in ast.walk(ast.parse(picture.source)) if isinstance(word, ast.keyword)}
+    assert ast.literal_eval(shown["alt"]) == 'A "curve"'
     assert [code.execution_count, picture.execution_count] == [1, 2]
 
 

@@ -117,12 +117,13 @@ def test_a_long_output_is_folded_but_not_the_table_that_ends_it():
 
 
 def test_an_output_is_as_deep_as_its_block_and_behind_the_list_of_its_annotations():
-    markdown = '=== "Tab"\n\n    ```python\n    x  # (1)!\n    ```\n\n    1. One\n\n    2. Two\n\nText\n'
-    shown = insert(markdown, [Output("printed\n", ("1a2b-a.png",))], "en", "../pictures").split("\n")
+    markdown = '=== "Tab"\n\n    <!-- draws: Curves -->\n    ```python\n    x  # (1)!\n    ```\n\n    1. One\n\n    2. Two\n\nText\n'
+    shown = insert(markdown, [Output("printed\n", ("1a2b-a.png",), "Curves")], "en", "../pictures").split("\n")
     place = shown.index('    ```{ .text .output title="Output" }')
     assert shown.index("    2. Two") < place < shown.index("Text")
     assert shown[place + 1] == "    printed"
-    assert "    ![What the code above draws: a.png](../pictures/1a2b-a.png){ .output data-search-exclude }" in shown
+    assert "draws" not in "".join(shown)
+    assert "    ![Curves](../pictures/1a2b-a.png){ .output data-search-exclude }" in shown
 
 
 def test_an_output_that_holds_a_fence_stays_one_block():
@@ -307,6 +308,18 @@ def test_a_run_with_other_versions_is_recorded_though_it_prints_the_same(make_pa
     recording_of(page).write_text(json.dumps(facts | {"recorded": old}), "utf-8")
     record([page])
     assert read(page)["recorded"]["versions"] == facts["recorded"]["versions"]
+
+
+def test_a_picture_that_the_same_code_draws_in_another_size_is_recorded(make_page, monkeypatch):
+    page = make_page(
+        "import os\nfrom pathlib import Path\n\ndef savefig(name):\n    Path(name).write_bytes(os.environ['DRAWN'].encode())\n\n"
+        'savefig("a.png")'
+    )
+    for drawn in ("begin of a PNG: 4x3 and more", "begin of a PNG: 9x6 and more"):
+        monkeypatch.setenv("DRAWN", drawn)
+        record([page])
+        (picture,) = outputs(page)[0].pictures
+        assert (page.root / FOLDER / pictures_below(page) / picture).read_text("utf-8") == drawn
 
 
 def test_changed_code_has_no_output_until_it_is_recorded(make_page):

@@ -50,6 +50,14 @@ def test_a_workflow_may_only_read_unless_a_job_says_why(file):
     assert all(job["timeout-minutes"] <= 180 for job in workflow["jobs"].values())
 
 
+def test_every_workflow_that_builds_the_site_says_where_code_and_site_are():
+    jobs = [job for file in WORKFLOWS for job in yaml.safe_load(read(file))["jobs"].values()]
+    steps = [step for job in jobs for step in job["steps"] if step.get("run", "").startswith("make site")]
+    assert [set(step["env"]) for step in steps] == [{"REPOSITORY_URL", "SITE_URL"}] * 2
+    settings = read(ROOT / "mkdocs.base.yml")
+    assert all(f"!ENV [{name}" in settings for name in steps[0]["env"])
+
+
 @pytest.mark.parametrize("file", TEXTS, ids=lambda file: file.name)
 def test_every_command_that_is_named_exists(file):
     known = json.loads(read(ROOT / "docs" / "options.json"))

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 from matplotlib.axes import Axes
+from PIL import Image
 
 from alphamed_tutorials.errors import WrongUse
 from alphamed_tutorials.runs.folder import Metric, Run, RunError
@@ -74,21 +75,33 @@ def test_a_picture_in_each_promised_format(finished_run, tmp_path, ending, begin
 
 
 def test_the_picture_draws_every_line_and_names_it(tmp_path, monkeypatch):
-    drawn = []
+    drawn, markers = [], []
     original = Axes.plot
 
     def draw(self, x, y, **style):
         drawn.append((style["label"], x, y))
+        markers.append(style["marker"])
         return original(self, x, y, **style)
 
     monkeypatch.setattr(Axes, "plot", draw)
     plot({"loss": {"node1": [(1, 0.5), (2, 0.25)], "node2": [(1, 0.75)]}}, tmp_path / "curve.svg")
     assert drawn == [("node1", (1, 2), (0.5, 0.25)), ("node2", (1,), (0.75,))]
+    markers.clear()
+    plot({"loss": {f"node{i}": [(1, 1.0)] for i in range(MOST_NAMED)}}, tmp_path / "curve.svg")
+    assert len(set(markers)) == MOST_NAMED, "lines that a legend names differ by more than their colour"
+
+
+def test_a_picture_is_no_wider_than_its_words_can_be_read_at_on_a_page(tmp_path):
+    for panels in (1, 2, 9):
+        plot({f"loss{i}": {"node1": [(1, 1.0)]} for i in range(panels)}, tmp_path / "curve.png")
+        with Image.open(tmp_path / "curve.png") as picture:
+            width, per_inch = picture.width, picture.info["dpi"][0]
+        assert 10 / 72 * per_inch * 688 / max(width, 688) > 11, "on a page of 688 pixels, ten points"
 
 
 def test_a_legend_of_many_nodes_does_not_hide_the_curves(tmp_path, monkeypatch):
     legends = []
-    monkeypatch.setattr(Axes, "legend", lambda self: legends.append(self.get_title()))
+    monkeypatch.setattr(Axes, "legend", lambda self, ncols: legends.append(self.get_title()))
     few = {f"node{i}": [(1, 1.0)] for i in range(MOST_NAMED)}
     plot({"few": few, "many": few | {"one more": [(1, 1.0)]}}, tmp_path / "curve.svg")
     assert legends == ["few"]

@@ -116,9 +116,10 @@ def test_language_switch_stays_at_the_section_and_keeps_the_colours(browser, add
         page.wait_for_url(address + "reference/cli.html#export")
 
 
-def test_annotations_open_and_escape_closes_them(browser, address):
+@pytest.mark.parametrize("home", ["", "en/"])
+def test_annotations_open_and_escape_closes_them(browser, address, home):
     with opened(browser, address) as page:
-        page.goto(address + "guides/mnist.html")
+        page.goto(f"{address}{home}guides/mnist.html")
         show_listings(page)
         annotations = page.locator("a.md-annotation__index")
         for open_note in (annotations.first.click, annotations.first.focus, annotations.first.locator("..").focus):
@@ -165,12 +166,13 @@ MOVING = (
 )
 
 
+@pytest.mark.parametrize("home", ["", pytest.param("en/", marks=pytest.mark.soak)])
 @pytest.mark.parametrize("path", ["index.html", "guides/mnist.html"])
-def test_what_moves_stops_by_itself_and_never_moves_for_those_who_want_none(browser, address, path):
+def test_what_moves_stops_by_itself_and_never_moves_for_those_who_want_none(browser, address, path, home):
     for motion in ("no-preference", "reduce"):
         with browser.new_context(viewport=DESKTOP, reduced_motion=motion) as context:
             page = context.new_page()
-            page.goto(address + path)
+            page.goto(address + home + path)
             show_listings(page)
             moving = page.locator(".federation .up" if path == "index.html" else ".md-annotation__index").first
             moving.scroll_into_view_if_needed()

@@ -8,6 +8,7 @@ import sys
 
 import markdown
 import pytest
+from matplotlib.figure import Figure
 from mkdocs.config import load_config
 from mkdocs.exceptions import PluginError
 
@@ -622,9 +623,16 @@ def test_pictures_of_the_site_get_their_size_and_keep_a_width_of_their_own():
     shot = ROOT / "docs/assets/cards/en.png"
     html = '<img alt="a" src="a.png" /> <img alt="b" src="a.png" width="600" /> <img src="other.png" />'
     assert lazy_pictures.load_when_near(html, {"a.png": shot}.get) == (
-        '<img alt="a" src="a.png" width="1200" height="630" loading="lazy" decoding="async"> '
-        '<img alt="b" src="a.png" width="600" height="315" loading="lazy" decoding="async"> <img src="other.png" />'
+        '<img alt="a" src="a.png" width="1200" height="630" style="--readable: 1100px" loading="lazy" decoding="async"> '
+        '<img alt="b" src="a.png" width="600" height="315" style="--readable: 550px" loading="lazy" decoding="async"> '
+        '<img src="other.png" />'
     )
+
+
+def test_a_picture_of_ten_points_is_readable_at_eleven_pixels(tmp_path):
+    Figure(figsize=(4, 3)).savefig(tmp_path / "a.png", dpi=150)
+    least = lazy_pictures.readable_width((tmp_path / "a.png").read_bytes(), 600)
+    assert least * 10 / 72 / 4 == pytest.approx(11, abs=0.05)
 
 
 def test_annotations_count_from_1_and_none_is_left_without_its_explanation():

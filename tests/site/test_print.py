@@ -62,6 +62,38 @@ def test_every_sheet_has_text_the_title_and_its_number(printed):
         assert text.endswith(end) and len(text) > len(end) + 100
 
 
+def test_no_heading_is_the_last_on_a_sheet(printed):
+    reader, html, _language = printed
+    ends = {}
+    for mark in bookmarks(reader.outline):
+        sheet = reader.get_destination_page_number(mark)
+        foot = plain(f"{html.title.text} {sheet + 1} / {len(reader.pages)}")
+        ends[plain(mark.title)] = plain(reader.pages[sheet].extract_text()).removesuffix(foot)
+    assert len(ends) > 10 and [heading for heading, end in ends.items() if end.endswith(heading)] == []
+
+
+def parts(element) -> Iterator:
+    """Yield an element of a PDF's structure and all that belong to it; what is no element is the content of one."""
+    yield element
+    inside = element.get("/K", [])
+    for each in inside if isinstance(inside, list) else [inside]:
+        if isinstance(each.get_object(), dict):
+            yield from parts(each.get_object())
+
+
+def test_short_tables_and_charts_are_whole_on_one_sheet(printed):
+    reader, _html, _language = printed
+    kinds = {"/Table": 0, "/Figure": 0}
+    for element in parts(reader.trailer["/Root"]["/StructTreeRoot"]):
+        rows = sum(part.get("/S") == "/TR" for part in parts(element)) if element.get("/S") in kinds else 12
+        if rows < 12:
+            kinds[element["/S"]] += 1
+            assert len({part.raw_get("/Pg").idnum for part in parts(element) if "/Pg" in part}) == 1, element.get(
+                "/Alt"
+            )
+    assert kinds["/Table"] > 3 and kinds["/Figure"] > 10
+
+
 def test_what_is_folded_on_the_screen_is_printed(printed):
     reader, html, _language = printed
     text = plain("".join(sheet.extract_text() for sheet in reader.pages))

@@ -31,9 +31,10 @@ def forced(page, address: str) -> list[list[str]]:
     return [urls for urls in scripts if urls]  # without what the browser runs for itself
 
 
+@pytest.mark.parametrize("home", ["", pytest.param("en/", marks=pytest.mark.soak)])
 @pytest.mark.parametrize("path", PAGES)
-def test_scripts_seldom_make_the_browser_lay_out_a_guide(browser, address, path):
+def test_scripts_seldom_make_the_browser_lay_out_a_guide(browser, address, path, home):
     with opened(browser, address, PHONE, touch=True) as page:
-        stacks = forced(page, f"{address}{path}.html")
+        stacks = forced(page, f"{address}{home}{path}.html")
     assert 0 < len(stacks) < 120  # about 80; with a button for every listing at once they were 210 to 290
     assert len([stack for stack in stacks if stack[0].endswith("site.js")]) < 10

@@ -46,10 +46,11 @@ COVERED = """() => [...document.querySelectorAll("pre > .md-code__nav")].filter(
 
 
 @pytest.mark.browser
-def test_wrapped_lines_hang_and_the_copy_button_covers_no_code(browser, address):
+@pytest.mark.parametrize("home", ["", pytest.param("en/", marks=pytest.mark.soak)])
+def test_wrapped_lines_hang_and_the_copy_button_covers_no_code(browser, address, home):
     with opened(browser, address) as page:
         page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-        page.goto(address + "guides/mnist.html")
+        page.goto(f"{address}{home}guides/mnist.html")
         for size in (DESKTOP, PHONE):
             page.set_viewport_size(size)
             rows = page.evaluate(ROWS)

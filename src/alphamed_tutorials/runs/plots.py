@@ -4,6 +4,7 @@ import io
 import math
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,10 @@ from .writing import write_whole
 Curve = Sequence[tuple[int, float]]
 Counts = Mapping[str, Mapping[str, Mapping[str, int]]]  # node -> split -> class -> number of samples
 MOST_NAMED = 12  # lines in one panel that a legend can still tell apart
-COLUMNS = 4  # of panels side by side
+MARKERS = "osD^vP*X<>dh"  # one for each of them: colours alone are not told apart by everybody, and not on paper
+MOST_MARKED = 15  # points of a line
+COLUMNS = 2  # of panels side by side: more would make the words too small where a picture is as wide as a page
+PANEL = (4, 3.2)  # inches
 MOST_PANELS = 60  # which is as large as a picture may become
 LARGEST = 1e300  # of a number: what is more is left out as infinity is, matplotlib cannot find an axis for it
 
@@ -42,7 +46,7 @@ def plot(panels: Mapping[str, Mapping[str, Curve]], file: str | Path) -> str:
     columns = min(COLUMNS, len(shown))
     rows = -(-len(shown) // columns)
     with rc_context({"text.parse_math": False}):  # a dollar in a name is a dollar
-        figure = Figure(figsize=(5 * columns, 3.6 * rows), layout="constrained")
+        figure = Figure(figsize=(PANEL[0] * columns, PANEL[1] * rows), layout="constrained")
         if Path(file).suffix[1:] not in figure.canvas.get_supported_filetypes():
             raise WrongUse(f"{file}: pictures end in .png, .svg or .pdf")
         places = list(figure.subplots(rows, columns, squeeze=False).flat)
@@ -56,14 +60,15 @@ def plot(panels: Mapping[str, Mapping[str, Curve]], file: str | Path) -> str:
 
 
 def _draw(axes: Any, name: str, lines: Mapping[str, Curve]) -> None:
-    for label, points in lines.items():
+    for marker, (label, points) in zip(cycle(MARKERS), lines.items()):
         drawn = [(number, value if abs(value) < LARGEST else math.nan) for number, value in points]
-        axes.plot(*zip(*drawn), marker="." if len(points) < 30 else None, label=_shown(label))
+        every = -(-len(points) // MOST_MARKED)
+        axes.plot(*zip(*drawn), marker=marker, markersize=5, markevery=every, label=_shown(label))
     axes.set(title=_shown(name), xlabel="round")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     axes.grid(alpha=0.3)
     if len(lines) <= MOST_NAMED:
-        axes.legend()
+        axes.legend(ncols=1 + len(lines) // 7)
 
 
 def plot_counts(counts: Counts, file: Path) -> str:
