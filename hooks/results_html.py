@@ -64,7 +64,7 @@ WORDS = {
         "alone": "{} alone",
         "data": "The data of this chart",
         "interval": "95% interval",
-        "less": "Federated less this",
+        "less": "Federated minus this",
         "seeds": "Range over seeds {}",
         "sure": "Intervals and differences: 1,000 bootstrap samples of the {count} {unit} tested. Where a difference's interval "
         "holds 0, the two cannot be told apart.",

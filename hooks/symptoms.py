@@ -27,7 +27,9 @@ def read(root: Path) -> dict[str, dict]:
 def entry(name: str, symptom: dict, language: str) -> str:
     """Return the Markdown of a symptom: its heading, what is said on the screen, cause, cure, where others had it."""
     words, said = WORDS[language], symptom[language]
-    texts = " ".join(f"**`{text.strip()}`**" for text in symptom["texts"])
+    texts = " ".join(
+        f"**`` {text.strip()} ``**" if "`" in text else f"**`{text.strip()}`**" for text in symptom["texts"]
+    )
     threads = words["comma"].join(
         f"[{found['repository']}#{found['number']}]({url})"
         for url in symptom.get("threads", [])

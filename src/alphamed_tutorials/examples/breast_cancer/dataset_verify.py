@@ -206,7 +206,13 @@ def find_wrong_cells(row: dict[str, str]) -> Iterator[tuple[str, str]]:
         low, high = LIMITS[feature_of(name)]
         low = 0 if name.endswith(" error") else low
         if value < low or value > high:
-            found = f"is outside {low} to {high} in µm if the unit is {unit_of(row)}"
+            power = POWERS.get(feature_of(name), 0)
+            unit = (
+                f" in {('µm', 'µm²')[power - 1]} if the unit is {unit_of(row)}"
+                if power
+                else ""
+            )
+            found = f"is outside {low} to {high}{unit}"
             yield name, f"{found} (超出该单位下的可能范围). {RIGHT_UNIT}"
     for which in ("mean", "worst"):
         area, circle = values[f"{which} area"], math.pi * values[f"{which} radius"] ** 2
