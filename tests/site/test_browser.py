@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from browsing import DESKTOP, PHONE, opened, search, show_listings
+from sampled import in_soak_but_every
 
 axe_module = pytest.importorskip("axe_playwright_python.sync_playwright")
 
@@ -62,11 +63,9 @@ def accessibility_faults(axe, page, scheme: str) -> list[str]:
     return [f"{fault['id']}: {[node['target'] for node in fault['nodes'][:5]]}" for fault in serious]
 
 
-# The English pages are of the same make, and notebooks as their guides: they wait for the long lane.
-@pytest.mark.parametrize("language", ["", pytest.param("en/", marks=pytest.mark.soak)])
-@pytest.mark.parametrize(
-    "path", [pytest.param(page, marks=pytest.mark.soak) if page in NOTEBOOKS else page for page in PAGES]
-)
+# English pages are of the same make, and every fifth page stands for its neighbours: the others wait for the long lane.
+@pytest.mark.parametrize("language", in_soak_but_every(2, ["", "en/"]))
+@pytest.mark.parametrize("path", in_soak_but_every(5, PAGES))
 def test_page_is_sound(browser, address, axe, path, language):
     with opened(browser, address) as page:
         page.goto(address + language + path)

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import pytest
 from browsing import opened, search, show_listings
+from sampled import in_soak_but_every
 from test_browser import COLOUR_RULES, MARK_ONE_OF_EACH_LOOK, OTHER_RULES
 
 axe_module = pytest.importorskip("axe_playwright_python.sync_playwright")
@@ -77,7 +78,7 @@ IN_SOAK = [pytest.param(*each, marks=pytest.mark.soak) for each in (("", "dark")
 
 
 @pytest.mark.parametrize(("language", "scheme"), [("", "light"), *IN_SOAK])
-@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("state", in_soak_but_every(3, STATES))
 def test_no_state_of_a_page_has_faults(browser, address, language, scheme, state):
     path, bring_about, screen = STATES[state]
     with opened(browser, address, scheme=scheme, **screen) as page:
