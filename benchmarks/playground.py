@@ -21,6 +21,7 @@ rounds. Where others use the cores too (`cores_of_others`), `--nice -15` puts th
 run, which root may do.
 
     python benchmarks/playground.py --json
+    python benchmarks/playground.py --record      (writes what the page shows, with the pages open once more)
 """
 
 import argparse
@@ -45,11 +46,15 @@ from watching import watching
 
 from alphamed_tutorials.catalogue import find
 from alphamed_tutorials.engines.local import pickled
+from alphamed_tutorials.experiments.record import IDLE
 from alphamed_tutorials.playground.agent.children import direct_children
 from alphamed_tutorials.playground.agent.client import Agent
 from alphamed_tutorials.playground.processes import federation
 from alphamed_tutorials.playground.source import source
+from alphamed_tutorials.runs.machine import machine, versions
+from alphamed_tutorials.runs.writing import write_json
 
+RECORDING = Path(__file__).parents[1] / "docs" / "results" / "playground" / "speed.json"
 NUM_OWNERS = (2, 5, 20)
 NUM_ROUNDS = 8
 SEED = 0
@@ -213,6 +218,21 @@ def busy_seconds() -> float:
     return times.user + times.nice + times.system
 
 
+def record(num_rounds: int, nice: int) -> dict[str, Any]:
+    """Measure, and return what the page shows: each number of owners, the largest with its pages open, and the hub."""
+    found = {f"owners-{number}": measure(number, num_rounds, nice) for number in NUM_OWNERS}
+    found["pages"] = measure(max(NUM_OWNERS), num_rounds, nice, with_pages=True)
+    is_idle = all(each["cores_of_others"] < IDLE for each in found.values())
+    found |= {f"hub-{receivers}": hub.measure(receivers) for receivers in hub.RECEIVERS}
+    shared = {"seed": SEED, "rounds": num_rounds, "idle": is_idle}
+    return {
+        "recorded": time.strftime("%Y-%m-%d"),
+        "machine": machine(),
+        "versions": versions(),
+        "experiments": [{"name": name, **shared, **each} for name, each in found.items()],
+    }
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -221,7 +241,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=NUM_ROUNDS, metavar="N", help="rounds of each task, at least 4")
     parser.add_argument("--nice", type=int, default=0, metavar="N", help="priority of the processes while rounds run")
     parser.add_argument("--page", action="store_true", help="with the page of every node open, and the hub asked")
+    parser.add_argument("--record", action="store_true", help="measure all that the page shows, and write it there")
     arguments = parser.parse_args()
+    if arguments.record:
+        content = record(arguments.rounds, arguments.nice)
+        write_json(RECORDING, content)
+        print(json.dumps(content))
+        return
     result: dict[str, Any] = {"cores": psutil.cpu_count(), "rounds": arguments.rounds, "playground": []}
     for number in arguments.owners:
         found = measure(number, arguments.rounds, arguments.nice, arguments.page)

@@ -53,6 +53,7 @@ NOT_EXPLAINED = {
     "--check trains as many rounds": "the same",
     "what is no file of torch.save()": "another node does not run this software; nothing here is to be mended",
     "what cannot be read safely": "the same",
+    "a TorchScript program in the place": "the same",
     "the address of something that is no file of this task": "the same",
     " as ": "the same: an entry that is no tensor",
     " is expected": "the same: an entry of another type",

@@ -33,7 +33,7 @@ def test_every_symptom_is_drawn_once_with_all_that_is_said_of_it(language):
     for name, symptom in read(ROOT).items():
         assert text.count(f"{{ #{name} }}") == 1
         section = text.partition(f"{{ #{name} }}")[2].partition("\n### ")[0]
-        said = [f"`{each.strip()}`" for each in symptom["texts"]]
+        said = [f"`{each.strip()}`" if "`" not in each else f"`` {each.strip()} ``" for each in symptom["texts"]]
         assert all(each in section for each in [*said, symptom[language]["cause"], symptom[language]["cure"]]), name
         assert all(url in section for url in symptom.get("threads", []))
 

@@ -281,11 +281,18 @@ class TestAlgorithmsOfTheSDK:
         class Secure(TinyTask, SecureFedAvgScheduler):
             pass
 
-        with pytest.raises(
-            RunError, match="Secure has a message protocol of its own, by SecureFedAvg.*playground task create"
-        ):
+        said = r"Secure starts nowhere, .*SecureFedAvgScheduler._setup_context\(\) \(.*secure_fed_avg.py, line \d+\) compares"
+        with pytest.raises(RunError, match=said):
             run_local(Secure(t=2, max_rounds=1), data, tmp_path / "run")
         assert not (tmp_path / "run").exists()
+
+    def test_secure_that_was_mended_has_only_messages_of_its_own(self, data, tmp_path):
+        class Secure(TinyTask, SecureFedAvgScheduler):
+            def _setup_context(self, *args, **kwargs):
+                pass
+
+        with pytest.raises(RunError, match="Secure has a message protocol of its own, by .*playground task create"):
+            run_local(Secure(t=2, max_rounds=1), data, tmp_path / "run")
 
 
 class TestFolders:

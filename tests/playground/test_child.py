@@ -174,11 +174,17 @@ def test_children_that_are_killed_end_alike(tmp_path, data, kills, rounds, seed)
 
 
 class Dishonest(Drawing):
-    """Let node2 send what no honest node sends, past all that looks at it there."""
+    """Let node2 send what no honest node sends, past all that looks at it there.
 
-    def __init__(self, sent, **settings):
+    Args:
+        sent: What it is.
+        trace: The file that code which is sent would leave behind.
+        settings: Those of `FedAvgScheduler`.
+    """
+
+    def __init__(self, sent, trace, **settings):
         super().__init__(**settings)
-        self.sent = sent
+        self.sent, self.trace = sent, trace
 
     def _wait_for_uploading_model(self):
         super()._wait_for_uploading_model()
@@ -187,15 +193,18 @@ class Dishonest(Drawing):
             if self.sent == "NaN":
                 state["0.weight"][0, 0] = torch.nan
             elif self.sent == "code":
-                state["0.weight"] = Code()
+                state["0.weight"] = Code(self.trace)
             else:
                 state["0.weight"] = state["0.weight"][:1]
             self.state_dict = lambda: state
 
 
 class Code:
+    def __init__(self, trace):
+        self.trace = trace
+
     def __reduce__(self):
-        return Path.touch, (Path("/tmp/ran-in-the-aggregator"),)
+        return Path.touch, (self.trace,)
 
 
 @pytest.mark.slow
@@ -208,7 +217,8 @@ class Code:
     ],
 )
 def test_what_a_dishonest_node_sends_is_refused_by_its_pseudonym(tmp_path, data, sent, said):
-    task = Task(tmp_path / "task", Dishonest(sent), data)
+    trace = tmp_path / "task" / "aggregator" / "work" / "ran"  # where the aggregator's code may write
+    task = Task(tmp_path / "task", Dishonest(sent, trace), data)
     task.start()
     try:
         assert task.children["aggregator"].wait(120) == 1, task.said()
@@ -217,7 +227,7 @@ def test_what_a_dishonest_node_sends_is_refused_by_its_pseudonym(tmp_path, data,
     [failed] = task.standin.events(task.pseudonyms["aggregator"], "failed")
     assert failed["peer"] == task.pseudonyms["node2"] and failed["type"] == "PeerRefused"
     assert re.search(f"{task.pseudonyms['node2']} sent {said}", failed["text"])
-    assert not Path("/tmp/ran-in-the-aggregator").exists()
+    assert trace.parent.is_dir() and not trace.exists()
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import psutil
@@ -71,11 +72,11 @@ class Federation:
     def initiator(self) -> Agent:
         return self.clients[AGGREGATOR]
 
-    def start(self, scheduler: Toy) -> str:
-        """Make a task, let all join it, and start it."""
+    def start(self, scheduler: Toy, *modules: ModuleType) -> str:
+        """Make a task, let all join it, and start it; other modules of tests that it is made of go along."""
         task = str(self.initiator.create("a toy", list(OWNERS), settings={"seed": SEED, "num_threads": 1})["id"])
         self.initiator.put_code(task, "verify", DEFAULT_VERIFICATION.encode())
-        self.initiator.put_code(task, "train", packed(scheduler))
+        self.initiator.put_code(task, "train", packed(scheduler, *modules))
 
         def join(name: str) -> None:
             owner = self.clients[name]
@@ -140,11 +141,11 @@ class Federation:
             print("agent:", (self.folder / name / "agent.log").read_text()[-3000:])
 
 
-def packed(scheduler: Toy) -> bytes:
-    """Return a task as `submit()` packs it."""
+def packed(scheduler: Any, *modules: ModuleType) -> bytes:
+    """Return a task as `submit()` packs it, with what it is made of in modules of tests."""
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
-        archive.writestr("entry.pickle", pickled(scheduler, sys.modules[__name__]))
+        archive.writestr("entry.pickle", pickled(scheduler, sys.modules[__name__], *modules))
     return content.getvalue()
 
 

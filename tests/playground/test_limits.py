@@ -9,7 +9,7 @@ from standin import start_child, write_child
 from test_child import ENVIRONMENT
 
 VERIFY = """
-import json, os, socket, subprocess, sys, time, urllib.request
+import importlib, json, os, pathlib, resource, signal, socket, sqlite3, subprocess, sys, time, urllib.request
 
 class DatasetVerify:
     data_dir = "/data/x"
@@ -51,6 +51,56 @@ ATTACKS = {
     "a file elsewhere": ("open({node!r} + '/x', 'w')", "write to .*/x, outside of its own folders"),
     "its own code": ("open(__file__, 'a')", "write to .*DatasetVerify.py"),
     "the removal of data": ("os.remove({node!r} + '/data/a')", "write to a, outside of its own folders"),
+    "a file elsewhere, by its folder": (
+        "f = os.open('/var', os.O_RDONLY)\n"
+        "os.close(os.open('playground-was-here', os.O_WRONLY | os.O_CREAT, dir_fd=f))",
+        "write to /var/playground-was-here, outside of its own folders",
+    ),
+    "the keys, by a folder of its own": (
+        "f = os.open('.', os.O_RDONLY)\n"
+        "os.symlink({keys!r}, 'by_folder')\n"
+        "os.chdir('..')\n"
+        "try: os.open('by_folder/signing.key', os.O_RDONLY, dir_fd=f)\n"
+        "finally: os.chdir('work')",
+        "read .*signing.key, which is the node's own",
+    ),
+    "a folder elsewhere, by another": (
+        "os.mkdir('playground-was-here', dir_fd=os.open('/var', os.O_RDONLY))", "write to /var/playground-was-here",
+    ),
+    "rights of an open file": ("os.chmod(os.open({node!r} + '/data/a', os.O_RDONLY), 0)", "write to a, outside"),
+    "a database": ("sqlite3.connect({node!r} + '/agent.db')", "open the database .*agent.db"),
+    "a database of its own, and another from it": (
+        "sqlite3.Connection(':memory:').execute('ATTACH ? AS other', [{node!r} + '/agent.db'])", "open the database :mem",
+    ),
+    "the agent's environment": ("open(f'/proc/{{os.getppid()}}/environ', 'rb').read()", r"look into process \d+"),
+    "the agent's memory": ("open('/proc/self/../%d/mem' % os.getppid(), 'rb')", r"look into process \d+"),
+    "the agent's threads": ("os.listdir(f'/proc/{{os.getppid()}}/task')", r"look into process \d+"),
+    "the agent's files, by a link": (
+        "os.symlink(f'/proc/self/root/proc/{{os.getppid()}}/fd/0', 'fd0'); open('fd0')", r"look into process \d+",
+    ),
+    "the agent's folder, entered": ("os.chdir(f'/proc/{{os.getppid()}}/cwd')", r"look into process \d+"),
+    "a signal by another name": (
+        "signal.pidfd_send_signal(os.pidfd_open(os.getppid()), 0)", "call signal.pidfd_send_signal",
+    ),
+    "limits of the agent": ("resource.prlimit(os.getppid(), resource.RLIMIT_CPU)", "limits of process"),
+    "a limit of its own": ("resource.setrlimit(resource.RLIMIT_FSIZE, (-1, -1))", "raise a limit of its own"),
+    "a pipe elsewhere": ("os.mkfifo({node!r} + '/x')", "call os.mkfifo, which Python announces to no"),
+    "the machine's disk": ("importlib.import_module('posix').mknod('disk', 0o060600, 0x800)", "call posix.mknod"),
+    "another root": ("os.chroot('/')", "call os.chroot"),
+    "a program, past subprocess": ("importlib.import_module('_posixsubprocess').fork_exec()", "call _posixsubprocess.fork_exec"),
+    "a process without a fence": (
+        "import multiprocessing; multiprocessing.get_context('spawn').Process(target=print).start()",
+        "call _posixsubprocess.fork_exec",
+    ),
+    "an interpreter without a fence": (
+        "importlib.import_module('_interpreters' if sys.version_info >= (3, 13) else '_xxsubinterpreters').create()",
+        "make another interpreter|interpreter creation failed",
+    ),
+    "a file by readline": ("importlib.import_module('readline').write_history_file({node!r} + '/x')", "import of readline"),
+    "a program by Tcl": ("importlib.import_module('tkinter').Tcl().eval('exec id')", "import of _tkinter"),
+    "all that comes by": ("socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 768)", "hears what is not meant for it"),
+    "a raw socket": ("socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)", "hears what is not meant for it"),
+    "a socket's file elsewhere": ("socket.socket(socket.AF_UNIX).bind('/tmp/x.sock')", "write to /tmp/x.sock, outside"),
     "the agent's process": ("os.kill(os.getppid(), 9)", "send a signal to process"),
     "a process of a process": (
         "r, w = os.pipe(); p = os.fork()\n"
@@ -64,7 +114,7 @@ ATTACKS = {
         "[os.fork() or (time.sleep(3), os._exit(0)) for _ in range(20)]", "have more than 4 processes at a time",
     ),
     "a file without end": ("with open('x', 'wb') as f:\n    for _ in range(64): f.write(bytes(2**20))", "File too large"),
-    "memory without end": ("x = [bytearray(2**28) for _ in range(64)]", "MemoryError"),
+    "memory without end": ("x = [bytes(2**28) for _ in range(64)]", "MemoryError"),
 }  # fmt: skip
 
 

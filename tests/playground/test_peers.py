@@ -53,6 +53,17 @@ def test_code_in_the_place_of_parameters_does_not_run(tmp_path, form):
     assert not (tmp_path / "owned").exists()
 
 
+def test_a_torchscript_program_is_refused_before_torch_load_sees_it(monkeypatch):
+    """CVE-2025-32434: torch < 2.6 loads it as a program, whatever `weights_only` says."""
+    file = io.BytesIO()
+    torch.jit.save(torch.jit.script(nn.Linear(2, 2)), file)
+    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("torch.load saw it"))
+    with pytest.raises(
+        PeerRefused, match="^p-1 sent a TorchScript program in the place of parameters: it was not used$"
+    ):
+        read_tensors("p-1", file.getvalue())
+
+
 @pytest.mark.parametrize(
     "content, said",
     [

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 import torch
-from alphafed.fed_avg import FedAvgScheduler
+from alphafed.fed_avg import FedAvgScheduler, SecureFedAvgScheduler
 from torch import nn
 
 from ..runs.folder import RunError
@@ -32,6 +32,12 @@ def refuse_unsupported(scheduler: FedAvgScheduler) -> None:
         raise RunError(
             f"{kind.__name__}.__init__(){where(kind.__init__)} does not call the SDK's, so that max_rounds and other "
             "attributes are missing: make super().__init__(max_rounds=…) its first line"
+        )
+    broken = SecureFedAvgScheduler._setup_context
+    if type(scheduler)._setup_context is broken:
+        raise RunError(
+            f"{type(scheduler).__name__} starts nowhere, on nodes of the playground neither: with the SDK 0.4.9, "
+            f"SecureFedAvgScheduler._setup_context(){where(broken)} compares a list with a number"
         )
     for method in ("_run_as_aggregator", "_run_as_data_owner"):
         own = getattr(type(scheduler), method)
