@@ -64,6 +64,7 @@ class Tasks:
             "results": sorted(path.name for path in self.results(task).glob("[!.]*")),
         }
         failed = [event for event in self.journal.events(task) if event["kind"] in ("failed", "alarm")]
+        failed = [event for event in failed if event["attempt"] is None or event["attempt"] >= described["attempt"]]
         return {**described, "here": here, "failures": failed[-3:]}
 
     def put_code(self, task: str, kind: str, content: bytes) -> dict[str, Any]:
