@@ -114,7 +114,7 @@ ONE_ANSWERS = """
 me, others = assignment["pseudonym"], [each["node_id"] for each in line.post("/task/nodelist")["records"]]
 if me == others[0]:
     line.event("round_started", round=1, rounds=2)
-    line.push(["*"], type="start_round", round=1)
+    line.push(["*"], type="sync_state")
     line.pop()
 else:
     line.pop()

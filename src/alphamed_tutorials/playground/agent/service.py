@@ -19,7 +19,7 @@ HOLD = 5  # seconds that a `pop` is held open until a message comes
 LARGEST_MESSAGE = 1000 * 1024  # bytes, sealed for all its receivers: the hub takes little more
 INSIDE, RESULT, FINISH = "task_inside", "task_file_upload", "task_finish"  # the SDK's titles
 
-ROUND_BEGINS, ANSWERS = "start_round", "apply_sf_sending_data"  # and types: an owner offers what it has trained
+ROUND_BEGINS, ANSWERS = "sync_state", "apply_sf_sending_data"  # and types: an owner offers what it has trained
 
 
 class Refused(HTTPException):
