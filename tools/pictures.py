@@ -9,12 +9,14 @@ WIDTHS = {"desktop": 800, "phone": 375}
 HEIGHT = 900  # of the window; a picture is as high as what it shows
 COLOURS = 128
 
-# The page as it is now, apart from the stream that would fetch it anew: without what comes behind `until`, and with
-# clocks, hashes, pseudonyms and counts that depend on seconds written over. A Chinese reader's browser says "choose a
+# The page as it is now, apart from the stream that would fetch it anew: without what comes before `since` and from
+# `until` on, and with clocks, hashes, pseudonyms, folders and counts that depend on seconds written over. A Chinese reader's browser says "choose a
 # file" in Chinese; ours knows English only.
-HOLD_STILL = """([until, seen]) => {
+HOLD_STILL = """([since, until, seen]) => {
   const main = document.getElementById("main"), still = main.cloneNode(true);
   still.removeAttribute("id");
+  for (let each = since && still.querySelector(since); each && each !== still; each = each.parentNode)
+    while (each.previousSibling) each.previousSibling.remove();
   for (let each = until && still.querySelector(until), isLast = true; each && each !== still; isLast = false) {
     const parent = each.parentNode;
     while (each.nextSibling) each.nextSibling.remove();
@@ -32,6 +34,7 @@ HOLD_STILL = """([until, seen]) => {
       .replace(/\\b\\d\\d:\\d\\d(:\\d\\d)?/g, (found) => "10:26:53".slice(0, found.length))
       .replace(/\\d+(?= (records|条记录))/g, "86").replace(/\\d+(?= (heads|个日志头))/g, "5")
       .replace(/(?<=第 |round )2(?= 轮，共 3 轮| of 3)/, "3")
+      .replace(/"[/][^"]*[/](playground[/]\\w+)"/g, '"$1"')
       .replace(/\\b(?=[a-f]*\\d)[0-9a-f]{8,}/g, hex);
   }
   for (const bar of still.querySelectorAll("progress")) bar.value = 70;
@@ -46,7 +49,7 @@ HOLD_STILL = """([until, seen]) => {
 }"""
 
 
-def hold_still(page, seen: list[str], until: str | None = None) -> None:
+def hold_still(page, seen: list[str], until: str | None = None, since: str | None = None) -> None:
     """Let a page stay as it is.
 
     Args:
@@ -54,9 +57,10 @@ def hold_still(page, seen: list[str], until: str | None = None) -> None:
         seen: Hashes and pseudonyms that were written over before, so that each is the same on all pictures; more are
             added.
         until: What is not shown any more, with all that comes behind it.
+        since: What is shown first, below the page's head.
     """
     page.mouse.move(0, 0)  # nothing is under the pointer
-    seen[:] = page.evaluate(HOLD_STILL, [until, seen])
+    seen[:] = page.evaluate(HOLD_STILL, [since, until, seen])
 
 
 def take(page, file: Path) -> list[str]:

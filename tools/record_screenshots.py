@@ -73,7 +73,20 @@ class Walk:
         """Wait for something on a node's page."""
         self.pages[LANGUAGES[0], node].wait_for_selector(what)
 
-    def shoot(self, name: str, node: str, wait: str = "main", until: str | None = None, size: str = "desktop") -> None:
+    def enter(self, node: str) -> None:
+        """Log in again at a node's page."""
+        for language in LANGUAGES:
+            self.pages[language, node].goto(self.agents[node].link())
+
+    def leave(self, node: str) -> None:
+        """Log out there."""
+        for language in LANGUAGES:
+            self.pages[language, node].context.clear_cookies()
+
+    def shoot(
+        self, name: str, node: str, wait: str = "main", until: str | None = None, size: str = "desktop",
+        since: str | None = None, unfold: str = "",
+    ) -> None:  # fmt: skip
         """Take the pictures of what a node's page shows, and open it anew.
 
         Args:
@@ -82,6 +95,8 @@ class Walk:
             wait: What must be there.
             until: What is not shown any more.
             size: The window's: `desktop` or `phone`.
+            since: What is shown first.
+            unfold: What is pressed before, on the page that is opened anew.
         """
         parts = urlsplit(self.pages[LANGUAGES[0], node].url)
         pages = {language: self.pages[language, node] for language in LANGUAGES}
@@ -90,7 +105,9 @@ class Walk:
             page.goto(parts._replace(netloc=urlsplit(page.url).netloc).geturl())
         for page in pages.values():
             page.wait_for_selector(wait)
-            hold_still(page, self.seen, until)
+            if unfold:
+                page.click(unfold)
+            hold_still(page, self.seen, until, since)
         for language, page in pages.items():
             self.words[language][name] = take(page, self.folder / language / f"{name}.png")
         self.pages[LANGUAGES[0], node].reload()
@@ -104,12 +121,19 @@ def walk_the_whole_way(walk: Walk, data: Path, processes) -> None:
         data: Where each node's data lie.
         processes: The nodes' agents by name.
     """
+    walk.leave("aggregator")
+    walk.shoot("door", "aggregator", "pre")
+    walk.enter("aggregator")
     walk.shoot("empty", "aggregator")
+    walk.open("aggregator", "/help", "#terminal")
+    walk.shoot("help", "aggregator", until="#terminal")
+    walk.open("aggregator", "/", ".empty")
     walk.press("aggregator", 'a[href="/new?demo=1"]', "#name")
     walk.shoot("new", "aggregator")
     walk.fill("aggregator", "#description", "")  # which is Chinese, as who makes the task
     walk.press("aggregator", 'form[action="/new"] .main', ".step")
     walk.shoot("send", "aggregator", until="#members")
+    walk.shoot("settings", "aggregator", until=".again", unfold=".ways summary")
     walk.press("aggregator", 'form[action$="/example"] button', ".waiting")
     walk.wait("node1", ".tasks a")
     walk.shoot("invited", "node1")
@@ -166,12 +190,19 @@ def fail_and_mend(walk: Walk, agents, folder: Path) -> None:
     initiator.start(task)
     walk.open("aggregator", f"/tasks/{task}", ".failure")
     walk.shoot("failed", "aggregator", until="#members")
+    walk.shoot("replace", "aggregator", since="#code", until="#log", unfold="#replace > summary")
     walk.open("aggregator", "/", ".tasks")
     walk.shoot("list", "aggregator")
     initiator.put_code(task, "train", mended.train)
     walk.open("node1", f"/tasks/{task}", ".step")
     walk.press("node1", ".step .main", ".diff")
     walk.shoot("changed", "node1", until="h2:nth-of-type(2)")
+    for owner in owners:
+        owner.join(task, owner.code(task, "train")["sha256"])
+    initiator.start(task)
+    initiator.stop(task)
+    walk.open("aggregator", f"/tasks/{task}", 'form[action$="/start"]')
+    walk.shoot("stopped", "aggregator", until="#members")
 
 
 def record(browser, folder: Path) -> None:

@@ -171,7 +171,7 @@ def test_a_task_from_the_form_to_the_model(played: Served) -> None:
     assert played("task", "model", "mean", "--json", node="node2").json["bytes"] > 0
     assert played("task", "model", "mean", node="node2").code == 2, "what is there stays as it is"
     exported = played("task", "model", "mean", "--form", "torchscript", "--json", node="node2").json
-    assert exported["file"] == "model.torchscript.pt"
+    assert exported["file"] == "model.ts"
     assert exported["bytes"] > 0
     assert played("task", "report", "mean", node="node1").code == 0
     assert "Local context is ready" in played("task", "log", "mean", node="node1").out

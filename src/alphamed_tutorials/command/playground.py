@@ -24,12 +24,18 @@ hub_app = typer.Typer(
 HubFolder = Annotated[Path, typer.Option("--dir", metavar="DIR", help="The folder of the hub")]
 NodeName = Annotated[str, typer.Argument(metavar="NAME", help="The name of the node")]
 HUB = Path("hub")
+FIRST = "mnist"  # whose data are served where nothing is said
 Open = Annotated[bool, typer.Option("--open", help="Open it in the browser")]
 
 
 @app.command(epilog=example_of_use("playground serve mnist --dir playground"))
 def serve(
-    example: Annotated[str, typer.Argument(metavar="EXAMPLE", help="Whose embedded data the nodes get")] = "mnist",
+    example: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="EXAMPLE", help="Whose embedded data the nodes get", show_default="the folder's, or mnist"
+        ),
+    ] = None,
     directory: Annotated[
         Path,
         typer.Option("--dir", metavar="DIR", help="Where everything is kept; a folder used before is gone on with"),
@@ -39,14 +45,11 @@ def serve(
     as_json: AsJson = False,
 ) -> None:
     """Run a hub and demo nodes on this machine, until Ctrl-C: a whole playground, with nothing to set up."""
-    from ..data.folders import find_nodes
-    from ..data.prepare import prepare
+    from ..data.folders import AGGREGATOR, example_of
     from ..playground.processes import federation
 
-    if data is None and not (directory / "data").exists():
-        with console.status(f"preparing the embedded data of {example}"):
-            prepare(example, directory / "data", num_nodes=2)
-    folders = find_nodes(data or directory / "data")
+    folders = _data_folders(directory, example, data)
+    example = example or example_of(folders[AGGREGATOR]) or FIRST
     with federation(directory.resolve(), folders) as agents:
         nodes = {name: str(directory / name) for name in agents}
         url = next(iter(agents.values())).status()["hub"]
@@ -62,6 +65,36 @@ def serve(
         if in_browser:
             webbrowser.open(links["aggregator"])
         wait_for_the_end()
+
+
+def _data_folders(directory: Path, example: str | None, data: Path | None) -> dict[str, Path]:
+    """Return the data folder of each node that is served: those given, those of before, or new ones with embedded data.
+
+    Raises:
+        WrongUse: The data were prepared for another example.
+    """
+    from ..catalogue import find
+    from ..data.folders import AGGREGATOR, example_of, find_nodes
+    from ..data.prepare import prepare
+    from ..playground.agent.place import CONFIGURATION, Place
+
+    before = directory / AGGREGATOR
+    if data is None and (before / CONFIGURATION).exists() and Place(before).data.is_dir():
+        data = Place(before).data.parent
+    if data is None:
+        data = directory / "data"
+        if not data.exists():
+            with console.status(f"preparing the embedded data of {example or FIRST}"):
+                prepare(example or FIRST, data, num_nodes=2)
+    folders = find_nodes(data)
+    found = example_of(folders[AGGREGATOR])
+    if example and found and find(example).name != found:
+        place = quote(str(directory))
+        raise WrongUse(
+            f"the nodes of {directory} have the data of {found}: for {example} name another folder, as in --dir "
+            f"{quote(find(example).name)}, or go on with {found}: playground serve {found} --dir {place}"
+        )
+    return folders
 
 
 @app.command(epilog=example_of_use("playground page --open --node nodes/aggregator"))

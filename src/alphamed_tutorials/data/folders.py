@@ -163,6 +163,15 @@ def prepared_facts(data: str | Path | None) -> dict:
     return facts
 
 
+def example_of(folder: Path) -> str:
+    """Return what a node's data folder was prepared for; an empty text where it was not prepared here.
+
+    Raises:
+        WrongUse: What says so is damaged.
+    """
+    return str(prepared_facts(folder.parent.parent).get("example", ""))
+
+
 def is_embedded(data: str | Path | None) -> bool:
     """Return whether a prepared data folder was made without a source; without a `prepare.json` it was not made here."""
     facts = prepared_facts(data)

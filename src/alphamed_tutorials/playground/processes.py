@@ -68,11 +68,11 @@ def processes(
 
 
 def _write_node(folder: Path, name: str, data: Path, url: str) -> None:
-    """Make a node's folder; in one that is there, only the hub's address may have changed."""
+    """Make a node's folder; in one that is there, the hub's address and the place of the data may have changed."""
     file = folder / name / CONFIGURATION
     if file.exists():
         found = json.loads(file.read_text(encoding="utf-8"))
-        file.write_text(json.dumps({**found, "hub": url}), encoding="utf-8")
+        file.write_text(json.dumps({**found, "hub": url, "data": str(data.resolve())}), encoding="utf-8")
     else:
         Place.write(
             folder / name, name=name, hub=url, data=str(data.resolve()), invitation=invite(folder / "hub", name)

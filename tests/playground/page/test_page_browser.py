@@ -84,6 +84,7 @@ def test_code_that_fails_is_replaced_looked_at_and_goes_on(nodes, operate):
         press(owner, "Model: state dict")
     assert download.value.path().read_bytes() == b"model"
     see(initiator, "0.3", ".curves figcaption")
+    assert initiator.locator(".failure").count() == owner.locator(".failure").count() == 0, "it is long mended"
 
 
 def test_an_example_from_the_form_to_the_model(nodes, operate):
@@ -107,6 +108,37 @@ def test_an_example_from_the_form_to_the_model(nodes, operate):
     initiator.wait_for_selector("a[href$='model.pt']")
     initiator.click("a[href$='/audit']")
     see(initiator, "日志完好", ".notice.good")
+
+
+ONE_ANSWERS = """
+me, others = assignment["pseudonym"], [each["node_id"] for each in line.post("/task/nodelist")["records"]]
+if me == others[0]:
+    line.event("round_started", round=1, rounds=2)
+    line.push(["*"], type="sync_state")
+    line.pop()
+else:
+    line.pop()
+    if me == others[1]:
+        line.push(others[:1], type="apply_sf_sending_data", source=me)
+"""
+
+
+def test_the_aggregators_page_says_who_has_answered_in_a_round(nodes, operate):
+    task = joined(nodes, nodes.first, nodes.second, train=code(ONE_ANSWERS + IDLE))
+    initiator, owner = operate(nodes.initiator), operate(nodes.first)
+    open_task(initiator, task)
+    press(initiator, "Start training")
+    members = "[aria-labelledby=members] tbody tr"
+    see(initiator, "has answered in this round at", members)
+    rows = initiator.locator(members).all_inner_texts()
+    assert "this round" not in rows[0], "the aggregator itself"
+    assert "has answered in this round at" in rows[1] and "at work in this round since" in rows[2], rows
+    open_task(owner, task)
+    see(owner, "round 1 of 2", ".progress")
+    assert "this round" not in owner.inner_text(".wide"), "owners do not hear of each other"
+    nodes.initiator.agent.stop(task)
+    see(initiator, "Go on", ".step")
+    assert "this round" not in initiator.inner_text(".wide")
 
 
 @pytest.mark.slow

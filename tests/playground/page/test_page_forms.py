@@ -2,6 +2,7 @@
 
 import html
 import io
+import re
 import threading
 import time
 import zipfile
@@ -118,6 +119,51 @@ def test_what_an_example_is_set_to_is_made_into_its_code(nodes, initiator):
     files = {each["name"]: each for each in nodes.initiator.agent.code(task, "train")["files"]}
     assert "time.sleep(0.25)" in files["behave.py"]["text"] and "range(1, 7 + 1)" in files["behave.py"]["text"]
     assert nodes.initiator.agent.show(task)["state"] == "verifying"
+
+
+def test_code_of_an_example_is_not_sent_to_a_task_that_verifies_the_data_of_another(nodes, initiator):
+    task = task_of(initiator.submit("/new", verification_of="mnist", **FORM))
+
+    def submit() -> str:
+        return html.unescape(initiator.submit(f"/tasks/{task}/example", target="speech_commands", rounds="2").text)
+
+    assert (
+        "verifies the data of mnist: choose this example, or first send the data verification of speech_com" in submit()
+    )
+    assert "train" not in nodes.initiator.agent.show(task)["code"]
+    task_of(initiator.submit(f"/tasks/{task}/verification", files=PYTHON))
+    assert "verifies the data" not in submit()
+    wait_for(lambda: "train" in nodes.initiator.agent.show(task)["code"])
+    again = task_of(initiator.submit(f"/tasks/{task}/verification", verification_of="mnist"))
+    assert "all is there" in nodes.initiator.agent.code(again, "verify")["files"][0]["text"]
+
+
+def test_a_verification_that_was_sent_is_not_asked_for_again(initiator):
+    """Another one can be sent, where nobody looks who has nothing to change."""
+    task = task_of(initiator.submit("/new", files=PYTHON, **FORM))
+    shown = initiator.look(f"/tasks/{task}").text
+    ways, _, rest = shown.partition('<div class="ways">')[2].partition('<details class="again">')
+    assert len(re.findall("<h3>", ways)) == 2 and "verification" not in ways
+    assert (
+        "<summary>Send another data verification</summary>" in rest and f'action="/tasks/{task}/verification"' in rest
+    )
+
+
+@pytest.mark.parametrize(("language", "word"), [("zh", "异构"), ("en", "Heterogeneous")])
+def test_the_kind_that_there_is_not_leads_to_the_reason(nodes, language, word):
+    visitor = Visitor(nodes.initiator, language=language)
+    line = re.search(r'<label class="choice off">.*', visitor.look("/new").text)
+    assert line and word in line[0] and " disabled>" in line[0]
+    path, _, place = re.search('href="([^"]+)"', line[0])[1].partition("#")
+    reason = visitor.look(path).text.partition(f'<h2 id="{place}">')[2].partition("<h2")[0]
+    assert word.lower() in reason.lower() and len(reason) > 100
+
+
+def test_the_first_page_and_the_help_tell_the_same_way(nodes):
+    first, help_page = (re.findall('<ol class="way">.*?</ol>', Visitor(nodes.second).look(path).text, re.DOTALL)
+                        for path in ("/", "/help"))  # fmt: skip
+    assert len(first) == 1 and first == help_page
+    assert first[0].index("the training code") < first[0].index("are invited") < first[0].index("verification")
 
 
 def test_code_that_was_changed_after_its_approval_is_shown_as_a_difference(nodes):

@@ -134,6 +134,7 @@ def test_a_screen_is_sound(screens, page_of, axe, name, language, scheme, size):
     assert page.get_attribute("html", "lang") == language
     assert page.locator("h1").count() == 1
     assert language == "zh" or SCREENS[name] in page.inner_text("main")
+    assert page.locator(".waiting").count() == page.locator(".waiting:has(time)").count()
     page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
     page.set_viewport_size(PHONE)
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]

@@ -21,7 +21,7 @@ def come_to(page: Any, text: str) -> None:
         page.keyboard.press("Tab")
         label = page.evaluate("""() => {
             const at = document.activeElement;
-            if (!at.matches("a, button, input, select, textarea")) return "";
+            if (!at.matches("a, button, input, select, summary, textarea")) return "";
             return [...(at.labels || [])].map(each => each.innerText).join() || at.innerText;
         }""")
         if text in label:
@@ -31,7 +31,7 @@ def come_to(page: Any, text: str) -> None:
 
 
 def test_a_task_is_made_without_a_mouse(nodes, operate, tmp_path):
-    page, owner = operate(nodes.initiator), operate(nodes.first)
+    page, owner = operate(nodes.initiator), operate(nodes.first, may_fail=True)  # who sees that the task was deleted
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.innerText") == "To the content"
     page.keyboard.press("Enter")
@@ -62,6 +62,29 @@ def test_a_task_is_made_without_a_mouse(nodes, operate, tmp_path):
         come_to(owner, text)
         owner.keyboard.press("Enter")
     see(owner, "You have joined")
+    for text, then in (("Start training", "Model: state dict"), ("Check it and read it", "The log is sound")):
+        see(page, text)
+        if then == "The log is sound":
+            come_to(page, "Model: state dict")
+            with page.expect_download() as download:
+                page.keyboard.press("Enter")
+            assert download.value.path().read_bytes() == b"model"
+        come_to(page, text)
+        page.keyboard.press("Enter")
+        see(page, then)
+    come_to(page, "by keyboard")  # back to the task
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".step")
+    delete = page.locator("main .button", has_text="Delete for ever")
+    assert not delete.is_visible(), "it is not pressed by mistake"
+    come_to(page, "Delete this task")
+    page.keyboard.press("Enter")
+    delete.wait_for()
+    come_to(page, "Delete for ever")
+    page.keyboard.press("Enter")  # and nothing more is asked
+    page.wait_for_selector(".head a[href='/new']")
+    assert page.locator(".tasks a", has_text="by keyboard").count() == 0
+    owner.wait_for_selector("h1:has-text('could not be done')")
 
 
 def test_a_task_goes_its_way_without_scripts(nodes, operate):
@@ -142,6 +165,31 @@ def test_the_language_that_is_chosen_stays(nodes, operate):
     see(page, "发送训练代码", ".tasks")
     page.click("header a[hreflang=en]")
     page.wait_for_selector("html[lang=en]")
+
+
+def test_a_log_of_a_megabyte_is_read_from_its_end(nodes, operate):
+    task = made_task(nodes.initiator, ["hospital-a"])
+    logs = nodes.initiator.place.attempt(task, 1) / "logs"
+    logs.mkdir(parents=True)
+    file = logs / "child.log"
+    file.write_text("".join(f"line {number:06} {'value ' * 15}\n" for number in range(10_000)))
+    assert file.stat().st_size > 1_000_000
+    page = operate(nodes.initiator, may_fail=True)  # a text has no icon
+    began = time.monotonic()
+    open_task(page, task)
+    log = page.locator("pre.log")
+    assert "line 009999" in log.inner_text() and "line 000001" not in log.inner_text()
+    assert time.monotonic() - began < 5
+    rest = "log => log.scrollHeight - log.clientHeight - log.scrollTop"
+    assert log.evaluate("log => log.scrollHeight > 2 * log.clientHeight") and log.evaluate(rest) < 2
+    with open(file, "a") as more:
+        more.write("the very last line\n")
+    see(page, "the very last line", "pre.log")
+    page.wait_for_function(f"({rest})(document.querySelector('pre.log')) < 2")
+    page.click("a:has-text('The whole log')")
+    page.wait_for_url("**/log.txt")
+    whole = page.inner_text("body")
+    assert len(whole) > 1_000_000 and "line 000000" in whole and "the very last line" in whole
 
 
 HIDE = """is => {

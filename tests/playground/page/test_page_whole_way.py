@@ -1,11 +1,14 @@
 """The whole way on three nodes' pages with real training: an example of ours, and a file of one's own."""
 
 import contextlib
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import onnxruntime
 import pytest
+import torch
 from pagebrowsing import join, operated, origin, press, see, verify
 from test_task_command import TASK
 
@@ -57,9 +60,7 @@ def finish(pages: Open, task: str) -> bytes:
     press(pages.initiator, "Start training")
     models = []
     for page in (pages.initiator, *pages.owners.values()):
-        with page.expect_download() as download:
-            press(page, "Model: state dict")
-        models.append(download.value.path().read_bytes())
+        models.append(taken(page, "Model: state dict").read_bytes())
     assert models[0] == models[1] == models[2]
     return models[0]
 
@@ -73,8 +74,29 @@ def test_an_example_gives_the_parameters_of_the_local_engine(pages, tmp_path):
     see(page, "Waiting for the directed nodes", ".step")
     model = finish(pages, page.url.rpartition("/")[2])
     page.wait_for_selector(".curve")
+    exported = {form: taken_as(page, form) for form in ("TorchScript", "ONNX")}
+    images = torch.rand(1, 1, 28, 28)
+    script, session = torch.jit.load(exported["TorchScript"]), onnxruntime.InferenceSession(exported["ONNX"])
+    answer = session.run(None, {session.get_inputs()[0].name: images.numpy()})[0]
+    torch.testing.assert_close(script(images), torch.tensor(answer), rtol=1e-4, atol=1e-5)
+    with zipfile.ZipFile(taken(page, "Report: TensorBoard")) as report:
+        assert any("tfevents" in name for name in report.namelist())
     local = run("mnist", pages.data, num_rounds=2, seed=1, out=tmp_path / "local")
     assert (local.path / "model.pt").read_bytes() == model
+
+
+def taken(page: Any, text: str) -> Path:
+    """Press what downloads a file; return the file."""
+    with page.expect_download() as download:
+        press(page, text)
+    return Path(download.value.path())
+
+
+def taken_as(page: Any, form: str) -> Path:
+    """Have the model made in another form, and download that."""
+    press(page, f"Make {form} of the model")
+    see(page, f"Model: {form}", ".downloads")
+    return taken(page, f"Model: {form}")
 
 
 @pytest.mark.soak

@@ -8,8 +8,11 @@ import jinja2
 import pytest
 from jinja2 import nodes
 
+from alphamed_tutorials.arguments import arguments
+from alphamed_tutorials.catalogue import find_all
 from alphamed_tutorials.playground.page import words
 from alphamed_tutorials.playground.page.steps import DOING, STATES, STEPS
+from alphamed_tutorials.playground.submission import ELSEWHERE
 
 ROOT = Path(__file__).parents[3]
 PAGE = Path(words.__file__).parent
@@ -65,6 +68,24 @@ def test_every_text_has_its_chinese_and_none_is_left_over():
     texts |= {*STEPS.values(), *DOING.values(), *STATES.values(), *STATES, *OF_A_MEMBER}
     assert texts - CHINESE.keys() == set(), "without Chinese"
     assert CHINESE.keys() - texts == set(), "nobody says it any more"
+
+
+def test_what_an_examples_settings_mean_is_said_in_chinese_and_what_ones_own_mean_as_it_stands():
+    schedulers = [example.scheduler_class for example in find_all()]
+    meanings = {each.meaning for scheduler in schedulers for each in arguments(scheduler).values() if each.name not in ELSEWHERE}  # fmt: skip
+    assert len(schedulers) == 6 and len(meanings) > 20 and "" not in meanings
+    assert words._meanings().keys() == meanings, "without Chinese, or nobody says it any more"
+    for meaning in meanings:
+        assert words.Words("en").meaning(meaning) == meaning
+        assert re.search("[一-鿿]|^`", words.Words("zh").meaning(meaning))
+    assert words.Words("zh").meaning("The size of a scan.") == "The size of a scan."
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda file: file.name)
+def test_every_box_that_waits_says_since_when(template):
+    boxes = re.findall(r'class="waiting".*', template.read_text("utf-8"))
+    assert len(boxes) == (6 if template.name == "step.html" else 0)
+    assert all("_.clock(" in box for box in boxes)
 
 
 def test_both_languages_fill_in_the_same_parts():

@@ -141,6 +141,9 @@ class Courier:
             raise TutorialError(f"it claims to come from {named}")
         if title == INSIDE:
             self.journal.receive(task, entry["attempt"], entry["channel"], content, entry["seq"])
+            run = self.runner.running.get(task)
+            if run and run.attempt == entry["attempt"]:
+                run.service.came(sender, content)
             self.journal.arrived.ring()
         elif title == RESULT:
             self.journal.expect_result(task, content)

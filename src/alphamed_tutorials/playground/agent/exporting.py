@@ -11,7 +11,7 @@ from .holdings import WrongState
 from .journal import RESULTS
 from .tasks import Tasks
 
-FORMS = {"torchscript": "model.torchscript.pt", "onnx": "model.onnx"}
+FORMS = {"torchscript": "model.ts", "onnx": "model.onnx"}
 SECONDS = 600
 
 

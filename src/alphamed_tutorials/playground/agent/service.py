@@ -19,6 +19,8 @@ HOLD = 5  # seconds that a `pop` is held open until a message comes
 LARGEST_MESSAGE = 1000 * 1024  # bytes, sealed for all its receivers: the hub takes little more
 INSIDE, RESULT, FINISH = "task_inside", "task_file_upload", "task_finish"  # the SDK's titles
 
+ROUND_BEGINS, ANSWERS = "sync_state", "apply_sf_sending_data"  # and types: an owner offers what it has trained
+
 
 class Refused(HTTPException):
     """A request that makes no sense, or is not allowed."""
@@ -88,6 +90,8 @@ class Service:
         self.tape = Tape(journal, self.task, self.attempt)
         self.base = ""
         self.is_closed = self.is_rewound = False
+        self.round_since = 0.0  # when the round began that this node, as the aggregator, has last asked the others for
+        self.answers: dict[str, float] = {}  # when each has answered in it, by pseudonym
 
     def close(self) -> None:
         """Answer nothing more: the child is gone, and what was held for it belongs to the next."""
@@ -119,6 +123,8 @@ class Service:
 
     def _send(self, title: str, channel: str, content: dict[str, Any], targets: list[str]) -> dict[str, Any]:
         """Queue a message; files of ours that it names get a name on their way that its receivers alone know."""
+        if content.get("type") == ROUND_BEGINS:
+            self.round_since, self.answers = time.time(), {}
         number, own_files = str(uuid.uuid4()), set[str]()
         transfers: dict[str, str] = {}
 
@@ -143,6 +149,11 @@ class Service:
             self.journal.receive(self.task, self.attempt, channel, local)
             self.journal.arrived.ring()
         return {"id": number, "files": sorted(own_files)}
+
+    def came(self, sender: str, content: dict[str, Any]) -> None:
+        """Notice what has come for the child, before it takes it."""
+        if content.get("type") == ANSWERS and self.round_since:
+            self.answers.setdefault(sender, time.time())
 
     def pop(self, body: dict[str, Any]) -> dict[str, Any]:
         """Return the next message; held open until one comes."""

@@ -54,14 +54,17 @@ class Tasks:
             if not described:
                 raise
             described["hub_is_away"] = str(error)
+        run = self.running.get(task)
         here = {
             "approved": {kind: self.journal.approved(task, kind) for kind in ("verify", "train")},
             "ended": self.journal.ended(task, described["attempt"]),
-            "is_running": task in self.running,
+            "is_running": run is not None,
+            "exchange": {"since": run.service.round_since, "answers": dict(run.service.answers)} if run else None,
             "waiting_to_be_sent": self.journal.waiting().get(task, 0),
             "results": sorted(path.name for path in self.results(task).glob("[!.]*")),
         }
         failed = [event for event in self.journal.events(task) if event["kind"] in ("failed", "alarm")]
+        failed = [event for event in failed if event["attempt"] is None or event["attempt"] >= described["attempt"]]
         return {**described, "here": here, "failures": failed[-3:]}
 
     def put_code(self, task: str, kind: str, content: bytes) -> dict[str, Any]:

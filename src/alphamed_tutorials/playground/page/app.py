@@ -25,6 +25,7 @@ from ..agent.operator import LARGEST_CODE
 from ..agent.place import Place
 from ..agent.tasks import Tasks
 from ..agent.witness import Witness
+from . import submissions
 from .forms import Sent
 from .jobs import Jobs
 from .sessions import Doors, Guarded, Sessions, is_from_here
@@ -42,18 +43,23 @@ class Page:
     Attributes:
         doors: One-time links that let a browser in.
         jobs: What is done in the background.
+        demo: The example that this node's data will do for.
     """
 
     def __init__(self, place: Place, tasks: Tasks, witness: Witness):
         self.place, self.tasks, self.witness = place, tasks, witness
         self.doors, self.jobs = Doors(), Jobs()
+        self.demo = submissions.demo(place.data)
         secret = read_or_make(place.keys / "page.key", lambda: secrets.token_bytes(32))
         self.sessions = Sessions(secret, tasks.keys.signing.key_id)
         loader = PackageLoader("alphamed_tutorials.playground.page")
         self.templates = Environment(
             loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
         )
-        self.templates.globals |= {"steps": STEPS, "doing": DOING, "meanings": STATES, "exports": exporting.FORMS}
+        demo = {"name": self.demo.name, "titles": self.demo.facts.title.model_dump()}
+        self.templates.globals |= {
+            "steps": STEPS, "doing": DOING, "meanings": STATES, "exports": exporting.FORMS, "demo": demo,
+        }  # fmt: skip
 
     def show(self, request: Request, template: str, status: int = 200, **values: Any) -> Response:
         """Return a page."""

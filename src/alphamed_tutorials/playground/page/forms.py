@@ -66,7 +66,7 @@ def verification(sent: Sent) -> bytes:
         WrongUse: There is none, or it is no DatasetVerify.py.
     """
     if example := sent.text("verification_of"):
-        return str(submissions.describe(submissions.chosen(example))["verification"]).encode()
+        return submissions.verification(submissions.chosen(example))
     content = sent.file("verify", "DatasetVerify.py").content
     try:
         is_right = "DatasetVerify" in content.decode("utf-8")

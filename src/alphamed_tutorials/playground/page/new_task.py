@@ -12,8 +12,6 @@ from .forms import Sent, attachment, verification, whole
 if TYPE_CHECKING:
     from .app import Action, Page, View
 
-DEMO = {"demo": "yes", "name": "MNIST", "verification_of": "mnist", "rounds": "3", "seed": "1"}
-
 
 def views(page: "Page") -> dict[str, "View"]:
     """Return the views by path."""
@@ -21,7 +19,7 @@ def views(page: "Page") -> dict[str, "View"]:
     def empty(request: Request) -> Response:
         others = _others(page)
         is_demo = "demo" in request.query_params
-        return _form(page, request, others, DEMO if is_demo else {}, others if is_demo else [])
+        return _form(page, request, others, _demo(page) if is_demo else {}, others if is_demo else [])
 
     return {"/new": empty}
 
@@ -37,6 +35,12 @@ def actions(page: "Page") -> dict[str, "Action"]:
         return RedirectResponse(f"/tasks/{task}", 303)
 
     return {"/new": make}
+
+
+def _demo(page: "Page") -> dict[str, str]:
+    """Return what a form says that makes a task for this node's data."""
+    name = page.demo.name
+    return {"demo": "yes", "name": name, "verification_of": name, "rounds": "3", "seed": "1"}
 
 
 def _others(page: "Page") -> list[str]:

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from ...catalogue import find_all
+from ...data.folders import example_of
 from ...errors import TutorialError, WrongUse
 from ...runs.writing import write_json
+from ...target import Target
 
 PROGRAM = ("-P", "-m", "alphamed_tutorials.playground.submission")
 SECONDS = 120.0
@@ -22,6 +24,20 @@ END_SECONDS = 5.0
 def examples() -> list[str]:
     """Return the names of our own examples, in the order in which they are meant to be read."""
     return [each.name for each in find_all()]
+
+
+def demo(data: Path) -> Target:
+    """Return the example whose task a node's data will do for; the first one where they were not prepared for one.
+
+    Args:
+        data: The node's data folder.
+    """
+    found = find_all()
+    try:
+        name = example_of(data)
+    except WrongUse:  # what says so is damaged: a demo of another example is better than no page
+        name = ""
+    return next((each for each in found if each.name == name), found[0])
 
 
 def chosen(name: str) -> str:
@@ -43,6 +59,11 @@ def describe(target: str) -> dict[str, Any]:
     """
     # code of one's own may change from one look to the next
     return dict(json.loads(_described(target) if target in examples() else _asked(target)))
+
+
+def verification(example: str) -> bytes:
+    """Return the `DatasetVerify.py` of an example."""
+    return str(describe(example)["verification"]).encode()
 
 
 @functools.lru_cache

@@ -1,12 +1,14 @@
 """What an operator does in a task: each is a form, and ends on the task's page, which shows what came of it."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from ...errors import WrongUse
 from ..agent import exporting
+from ..agent.hub_client import sha256_of
 from ..agent.operator import task_of
 from . import submissions
 from .forms import Sent, verification, whole
@@ -52,14 +54,31 @@ def _send_verification(page: "Page", task: str, sent: Sent) -> None:
 
 def _submit_example(page: "Page", task: str, sent: Sent) -> None:
     """Make the code of an example with the settings of the form, as `submit()` does, and send it."""
-    run = page.tasks.show(task)["settings"]
-    rounds, target = whole(sent.text("rounds"), "the number of rounds"), submissions.chosen(sent.text("target"))
+    described = page.tasks.show(task)
+    run, rounds = described["settings"], whole(sent.text("rounds"), "the number of rounds")
+    target = submissions.chosen(sent.text("target"))
+    _refuse_other_verification(described, target)
     settings = {
         name.removeprefix("set."): text for name, text in sent.texts.items() if name.startswith("set.") and text
     }
     folder = page.place.task(task) / "submission"
     train, _ = submissions.make(folder, target, rounds or run.get("rounds"), run.get("seed", 0), settings)
     page.tasks.put_code(task, "train", train)
+
+
+def _refuse_other_verification(task: dict[str, Any], target: str) -> None:
+    """Refuse the code of an example whose data the task's verification, another example's, would refuse.
+
+    Raises:
+        WrongUse: The text says what to send first.
+    """
+    known, verify = task["settings"].get("example"), task["code"].get("verify", {}).get("sha256")
+    if known == target or known not in submissions.examples():
+        return
+    if verify == sha256_of(submissions.verification(known)):  # it was not replaced since
+        raise WrongUse(
+            f"the task verifies the data of {known}: choose this example, or first send the data verification of {target}"
+        )
 
 
 def _upload(page: "Page", task: str, sent: Sent) -> None:

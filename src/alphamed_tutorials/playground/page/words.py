@@ -1,4 +1,7 @@
-"""The page in the reader's language: English as it stands in the templates, Chinese from `words.zh.toml`."""
+"""The page in the reader's language: English as it stands in the templates, Chinese from `words.zh.toml`.
+
+What the settings of our examples mean, their docstrings say in English, and `settings.zh.toml` in Chinese.
+"""
 
 import tomllib
 from datetime import datetime
@@ -34,6 +37,10 @@ class Words:
         """Return a sentence of the hub, the agent or a child; what a user's code said stays as it is."""
         return chinese(text) if self.language == "zh" else text
 
+    def meaning(self, text: str) -> str:
+        """Return what a setting means; that of a user's own scheduler as its docstring says it."""
+        return _meanings().get(text, text) if self.language == "zh" else text
+
     def clock(self, time: str | float | None) -> Markup:
         """Return a time as this machine's clock shows it: without the date if that is today's."""
         if not time:
@@ -55,4 +62,13 @@ def words(request: Request) -> Words:
 
 @cache
 def _chinese() -> dict[str, str]:
-    return tomllib.loads(Path(__file__).with_name("words.zh.toml").read_text(encoding="utf-8"))
+    return _read("words.zh.toml")
+
+
+@cache
+def _meanings() -> dict[str, str]:
+    return _read("settings.zh.toml")
+
+
+def _read(name: str) -> dict[str, str]:
+    return tomllib.loads(Path(__file__).with_name(name).read_text(encoding="utf-8"))
