@@ -7,7 +7,7 @@ SITE_READY := .venv-site/.ready
 INPUTS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup start check test pages soak coverage test-torchtext test-flower lanes site serve outputs translated screenshots cards peers peers-table offline clean
+.PHONY: help setup start check test pages soak coverage test-torchtext test-flower lanes site serve outputs translated screenshots cards peers peers-table dist offline clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -132,6 +132,11 @@ peers: $(patsubst %,.peers/%/.ready,flower nvflare ray)  ## make the environment
 peers-table: peers  ## measure them: a quarter of an hour on a machine that does nothing else
 	$(BIN)/python benchmarks/peers.py --json docs/results/scale/peers.json
 
+dist: $(READY)  ## build what is published, wheel and sources, into dist/
+	rm -rf dist
+	$(BIN)/python -m build --outdir dist
+	$(BIN)/python -m twine check --strict dist/*
+
 COPY := offline/alphamed-tutorials
 offline: site $(READY)  ## put the site into one file to take along, each guide with a PDF, which needs Chromium
 	rm -rf offline && mkdir offline && cp -R site $(COPY)
@@ -145,4 +150,4 @@ serve: site  ## build the site and serve it at http://127.0.0.1:8000
 	@$(SITE_BIN)/python -m http.server $(PORT) --bind 127.0.0.1 --directory site 2>/dev/null || { echo "Port $(PORT) seems to be taken; try: make serve PORT=8001"; exit 1; }
 
 clean:  ## remove the environments, the built site and its copy; runs and data stay
-	rm -rf .venv .venv-site .venv-torchtext .venv-flower .peers site offline
+	rm -rf .venv .venv-site .venv-torchtext .venv-flower .peers site offline dist

@@ -16,6 +16,9 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 STAND_IN = torch.device("meta")
 FROM_NUMBERS = {torch.tensor, torch.as_tensor}
+OF_MEMORY = {torch.Tensor.tolist, torch.Tensor.data_ptr, torch.Tensor.untyped_storage}
+# what torch reads of strangers, where it asks; before 2.6 it does not
+SAFE_TO_READ = getattr(torch.serialization, "safe_globals", contextlib.nullcontext)
 MOVES = {"aten::_to_copy", "aten::copy_"}  # which may have tensors of two devices
 
 
@@ -39,6 +42,10 @@ class OnCard(torch.Tensor):
     def __torch_dispatch__(cls, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return _compute(operation, args, kwargs or {})
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Come back to the card, as torch's own tensors do."""
+        return _read, (self.held, self.requires_grad, isinstance(self, torch.nn.Parameter))
+
 
 class _Names(TorchFunctionMode):
     """Let `cuda` mean the stand-in."""
@@ -49,7 +56,7 @@ class _Names(TorchFunctionMode):
             return function(*args, **{**kwargs, "device": "cpu"}).to(STAND_IN)
         if function is torch.Tensor.new_tensor and isinstance(args[0], OnCard):
             return function(args[0].held, *args[1:], **kwargs).to(STAND_IN)
-        if function is torch.Tensor.tolist:
+        if function in OF_MEMORY:
             return function(_held(args[0]))
         return function(*args, **kwargs)
 
@@ -71,6 +78,10 @@ def card() -> Iterator[None]:
         mock.patch.object(torch.__future__, "get_swap_module_params_on_conversion", return_value=True),
         mock.patch.object(torch.cuda, "is_available", return_value=True),
         mock.patch.object(torch.cuda, "is_current_stream_capturing", return_value=False),  # which Adam asks the driver
+        mock.patch.object(torch.cuda, "get_rng_state_all", return_value=[]),  # it draws with the processor's generator
+        mock.patch.object(torch.cuda, "set_rng_state_all"),
+        mock.patch.object(torch.cuda, "manual_seed_all"),
+        SAFE_TO_READ([_read]),
         _Names(),
         _Computing(),
     ):
@@ -101,6 +112,11 @@ def _named(value: Any) -> Any:
 
 def _held(value: Any) -> Any:
     return value.held if isinstance(value, OnCard) else value
+
+
+def _read(held: torch.Tensor, requires_grad: bool, is_parameter: bool) -> torch.Tensor:
+    tensor = OnCard(held)
+    return torch.nn.Parameter(tensor, requires_grad) if is_parameter else tensor.requires_grad_(requires_grad)
 
 
 def _put(value: Any) -> Any:

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 from card import OnCard, card
-from tasks import at, same
+from tasks import at, build, same, state_of
 from watching import at_node
 
 from alphamed_tutorials.catalogue import find
+from alphamed_tutorials.engines import checkpoint
+from alphamed_tutorials.engines.local import resume_local, run_local
 
 OWN_CODE = Path(__file__).parents[2] / "snippets" / "own_code"
 
@@ -32,6 +34,35 @@ def test_an_example_does_on_a_card_what_it_does_on_the_processor(example, small)
     assert all(isinstance(value, OnCard) for value in there.values())
     assert said_there == said_here and list(there) == list(here)
     assert [name for name in here if not torch.equal(there[name].held, here[name])] == []
+
+
+def test_a_run_that_is_stopped_and_resumed_on_a_card_comes_to_what_one_on_the_processor_does(make_small, tmp_path):
+    example, data = find("mnist"), make_small("mnist")
+    here = run_local(build(example), data, tmp_path / "here", seed=1)
+
+    def stop(event):
+        if event["event"] == "round_done":
+            raise KeyboardInterrupt
+
+    with card():
+        with pytest.raises(KeyboardInterrupt):
+            run_local(build(example), data, tmp_path / "there", seed=1, on_event=stop)
+        assert all(isinstance(value, OnCard) for value in kept_by("node1", tmp_path / "there"))
+        there = resume_local(tmp_path / "there")
+        parameters = state_of(there)
+    assert all(isinstance(value, OnCard) for value in parameters.values())
+    assert same({name: value.held for name, value in parameters.items()}, state_of(here))
+    assert (there.path / "metrics.csv").read_bytes() == (here.path / "metrics.csv").read_bytes()
+
+
+def kept_by(node, run: Path) -> list[torch.Tensor]:
+    """Return the parameters and the momenta that a data owner keeps between its turns."""
+    (file,) = (run / "states").glob(f"{node}-*.pt")
+    with checkpoint.anchored({}, lambda key: None):
+        kept = checkpoint.load(file)["attributes"]
+    momenta = [each["momentum_buffer"] for each in kept["_optimizer"].state.values()]
+    assert momenta
+    return [*kept["_model"].parameters(), *momenta]
 
 
 @pytest.mark.parametrize("forgotten", ["images", "labels"])

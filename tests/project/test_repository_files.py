@@ -1,8 +1,12 @@
 """What stands round the project, for contributors and for the places it is published at, fits the project."""
 
 import json
+import os
 import re
+import subprocess
 import tomllib
+from collections.abc import Iterable
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -36,9 +40,42 @@ def test_every_target_that_is_named_is_one_of_the_readme(file):
         assert all(f"`make {target}`" in read(ROOT / "README.md") for target in named)
 
 
-def test_the_lanes_of_the_workflow_are_targets():
-    jobs = yaml.safe_load(read(ROOT / ".github" / "workflows" / "checks.yml"))["jobs"]
-    assert set(jobs["tests"]["strategy"]["matrix"]["lane"]) <= TARGETS
+def steps(workflow: str, job: str) -> list[str]:
+    """Return the commands of a job on GitHub."""
+    found = yaml.safe_load(read(ROOT / ".github" / "workflows" / f"{workflow}.yml"))["jobs"][job]
+    lanes = found.get("strategy", {}).get("matrix", {}).get("lane", [""])
+    runs = [step["run"] for step in found["steps"] if "run" in step]
+    return [run.replace("${{ matrix.lane }}", lane) for run in runs for lane in lanes]
+
+
+def made(commands: Iterable[str]) -> set[str]:
+    return set(re.findall(r"^make ([a-z-]+)", "\n".join(commands), re.MULTILINE))
+
+
+def test_github_makes_what_ci_makes_and_the_other_way_round():
+    jobs = [("checks", "lint"), ("checks", "tests"), ("checks", "soak"), ("site", "build")]
+    assert made(command for job in jobs for command in steps(*job)) == made([read(ROOT / ".ci" / "run")]) <= TARGETS
+
+
+def test_the_notes_of_a_release_are_its_own_section(tmp_path):
+    (tmp_path / "CHANGELOG.md").write_text("# 1\n\n## 0.10.0 · b\n\nnew\n\n### day\n\n## 0.1.0 · a\n\nold\n", "utf-8")
+    (notes,) = [command for command in steps("release", "release") if "CHANGELOG" in command]
+    environment = {**os.environ, "GITHUB_REF_NAME": "v0.10.0"}
+    subprocess.run(["bash", "-ec", notes], cwd=tmp_path, env=environment, check=True)
+    assert (tmp_path / "notes.md").read_text("utf-8").split() == ["new", "###", "day"]
+
+
+def test_a_release_has_the_wheel_the_sources_and_the_site():
+    (release,) = [command for command in steps("release", "release") if command.startswith("gh release")]
+    assert {"dist", "site"} <= made(steps("release", "release")) and "dist/* " in release and "site-" in release
+
+
+def test_what_git_ignores_stays_out_of_containers():
+    left_out = read(ROOT / ".dockerignore").split("\n")
+    for ignored in read(ROOT / ".gitignore").split():
+        place = ignored.strip("/").replace("*", "some")
+        place = place if ignored.startswith("/") else f"src/{place}"
+        assert any(fnmatch(place, pattern) for pattern in left_out), ignored
 
 
 @pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.name)

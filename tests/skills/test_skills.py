@@ -5,6 +5,7 @@ import json
 import re
 import runpy
 import shutil
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from alphafed.fed_avg import FedAvgScheduler
 
 import alphamed_tutorials.experiments.check as check_module
 from alphamed_tutorials.engines.run import run
+from alphamed_tutorials.experiments.check import answers
 from alphamed_tutorials.experiments.check.questions import QUESTIONS
 from alphamed_tutorials.runs.folder import KINDS, Run
 from alphamed_tutorials.share.new import SKILLS, new, write_skills
@@ -66,6 +68,26 @@ def test_every_question_of_check_is_explained_and_no_other():
     table = TEXTS["alphamed-convert-pytorch"].partition("## 5. Check")[2]
     rows = re.findall(r"^\| (`.+?`) \|", table, re.MULTILINE)
     assert re.findall(r"`(\w+)`", " ".join(rows)) == ["id", *(question.id for question in QUESTIONS)]
+
+
+def test_the_keys_and_the_answers_of_a_row_of_check_are_its_own():
+    (text,) = re.findall(r"^Each row has .*?\.", TEXTS["alphamed-convert-pytorch"], re.MULTILINE)
+    keys = {"id", "answer", "reason", "mend"}
+    assert keys <= {field.name for field in fields(answers.Answer)}
+    assert set(spans(text)) == keys | {answers.OK, answers.FAILED, answers.NOT_APPLICABLE, answers.NOT_ASKED}
+
+
+def test_what_new_and_pack_are_said_to_leave_is_there(playground, tmp_path):
+    text = TEXTS["alphamed-convert-pytorch"]
+    skeleton = text.partition("## 2. Skeleton")[2].partition("\n## ")[0]
+    named = [span for span in spans(skeleton) if span.endswith((".py", "/data"))]
+    folder = named[-1].partition("/")[0]
+    assert playground("new", folder).code == 0
+    assert len(named) == 3 and all((tmp_path / folder / name.removeprefix(f"{folder}/")).exists() for name in named)
+    (pack,) = blocks(text.partition("## 6. Pack")[2], "sh")
+    assert playground(*pack.replace("my_task.py", folder).split()[1:]).code == 0
+    files = [span for span in spans(text) if span.startswith("upload/")]
+    assert files and all((tmp_path / name).is_file() for name in files)
 
 
 def test_what_the_sdk_is_said_to_take_and_to_call_is_its_own():

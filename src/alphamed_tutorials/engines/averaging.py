@@ -11,8 +11,6 @@ from typing import Any, NamedTuple
 import torch
 from alphafed.fed_avg import FedAvgScheduler
 
-from .memory import span
-
 INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)  # which the SDK divides with truncation
 WIDER = {torch.float16: torch.float32, **dict.fromkeys(INTEGERS[:-1], torch.int64)}
 FAITHFUL = 0.1  # an average of equal numbers may differ by so much from them: rounding is no overflow
@@ -170,8 +168,9 @@ def _sharing(state: Mapping[str, torch.Tensor]) -> Iterator[tuple[str, str]]:
 
 
 def _length(value: torch.Tensor) -> int:
-    """Return the number of bytes from a tensor's first to its last."""
-    return span(value.shape, value.stride()) * value.element_size()
+    """Return the number of bytes from a tensor's first to its last; it is not empty."""
+    span = 1 + sum((size - 1) * step for size, step in zip(value.shape, value.stride()))
+    return span * value.element_size()
 
 
 def _meet(one: torch.Tensor, other: torch.Tensor) -> bool:

@@ -8,7 +8,7 @@ import contextlib
 import io
 import sys
 import weakref
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,7 +17,6 @@ from torch.optim import Optimizer
 
 from .. import pickles
 from ..runs.folder import RunError
-from .memory import span
 
 # What torch puts back; `step` is put there by schedules, which do that anew.
 OF_EVERY_OPTIMIZER = {*vars(torch.optim.SGD([torch.zeros(1)])), "step", "_zero_grad_profile_name", "_opt_called"}
@@ -26,22 +25,6 @@ Key = tuple[str, str]  # a node, and the name of one of its objects
 
 _keys: Mapping[int, Key] = {}
 _find: Callable[[Key], Any]
-_left_out: Collection[int] = ()
-
-
-@contextlib.contextmanager
-def without(storages: Collection[int]) -> Iterator[None]:
-    """Write the tensors of some storages by shape only: what they hold will be overwritten before it is used.
-
-    Args:
-        storages: Their keys, `_cdata`.
-    """
-    global _left_out
-    _left_out = storages
-    try:
-        yield
-    finally:
-        _left_out = ()
 
 
 @contextlib.contextmanager
@@ -67,24 +50,8 @@ def _anchor(key: Key) -> Any:
     return _find(key)
 
 
-class Memory:
-    """The memory that parameters had in common when they were written by shape."""
-
-    def take(self, num_bytes: int, device: torch.device) -> torch.UntypedStorage:
-        """Return it, as large as is needed."""
-        if not hasattr(self, "storage"):
-            self.storage = torch.UntypedStorage(0, device=device)
-        if self.storage.nbytes() < num_bytes:
-            self.storage.resize_(num_bytes)
-        return self.storage
-
-
 class Pickler(pickles.Pickler):
-    """Write what `anchored` names by name, and what `without` leaves out by shape."""
-
-    def __init__(self, *args: Any, **kwargs: Any):
-        super().__init__(*args, **kwargs)
-        self.memories: dict[int, Memory] = {}
+    """Write what `anchored` names by name, and what others would not write as it was."""
 
     def reducer_override(self, obj: Any) -> Any:
         if id(obj) in _keys:
@@ -97,30 +64,12 @@ class Pickler(pickles.Pickler):
             return _generator, (obj.device, obj.get_state())
         if isinstance(obj, Optimizer):
             return object.__new__, (type(obj),), {**_own(obj), **obj.__getstate__()}
-        if isinstance(obj, torch.Tensor) and _is_left_out(obj):
-            memory = self.memories.setdefault(obj.untyped_storage()._cdata, Memory())
-            place = obj.storage_offset(), obj.shape, obj.stride()
-            return _undefined, (type(obj), memory, *place, obj.dtype, obj.device, obj.requires_grad, vars(obj))
         return super().reducer_override(obj)
 
 
 def _own(optimizer: Optimizer) -> dict[str, Any]:
     """Return the attributes of an optimizer's own, which torch leaves out, as those of LBFGS."""
     return {name: value for name, value in vars(optimizer).items() if name not in OF_EVERY_OPTIMIZER}
-
-
-def _is_left_out(tensor: torch.Tensor) -> bool:
-    return tensor.layout == torch.strided and tensor.numel() > 0 and tensor.untyped_storage()._cdata in _left_out
-
-
-def _undefined(kind, memory, offset, shape, stride, dtype, device, requires_grad, attributes) -> torch.Tensor:
-    tensor = torch.empty(0, dtype=dtype, device=device)
-    num_bytes = (offset + span(shape, stride)) * tensor.element_size()
-    tensor.set_(memory.take(num_bytes, device), offset, shape, stride)
-    if issubclass(kind, torch.nn.Parameter):
-        tensor = kind(tensor, requires_grad)
-    vars(tensor).update(attributes)
-    return tensor
 
 
 def _generator(device: torch.device, state: torch.Tensor) -> torch.Generator:

@@ -117,20 +117,21 @@ def failure_record(error: BaseException) -> dict[str, Any] | None:
     return {"error": _told(error)}
 
 
-def told(failure: NodeFailed, code: Path) -> dict[str, Any]:
-    """Return what another process is told of a failure, for `NodeFailed.reported`; files are named as the task does.
+def told(failure: NodeFailed, code: Path | None = None) -> dict[str, Any]:
+    """Return what another process is told of a failure, for `NodeFailed.reported`.
 
     Args:
         failure: The failure.
-        code: Where the task's code lies in this process.
+        code: Where the task's code lies, if whoever is told has it elsewhere: files are then named as the task does.
     """
-    file = os.path.relpath(failure.file, code) if failure.file else None
+    place = f"{code}/" if code else ""
+    file = os.path.relpath(failure.file, code) if failure.file and code else failure.file
     return {
-        "text": str(failure).replace(f"{code}/", ""),
+        "text": str(failure).replace(place, ""),
         "type": type(failure.error).__name__,
-        "said": str(failure.error).replace(f"{code}/", ""),
+        "said": str(failure.error).replace(place, ""),
         "round": failure.round,
-        "file": None if file is None or file.startswith("..") else file,
+        "file": None if file and file.startswith("..") else file,
         "line": failure.line,
         "is_about_data": failure.is_about_data,
     }

@@ -11,7 +11,7 @@ from alphafed.fed_avg import FedAvgScheduler
 
 from ..faults import CannotWrite
 from ..faults import explained as faults_explained
-from . import apart, checkpoint, memory
+from . import apart, checkpoint
 from .contract import explained
 from .failures import NodeFailed, WorkerEnded
 from .kept import (
@@ -115,7 +115,8 @@ class Node:
     def rest(self, file: Path) -> list[str]:
         """Write what the node carries on to a file, from which a resumed run goes on too; keep none of it in memory.
 
-        Gradients go. What cannot leave memory and come back as it was stays there as well, see `apart`.
+        Gradients go, in every node alike: a file holds none, so that a resumed run would otherwise go on from others
+        than one that was never stopped. What cannot leave memory and come back as it was stays there as well, see `apart`.
 
         Returns:
             Attributes that turned out not to be picklable: they stay, and are not in the file.
@@ -157,7 +158,7 @@ class Node:
         self.file = None
         while self.can_resume and not self.file:
             try:
-                with faults_explained(file), self._anchored(), checkpoint.without(memory.overwritten(self.scheduler)):
+                with faults_explained(file), self._anchored():
                     checkpoint.write_to(file, self.kept())
                 self.file = file
             except Exception as error:  # pickling calls code of every attribute, which fails as it likes

@@ -13,7 +13,6 @@ from . import averaging
 from .contract import refuse_broken_parts, refuse_empty_loader, refuse_empty_state, where
 from .failures import BrokenContract
 from .kept import end_workers
-from .memory import share_memory
 from .settings import lower_learning_rate
 
 
@@ -95,11 +94,17 @@ def _refuse_faults(scheduler: FedAvgScheduler, faults: list[averaging.Fault]) ->
 
 def refuse_shared_model(owner: FedAvgScheduler, other: nn.Module) -> None:
     """Refuse a data owner's model that only separate processes would keep apart from another node's."""
-    if share_memory(owner.model, other):
+    if _memory(owner.model) & _memory(other):
         raise ValueError(
             "its model lies in the same memory as another node's, so that training one would change the other: build "
             "the model anew in build_model(), and clone() tensors that come from a global of a module"
         )
+
+
+def _memory(model: nn.Module) -> set[int]:
+    """Return where in memory a model's parameters and buffers lie."""
+    values = model.state_dict().values()
+    return {value.untyped_storage().data_ptr() for value in values if isinstance(value, torch.Tensor)} - {0}
 
 
 class Resumable(Protocol):

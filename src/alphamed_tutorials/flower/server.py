@@ -8,7 +8,7 @@ from pathlib import Path
 from flwr.app import Context
 from flwr.serverapp import Grid, ServerApp
 
-from ..engines.failures import NodeFailed
+from ..engines.failures import NodeFailed, told
 from ..engines.local import reopened
 from ..engines.share import Plan
 from ..errors import TutorialError, WrongUse
@@ -59,7 +59,5 @@ def _report(error: TutorialError) -> dict[str, object]:
     """Return what whoever waits for the run is told of how it failed."""
     said = {"text": str(error), "is_wrong_use": isinstance(error, WrongUse)}
     if isinstance(error, NodeFailed):
-        names = ("node", "round", "file", "line", "is_about_data")
-        said |= {name: getattr(error, name) for name in names}
-        said |= {"type": type(error.error).__name__, "said": str(error.error)}
+        said |= {"node": error.node, **told(error)}
     return said
