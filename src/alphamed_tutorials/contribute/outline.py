@@ -11,6 +11,8 @@ CONTAINER = re.compile(r'(?:===|!!!|\?\?\?\+?) .*"')
 BULLET = re.compile(r"- \*\*[^*]+\*\*[:：]?")
 ITEM = re.compile(r"\d+\.\s")
 NOT_RUN = re.compile(r"<!-- not run:.*-->")
+DRAWS = re.compile(r"<!-- draws:.*-->")
+SEEN = {"zh": "TODO 图里看到什么", "en": "TODO what is seen in the picture"}
 SIDE_BY_SIDE = '<div class="grid side-by-side" markdown>'
 TABLES = ("changes", "trouble")  # the sections whose tables every example has
 TEST = re.compile(r"`test_\w+`")
@@ -51,8 +53,7 @@ def _kept(lines: list[str], anchor: str, language: str) -> list[str]:
         line, end = lines[index], index + 1
         if index in fences:
             end = _after_annotations(lines, fences[index] + 1)
-            reason = [lines[index - 1]] if NOT_RUN.fullmatch(lines[index - 1]) else []
-            kept += ["", *reason, *lines[index:end]]
+            kept += ["", *_mark(lines[index - 1], language), *lines[index:end]]
         elif CONTAINER.match(line):
             end = _end_of_body(lines, end)
             kept += _container(line, textwrap.dedent("\n".join(lines[index + 1 : end])).split("\n"), anchor, language)
@@ -63,6 +64,13 @@ def _kept(lines: list[str], anchor: str, language: str) -> list[str]:
             kept += [line] if kept and kept[-1].startswith("|") else ["", line]
         index = end
     return kept
+
+
+def _mark(line: str, language: str) -> list[str]:
+    """Return what stands above a block for the tests and for those who cannot see: why it does not run, what it draws."""
+    if DRAWS.fullmatch(line):
+        return [f"<!-- draws: {SEEN[language]} -->"]
+    return [line] if NOT_RUN.fullmatch(line) else []
 
 
 def _container(head: str, body: list[str], anchor: str, language: str) -> list[str]:
