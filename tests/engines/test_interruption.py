@@ -9,6 +9,14 @@ from alphamed_tutorials.engines.local import resume_local, run_local
 from alphamed_tutorials.runs.folder import Run
 
 
+@pytest.fixture(autouse=True)
+def heard():
+    """Let Ctrl-C interrupt, as on a terminal: what starts the tests may have it ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.fixture
 def data(tmp_path):
     """Return a prepared data folder with two data owners."""

@@ -46,7 +46,6 @@ SCHEDULERS = {
 }  # fmt: skip
 # Those that bring messages of their own, or are no FedAvg at all.
 REFUSED = {
-    "secure": ("alphafed.examples.fed_avg.demos", "DemoSecure", {"t": 2}),
     "fed_per": ("alphafed.examples.fed_per.demos", "DemoHomoFedPerScheduler", {}),
     "fed_md": ("alphafed.examples.fed_md.demos", "DemoHomoFedMDScheduler", None),
     "customized": ("alphafed.docs.customized_scheduler.scheduler", "SimpleFedAvgScheduler", None),
@@ -229,6 +228,12 @@ def test_what_is_not_fed_avg_is_refused_in_words_that_are_true(wheel, tmp_path, 
             run_local(scheduler(**arguments), {}, tmp_path / "run")
     assert "`playground run` does only the rounds of FedAvg" in str(refused.value)
     assert ("submit()" if arguments is None else "`playground task create`") in str(refused.value)
+
+
+def test_the_secure_one_is_said_to_start_nowhere(wheel, tmp_path):
+    secure = wheel("alphafed.examples.fed_avg.demos", "DemoSecure")
+    with pytest.raises(RunError, match="DemoSecure starts nowhere, .* compares a list with a number"):
+        run_local(secure(t=2), {}, tmp_path / "run")
 
 
 def test_a_file_with_other_schedulers_only_is_refused_by_their_name(tmp_path):
