@@ -71,15 +71,13 @@ def look(lighthouse: str, address: str, screen: str) -> dict[str, float]:
     options = ["--only-categories=performance", "--output=json", "--quiet", chromium, *SCREENS[screen]]
     done = subprocess.run([lighthouse, address, *options], check=True, capture_output=True, text=True)
     found = json.loads(done.stdout)
-    audits = {
-        name: found["audits"][name]["numericValue"] for name in ("largest-contentful-paint", "total-blocking-time")
-    }
+    value = {name: audit.get("numericValue") for name, audit in found["audits"].items()}
     return {
         "performance": round(100 * found["categories"]["performance"]["score"]),
-        "largest_paint_ms": round(audits["largest-contentful-paint"]),
-        "blocked_ms": round(audits["total-blocking-time"]),
-        "shift": round(found["audits"]["cumulative-layout-shift"]["numericValue"], 3),
-        "kilobytes": round(found["audits"]["total-byte-weight"]["numericValue"] / 1000),
+        "largest_paint_ms": round(value["largest-contentful-paint"]),
+        "blocked_ms": round(value["total-blocking-time"]),
+        "shift": round(value["cumulative-layout-shift"], 3),
+        "kilobytes": round(value["total-byte-weight"] / 1000),
     }
 
 
