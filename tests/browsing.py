@@ -41,6 +41,15 @@ def show_listings(page) -> None:
         "[...document.querySelectorAll('pre > code')].every(code => code.parentElement.id || !code.checkVisibility())"
     )
     page.set_viewport_size(size)
+    wait_for_boxes(page)
+
+
+def wait_for_boxes(page) -> None:
+    """Wait until what can be scrolled takes the focus: the theme goes through its boxes one by one."""
+    page.wait_for_function(
+        "[...document.querySelectorAll('pre > code, .md-typeset__scrollwrap')].every(box =>"
+        " box.scrollWidth <= box.clientWidth || !box.checkVisibility() || box.tabIndex === 0)"
+    )
 
 
 def search(page, words: str) -> list[str]:

@@ -60,7 +60,6 @@ def test_everything_can_be_read_and_touched_on_a_phone(browser, address, path, l
     with opened(browser, address, PHONE, touch=True) as page:
         page.goto(f"{address}{language}{path}.html")
         show_listings(page)
-        page.wait_for_timeout(300)  # the theme is done with its boxes
         assert page.evaluate(SMALL_TYPE, "article") == []
         assert page.evaluate(CUT_NAMES) == []
         assert [title["text"] for title in page.evaluate(TITLES) if not title["whole"]] == []

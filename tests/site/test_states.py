@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from browsing import opened, search, show_listings
+from browsing import opened, search, show_listings, wait_for_boxes
 from sampled import in_soak_but_every
 from test_browser import COLOUR_RULES, MARK_ONE_OF_EACH_LOOK, OTHER_RULES
 
@@ -85,6 +85,7 @@ def test_no_state_of_a_page_has_faults(browser, address, language, scheme, state
         page.goto(f"{address}{language}{path}.html")
         bring_about(page)
         page.wait_for_timeout(300)  # what opens has opened
+        wait_for_boxes(page)
         assert faults(page) == []
 
 
