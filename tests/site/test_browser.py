@@ -106,7 +106,7 @@ def test_language_switch_stays_at_the_section_and_keeps_the_colours(browser, add
     with opened(browser, address) as page:
         page.goto(address + "reference/cli.html#export")
         for _ in range(2):  # from following the system to light to dark
-            page.locator(".md-header__button[for^=__palette]:visible").click()
+            page.locator(".site-palette > button:visible").click()
         page.click(".site-language")
         page.wait_for_url(address + "en/reference/cli.html#export")
         assert page.get_attribute("html", "lang") == "en"

@@ -38,3 +38,35 @@ def test_scripts_seldom_make_the_browser_lay_out_a_guide(browser, address, path,
         stacks = forced(page, f"{address}{home}{path}.html")
     assert 0 < len(stacks) < 120  # about 80; with a button for every listing at once they were 210 to 290
     assert len([stack for stack in stacks if stack[0].endswith("site.js")]) < 10
+
+
+SWITCHING = """{
+    window.switched = 0;
+    const options = { subtree: true, attributeFilter: ["data-md-color-switching"] };
+    new MutationObserver(() => window.switched++).observe(document, options);
+}"""
+
+
+def test_colours_are_put_on_before_anything_is_seen_and_the_page_is_not_styled_again_for_them(browser, address):
+    with opened(browser, address, PHONE, "dark", touch=True) as page:
+        page.add_init_script(SWITCHING)
+        page.goto(f"{address}guides/mnist.html", wait_until="commit")
+        page.wait_for_selector("article", state="attached")
+        worn = "document.body.dataset.mdColorScheme"
+        assert page.evaluate(worn) == "slate"
+        page.wait_for_load_state()
+        page.wait_for_timeout(500)
+        assert page.evaluate("window.switched") == 0
+        for scheme in ("default", "slate", "slate"):  # light, dark, as the system has it
+            page.locator(".site-palette > button:visible").press("Enter")
+            assert page.evaluate(worn) == scheme
+            page.wait_for_function("!('mdColorSwitching' in document.body.dataset)")
+            assert page.locator(".site-palette > button:visible").evaluate(
+                "button => button === document.activeElement"
+            )
+            assert page.evaluate("document.querySelector('meta[name=color-scheme]').content") == (
+                "dark" if scheme == "slate" else "light"
+            )
+        page.emulate_media(color_scheme="light")
+        page.wait_for_function(f"{worn} === 'default'")
+        assert page.evaluate("window.switched") >= 4

@@ -93,8 +93,7 @@ def test_no_state_of_a_page_has_faults(browser, address, language, scheme, state
 FOCUS = """() => {
     const element = document.activeElement;
     if (element === document.body) return null;
-    const shown = element.matches(".md-option") ? element.nextElementSibling
-        : element.matches(".tabbed-set > input") ? element.parentElement.querySelector(".tabbed-labels")
+    const shown = element.matches(".tabbed-set > input") ? element.parentElement.querySelector(".tabbed-labels")
         : element.closest(".examples strong") ? element.closest("li") : element;
     const { outlineStyle, outlineWidth } = getComputedStyle(shown), box = shown.getBoundingClientRect();
     return {
