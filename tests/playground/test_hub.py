@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -61,6 +62,20 @@ def test_an_invitation_admits_one_key_once(hub):
     again = admin.invite(hub.folder, "hospital-3")
     form = {"organisation": "x", "key": base64.b64encode(node.key.public).decode(), "token": again}
     assert "belongs to a node" in node.refused(409, "POST", "/v1/nodes", json=form)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "https://192.0.2.1:8443", None])
+def test_the_line_that_invites_can_be_pasted(playground, hub, tmp_path, url):
+    folder = tmp_path / "hub"
+    folder.mkdir()
+    (folder / "hub.sqlite").write_bytes((hub.folder / "hub.sqlite").read_bytes())
+    if url:
+        (folder / "hub.json").write_text(json.dumps({"url": url}))
+    finished = playground("hub", "invite", "浙一 (影像科)", "--dir", folder)
+    words = shlex.split(finished.out.splitlines()[-1])
+    options = dict(zip(words[2::2], words[3::2]))
+    assert options["--dir"] == options["--name"] == "浙一 (影像科)"
+    assert options["--hub"] == (url or "URL") and ("--ca" in options) == (url or "").startswith("https")
 
 
 def test_only_the_key_itself_can_be_admitted(hub):

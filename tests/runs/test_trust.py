@@ -76,6 +76,12 @@ def test_export_with_code_of_ones_own_runs_none_of_the_folders(theirs, playgroun
     assert not (tmp_path / "ran").exists() and (tmp_path / "precious").read_text() == "precious"
 
 
+def test_a_program_in_the_place_of_parameters_is_refused(theirs, playground, tmp_path):
+    torch.jit.script(torch.nn.Linear(2, 1)).save(theirs / "model.pt")
+    finished = playground("export", theirs, "--target", f"{tmp_path / 'mine.py'}:Tiny")
+    assert finished.code == 1 and "a TorchScript program in the place of parameters" in finished.err
+
+
 def test_metrics_runs_nothing(theirs, playground, tmp_path):
     assert playground("metrics", theirs).code == 0 and not (tmp_path / "ran").exists()
 

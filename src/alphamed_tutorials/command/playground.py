@@ -141,8 +141,15 @@ def invite(name: NodeName, directory: HubFolder = HUB, as_json: AsJson = False) 
 
     with output(as_json) as result:
         result |= {"name": name, "invitation": invite_node(_hub(directory), name)}
+        url = _last_url(directory)
+        ca = " --ca FILE" if url.startswith("https:") else ""
         say("Give this to the node's operator, and to nobody else. With it the node is admitted, once:")
-        print(f"playground node --dir {name} --name {name} --hub URL --invitation {result['invitation']} --data DIR")
+        if ca:
+            say("FILE is a copy of the hub's certificate; without --ca where the system knows who issued it.")
+        print(
+            f"playground node --dir {quote(name)} --name {quote(name)} --hub {url} --invitation {result['invitation']} "
+            f"--data DIR{ca}"
+        )
 
 
 @hub_app.command(epilog=example_of_use("playground hub revoke hospital-1 --dir hub"))
@@ -154,6 +161,14 @@ def revoke(name: NodeName, directory: HubFolder = HUB, as_json: AsJson = False) 
         revoke_node(_hub(directory), name)
         result["revoked"] = name
         say(f"{name} is shut out")
+
+
+def _last_url(directory: Path) -> str:
+    """Return where the hub of a folder listens, or did so last."""
+    try:
+        return str(json.loads((directory / "hub.json").read_text("utf-8"))["url"])
+    except (OSError, ValueError, KeyError):
+        return "URL"
 
 
 def _hub(directory: Path) -> Path:

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from .. import weights
 from ..errors import TutorialError
 
 
@@ -27,15 +28,10 @@ def read_tensors(peer: str, data: bytes) -> Any:
     Raises:
         PeerRefused: It is something else, such as code.
     """
-    if not data.startswith(b"PK"):  # older forms are read by older code, which was not always safe
-        raise PeerRefused(peer, "what is no file of torch.save()")
     try:
-        # By this torch < 2.6 knows a program, and runs it, also where only tensors are asked for (CVE-2025-32434).
-        if "constants.pkl" in torch._C.PyTorchFileReader(io.BytesIO(data)).get_all_records():
-            raise PeerRefused(peer, "a TorchScript program in the place of parameters")
-        return torch.load(io.BytesIO(data), weights_only=True, map_location="cpu")
-    except PeerRefused:
-        raise
+        return weights.read_tensors(io.BytesIO(data))
+    except weights.NoTensors as error:
+        raise PeerRefused(peer, str(error)) from None
     except Exception as error:
         said = str(error).strip().splitlines() or [type(error).__name__]
         reason = next((line for line in said if "Unsupported" in line or "GLOBAL" in line), said[0])

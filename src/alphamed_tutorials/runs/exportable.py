@@ -15,6 +15,7 @@ from ..catalogue import Target, TargetError, find
 from ..data.folders import AGGREGATOR
 from ..errors import WrongUse, said_of
 from ..importing import program_called
+from ..weights import read_tensors
 from .calls import Call, ExportError, calls_of_test, one_sample
 from .folder import Run, RunError
 from .wrapped import bare, uncompiled
@@ -151,7 +152,8 @@ def give_parameters(scheduler: Any, data_dir: str | Path, file: Path) -> None:
         file: `model.pt`.
     """
     scheduler.data_dir = str(data_dir)
-    scheduler.load_state_dict(torch.load(file, weights_only=True, map_location="cpu"))
+    with file.open("rb") as source:
+        scheduler.load_state_dict(read_tensors(source))
     scheduler._model = uncompiled(scheduler.model)
 
 
