@@ -1,11 +1,14 @@
 """Pages that are open during a run: a browser's part of each, and how long it and the hub make one wait."""
 
 import contextlib
+import multiprocessing
 import statistics
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from multiprocessing.synchronize import Event
 from pathlib import Path
+from typing import Any
 
 import requests
 
@@ -41,20 +44,29 @@ class Watched:
 @contextlib.contextmanager
 def watching(agents: Mapping[str, Agent], task: str) -> Iterator[Watched]:
     """Keep the page of a task open on every node, and ask the hub all the while, to the end of a `with` block."""
-    watched, over = Watched(), threading.Event()
+    context = multiprocessing.get_context("spawn")
+    watched, over, times = Watched(), context.Event(), context.Queue()
     opened = threading.Barrier(len(agents) + 1)  # what it costs to open them all at one moment is not asked here
-    threads = [threading.Thread(target=_browse, args=(agent, task, watched, over, opened)) for agent in agents.values()]
-    threads.append(threading.Thread(target=_ask, args=(next(iter(agents.values())), task, watched, over, opened)))
+    threads = [
+        threading.Thread(target=_browse, args=(agent, task, watched, over, opened), daemon=True)
+        for agent in agents.values()
+    ]
     for thread in threads:
-        thread.daemon = True
         thread.start()
+    opened.wait()
+    # in a process of its own: among so many threads it would wait for its own turn, not for the hub's answer
+    first = next(iter(agents.values()))
+    arguments = (first.status()["hub"], Path(first.folder) / "keys", task, over, times)
+    asking = context.Process(target=_ask, args=arguments, daemon=True)
+    asking.start()
     yield watched
     over.set()
-    for thread in threads:
-        thread.join(15)
+    watched.hub = times.get(timeout=15)
+    for each in (asking, *threads):
+        each.join(15)
 
 
-def _browse(agent: Agent, task: str, watched: Watched, over: threading.Event, opened: threading.Barrier) -> None:
+def _browse(agent: Agent, task: str, watched: Watched, over: Event, opened: threading.Barrier) -> None:
     """Do what a browser does: follow the page's stream, and fetch the page whenever it has changed."""
     with requests.Session() as browser, contextlib.suppress(requests.RequestException):
         browser.trust_env = False
@@ -73,11 +85,11 @@ def _browse(agent: Agent, task: str, watched: Watched, over: threading.Event, op
                     watched.pages.append(time.perf_counter() - started)
 
 
-def _ask(agent: Agent, task: str, watched: Watched, over: threading.Event, opened: threading.Barrier) -> None:
-    """Ask the hub how the task stands, as one of its nodes."""
-    hub = HubClient(agent.status()["hub"], Keys(Path(agent.folder) / "keys").signing, None)
-    opened.wait()
+def _ask(url: str, keys: Path, task: str, over: Event, times: Any) -> None:
+    """Ask the hub how the task stands, as one of its nodes; hand over the seconds of each answer in the end."""
+    hub, seconds = HubClient(url, Keys(keys).signing, None), []
     while not over.wait(PAUSE):
         started = time.perf_counter()
         hub.get(f"/v1/tasks/{task}")
-        watched.hub.append(time.perf_counter() - started)
+        seconds.append(time.perf_counter() - started)
+    times.put(seconds)

@@ -77,7 +77,8 @@ def test_what_is_imported_is_declared(folder, groups):
 
 
 BY_OPTION = {"pytest-xdist": "--numprocesses", "pytest-cov": "--cov", "pytest-codeblocks": "--codeblocks"}
-OTHERS_IMPORT_IT = {"onnxscript", "python-multipart"}  # torch.onnx and FastAPI, where they find them
+# torch.onnx, FastAPI and uvicorn, where they find them
+OTHERS_IMPORT_IT = {"onnxscript", "python-multipart", "httptools", "uvloop"}
 
 
 def words_of(folder: Path) -> set[str]:
