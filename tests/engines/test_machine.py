@@ -201,16 +201,15 @@ def small_disk(tmp_path):
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize(
-    "size", [24, 340, 820, 1060, 1140]
-)  # what fails: set-up, round 1, round 2, the model, its copy
+# What fails: the reserve, where a node rests before round 1, what is sent, after training, the checkpoint; round 2's.
+@pytest.mark.parametrize("size", [24, 820, 1060, 1500, 1900, 2200])
 def test_small_disks(data, expected, small_disk, size):
     folder, remount = small_disk
     remount(f"size={size}k")
     with pytest.raises(CannotWrite, match="No space left on device") as told:
         run_local(Large(), data, folder / "run")
     needed = re.search(r"about ([\d.]+) MB are needed", str(told.value))
-    assert needed or size == 24  # the size of the model is not known yet
+    assert needed or size < 1000  # the size of the model is not known yet
     more = round(float(needed[1]) * 1000) if needed else 3000
     remount(f"size={size + more}k")
     assert_told_and_resumed(folder / "run", told, expected)
