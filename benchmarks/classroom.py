@@ -4,9 +4,8 @@ The task trains next to nothing. In a class each student's agent and child have 
 them share the cores, so that seconds are more than a class will see. `share` is memory with what several processes
 have in common counted once: what one more of a kind takes on a machine that runs many.
 
-    python benchmarks/classroom.py --agents 30 --json
-
-It also writes the recording that the page about classes shows.
+    python benchmarks/classroom.py --json
+    python benchmarks/classroom.py --record      (writes what the page about classes shows)
 """
 
 import argparse
@@ -52,17 +51,17 @@ def all_megabytes(found: dict[str, Any]) -> float:
 
 
 def main() -> None:
-    """Measure, write the recording, print."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--agents", type=int, default=NUM_AGENTS, metavar="N", help="students")
     parser.add_argument("--rounds", type=int, default=playground.NUM_ROUNDS, metavar="N", help="at least 4")
     parser.add_argument("--nice", type=int, default=0, metavar="N", help="priority of the processes while rounds run")
-    parser.add_argument("--out", type=Path, default=RECORDING, metavar="FILE", help="where the recording goes")
+    parser.add_argument("--record", action="store_true", help="write what the page shows")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     arguments = parser.parse_args()
     content = record(arguments.agents, arguments.rounds, arguments.nice)
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    write_json(arguments.out, content)
+    if arguments.record:
+        write_json(RECORDING, content)
     if arguments.json:
         print(json.dumps(content))
         return
