@@ -15,7 +15,7 @@ from ..catalogue import Target, TargetError, find
 from ..data.folders import AGGREGATOR
 from ..errors import WrongUse, said_of
 from ..importing import program_called
-from ..weights import read_tensors
+from ..weights import is_program
 from .calls import Call, ExportError, calls_of_test, one_sample
 from .folder import Run, RunError
 from .wrapped import bare, uncompiled
@@ -153,7 +153,9 @@ def give_parameters(scheduler: Any, data_dir: str | Path, file: Path) -> None:
     """
     scheduler.data_dir = str(data_dir)
     with file.open("rb") as source:
-        scheduler.load_state_dict(read_tensors(source))
+        if is_program(source):
+            raise ValueError(f"{file.name} is a TorchScript program in the place of parameters")
+    scheduler.load_state_dict(torch.load(file, weights_only=True, map_location="cpu"))
     scheduler._model = uncompiled(scheduler.model)
 
 
