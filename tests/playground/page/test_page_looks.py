@@ -9,6 +9,7 @@ from browsing import DESKTOP
 from pagebrowsing import operated, origin
 from pageworld import FAILS, IDLE, VERIFICATION, made_task
 from playgroundworld import Near, code, wait_for
+from sampled import in_soak_but_every
 from small_submission import talk
 
 axe_module = pytest.importorskip("axe_playwright_python.sync_playwright")
@@ -127,7 +128,7 @@ LEAVE_THE_WINDOW = """[...document.querySelectorAll("main .button, input, select
 
 
 @pytest.mark.parametrize(("language", "scheme", "size"), [("zh", "light", DESKTOP), ("en", "dark", PHONE)])
-@pytest.mark.parametrize("name", SCREENS)
+@pytest.mark.parametrize("name", in_soak_but_every(2, SCREENS))
 def test_a_screen_is_sound(screens, page_of, axe, name, language, scheme, size):
     page = page_of(screens[name], language)
     page.emulate_media(color_scheme=scheme)
