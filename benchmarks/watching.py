@@ -17,6 +17,7 @@ from alphamed_tutorials.playground.agent.hub_client import HubClient
 from alphamed_tutorials.playground.agent.keys import Keys
 
 PAUSE = 0.1  # seconds between two questions to the hub
+OPENING = 60  # seconds that all pages may take to open
 CHANGED = b"event: changed"
 
 
@@ -46,7 +47,8 @@ def watching(agents: Mapping[str, Agent], task: str) -> Iterator[Watched]:
     """Keep the page of a task open on every node, and ask the hub all the while, to the end of a `with` block."""
     context = multiprocessing.get_context("spawn")
     watched, over, times = Watched(), context.Event(), context.Queue()
-    opened = threading.Barrier(len(agents) + 1)  # what it costs to open them all at one moment is not asked here
+    # what it costs to open them all at one moment is not asked here; a page that does not open ends the wait
+    opened = threading.Barrier(len(agents) + 1, timeout=OPENING)
     threads = [
         threading.Thread(target=_browse, args=(agent, task, watched, over, opened), daemon=True)
         for agent in agents.values()
